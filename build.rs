@@ -1,0 +1,2 @@
+//! Build script of the daemon: stamps versions.
+fn main() {}

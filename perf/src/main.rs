@@ -1,0 +1,2 @@
+//! Benchmarks, load and the side-by-side with other switches.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The words of the control socket: requests, replies, schema version.

@@ -1,0 +1,1 @@
+//! What the operator wants: configuration, transactions, the socket server, the host stack.

@@ -1,0 +1,2 @@
+//! The switch.
+fn main() {}

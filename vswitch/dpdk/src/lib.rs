@@ -1,0 +1,1 @@
+//! DPDK made safe: the EAL, mbuf pools and Ethernet devices.

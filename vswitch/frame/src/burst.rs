@@ -1,0 +1,155 @@
+//! A fixed array of frames: the unit in which packets move.
+
+use std::mem::MaybeUninit;
+
+use crate::Frame;
+
+/// Frames a [`Burst`] holds at most; also the batch of one worker's turn.
+pub const BURST_MAX: usize = 64;
+
+/// Up to [`BURST_MAX`] frames, in order, without allocation. Like a frame, a burst must be empty when it goes.
+pub struct Burst {
+    frames: [MaybeUninit<Frame>; BURST_MAX],
+    len: usize,
+}
+
+impl Default for Burst {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Burst {
+    /// An empty burst.
+    pub const fn new() -> Self {
+        Burst { frames: [const { MaybeUninit::uninit() }; BURST_MAX], len: 0 }
+    }
+
+    /// Frames held.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no frame is held.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many more frames fit.
+    #[inline]
+    pub fn room(&self) -> usize {
+        BURST_MAX - self.len
+    }
+
+    /// Appends a frame, or gives it back where the burst is full.
+    #[inline]
+    pub fn push(&mut self, frame: Frame) -> Result<(), Frame> {
+        if self.len == BURST_MAX {
+            return Err(frame);
+        }
+        self.frames[self.len].write(frame);
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Takes the last frame.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Frame> {
+        self.len = self.len.checked_sub(1)?;
+        // SAFETY: every slot below the old length was written, and the length no longer covers this one.
+        Some(unsafe { self.frames[self.len].assume_init_read() })
+    }
+
+    /// The frames, in order.
+    #[inline]
+    pub fn as_slice(&self) -> &[Frame] {
+        // SAFETY: the first `len` slots are initialised.
+        unsafe { std::slice::from_raw_parts(self.frames.as_ptr().cast(), self.len) }
+    }
+
+    /// The frames, in order, to change them in place.
+    #[inline]
+    pub fn as_mut_slice(&mut self) -> &mut [Frame] {
+        // SAFETY: the first `len` slots are initialised.
+        unsafe { std::slice::from_raw_parts_mut(self.frames.as_mut_ptr().cast(), self.len) }
+    }
+
+    /// Takes all frames out, in order. What the iterator does not yield stays in the burst, in order.
+    #[inline]
+    pub fn drain(&mut self) -> Drain<'_> {
+        Drain { burst: self, next: 0 }
+    }
+
+    /// The free slots behind the frames, for a device to fill; call [`Burst::grow`] afterwards.
+    #[inline]
+    pub fn spare_mut(&mut self) -> &mut [MaybeUninit<Frame>] {
+        &mut self.frames[self.len..]
+    }
+
+    /// Declares the first `n` free slots filled.
+    ///
+    /// # Safety
+    /// The first `n <= room()` slots of [`Burst::spare_mut`] hold frames that nobody else owns.
+    #[inline]
+    pub unsafe fn grow(&mut self, n: usize) {
+        debug_assert!(n <= self.room());
+        self.len += n;
+    }
+
+    /// Declares the first `n` frames given away (to a driver that took their pointers) and moves the rest to the front.
+    ///
+    /// # Safety
+    /// `n <= len()`, and the first `n` frames have a new owner.
+    #[inline]
+    pub unsafe fn forget_front(&mut self, n: usize) {
+        debug_assert!(n <= self.len);
+        let rest = self.len - n;
+        let base = self.frames.as_mut_ptr();
+        // SAFETY: both ranges lie within the array; the caller says the first `n` are no longer ours.
+        unsafe { std::ptr::copy(base.add(n), base, rest) };
+        self.len = rest;
+    }
+}
+
+impl Drop for Burst {
+    fn drop(&mut self) {
+        while let Some(frame) = self.pop() {
+            drop(frame); // loud, see Frame
+        }
+    }
+}
+
+/// Iterator of [`Burst::drain`].
+pub struct Drain<'a> {
+    burst: &'a mut Burst,
+    next: usize,
+}
+
+impl Iterator for Drain<'_> {
+    type Item = Frame;
+
+    #[inline]
+    fn next(&mut self) -> Option<Frame> {
+        if self.next == self.burst.len {
+            return None;
+        }
+        let slot = &self.burst.frames[self.next];
+        self.next += 1;
+        // SAFETY: slots below the length are initialised; `next` has moved past this one, and Drop forgets it.
+        Some(unsafe { slot.assume_init_read() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.burst.len - self.next;
+        (left, Some(left))
+    }
+}
+
+impl Drop for Drain<'_> {
+    fn drop(&mut self) {
+        // SAFETY: exactly the first `next` frames were yielded and belong to the caller.
+        unsafe { self.burst.forget_front(self.next) }
+    }
+}

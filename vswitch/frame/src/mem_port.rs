@@ -1,0 +1,112 @@
+//! A port made of two queues in memory, for tests and the simulator.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{Burst, DeviceStats, HeapPool, Pool, Port, Sent};
+
+#[derive(Debug)]
+struct Wires {
+    to_switch: VecDeque<Vec<u8>>,
+    from_switch: VecDeque<Vec<u8>>,
+    depth: usize,
+    rx_no_buffer: u64,
+}
+
+/// The switch's end of an in-memory link. Packets cross it as plain bytes, so a test never holds a frame.
+#[derive(Debug)]
+pub struct MemPort {
+    wires: Arc<Mutex<Wires>>,
+    pool: HeapPool,
+}
+
+/// The test's end of the link.
+#[derive(Clone, Debug)]
+pub struct MemPortPeer {
+    wires: Arc<Mutex<Wires>>,
+}
+
+fn lock(wires: &Mutex<Wires>) -> MutexGuard<'_, Wires> {
+    wires.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MemPort {
+    /// Both ends of a link whose queues hold `depth` packets each; a full queue refuses.
+    pub fn pair(pool: HeapPool, depth: usize) -> (MemPort, MemPortPeer) {
+        let wires = Wires { to_switch: VecDeque::new(), from_switch: VecDeque::new(), depth, rx_no_buffer: 0 };
+        let wires = Arc::new(Mutex::new(wires));
+        (MemPort { wires: Arc::clone(&wires), pool }, MemPortPeer { wires })
+    }
+}
+
+impl MemPortPeer {
+    /// Sends one packet to the switch; `false` where the queue is full.
+    pub fn send(&self, packet: &[u8]) -> bool {
+        let mut wires = lock(&self.wires);
+        if wires.to_switch.len() == wires.depth {
+            return false;
+        }
+        wires.to_switch.push_back(packet.to_vec());
+        true
+    }
+
+    /// The next packet the switch sent here.
+    pub fn recv(&self) -> Option<Vec<u8>> {
+        lock(&self.wires).from_switch.pop_front()
+    }
+
+    /// Packets the switch has not fetched yet.
+    pub fn backlog(&self) -> usize {
+        lock(&self.wires).to_switch.len()
+    }
+}
+
+impl Port for MemPort {
+    fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
+        let mut wires = lock(&self.wires);
+        let mut received = 0;
+        while received < max.min(BURST_LIMIT) && burst.room() > 0 && !wires.to_switch.is_empty() {
+            let Some(mut frame) = self.pool.alloc() else {
+                wires.rx_no_buffer += 1;
+                break;
+            };
+            let Some(packet) = wires.to_switch.pop_front() else { unreachable!("checked above") };
+            // A packet that fits no buffer is what a NIC would cut off at the MRU: the test sees it missing.
+            if packet.is_empty() || !frame.write(&packet) {
+                self.pool.release_one(frame);
+                continue;
+            }
+            if let Err(frame) = burst.push(frame) {
+                self.pool.release_one(frame);
+                break;
+            }
+            received += 1;
+        }
+        received
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
+        let mut wires = lock(&self.wires);
+        let mut sent = Sent::default();
+        for frame in burst.drain() {
+            if wires.from_switch.len() < wires.depth {
+                wires.from_switch.push_back(frame.data().to_vec());
+                sent.frames += 1;
+                sent.bytes += frame.len() as u64;
+            } else {
+                sent.refused += 1;
+            }
+            self.pool.release_one(frame);
+        }
+        sent
+    }
+
+    fn device_stats(&mut self) -> DeviceStats {
+        DeviceStats { rx_no_buffer: lock(&self.wires).rx_no_buffer, ..DeviceStats::default() }
+    }
+}
+
+/// Packets fetched in one call, as a NIC driver would.
+const BURST_LIMIT: usize = crate::BURST_MAX;

@@ -1,0 +1,78 @@
+//! What a device and a buffer pool look like to a worker.
+
+use crate::{Burst, Frame};
+
+/// What became of a burst offered to a device: `offered = frames + refused`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Frames the device took.
+    pub frames: u32,
+    /// Frames the device refused (queue full, too long, link gone); the port has released them.
+    pub refused: u32,
+    /// Octets of the frames the device took, without FCS.
+    pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Sent {
+    fn add_assign(&mut self, other: Sent) {
+        self.frames += other.frames;
+        self.refused += other.refused;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What a device itself says it lost before a frame reached the switch. Cumulative since the port was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceStats {
+    /// Frames lost because the rx queue was not polled fast enough (`imissed`).
+    pub rx_missed: u64,
+    /// Frames lost, or not fetched, because the pool had no buffer (`rx_nombuf`).
+    pub rx_no_buffer: u64,
+    /// Frames the device received damaged, or that did not fit one buffer.
+    pub rx_errors: u64,
+}
+
+/// One queue pair of a device, held by exactly one worker.
+pub trait Port {
+    /// Receives at most `max` frames (and at most `burst.room()`) and appends them. Returns how many. Never waits.
+    ///
+    /// Every frame is one segment of at least one octet.
+    fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize;
+
+    /// Offers all frames to the device, in order, and leaves `burst` empty: what is refused is released and counted in
+    /// the result, never retried. Never waits.
+    fn tx_burst(&mut self, burst: &mut Burst) -> Sent;
+
+    /// The device's own loss counters; cheap enough to be asked once a second, and may make system calls.
+    fn device_stats(&mut self) -> DeviceStats {
+        DeviceStats::default()
+    }
+}
+
+/// Where frames come from and go to. One kind of pool in a process: a frame returns to the kind it came from.
+pub trait Pool {
+    /// An empty frame with [`crate::HEADROOM`] in front, or `None` when the pool is exhausted.
+    fn alloc(&mut self) -> Option<Frame>;
+
+    /// Takes all frames back; leaves `burst` empty.
+    fn release(&mut self, burst: &mut Burst);
+
+    /// Takes one frame back.
+    fn release_one(&mut self, frame: Frame);
+
+    /// A new frame with the same bytes, or `None` when the pool is exhausted or its buffers are too small.
+    fn copy(&mut self, frame: &Frame) -> Option<Frame> {
+        let mut copy = self.alloc()?;
+        if copy.write(frame.data()) {
+            return Some(copy);
+        }
+        self.release_one(copy);
+        None
+    }
+
+    /// Frames not allocated at this moment, for reports.
+    fn available(&self) -> usize;
+
+    /// Frames the pool holds in all.
+    fn capacity(&self) -> usize;
+}

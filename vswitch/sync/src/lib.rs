@@ -1,0 +1,1 @@
+//! How threads talk: rings, mail, single-writer counters, shared-memory regions.

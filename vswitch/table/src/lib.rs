@@ -1,0 +1,1 @@
+//! Keyed state of fixed size in a shared-memory region.

@@ -1,0 +1,1 @@
+//! Ports for ordinary network namespaces: TAP devices.

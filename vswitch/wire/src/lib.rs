@@ -1,0 +1,1 @@
+//! What bytes mean: headers, addresses, checksums, flow keys.
