@@ -1,0 +1,97 @@
+//! The system calls the standard library does not offer: `setns`, `socket`, and the interface `ioctl`s.
+//!
+//! The only `unsafe` of this room. Everything here is control path: called when a port is opened or changed.
+
+use std::{
+    ffi::c_int,
+    io,
+    mem::zeroed,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+/// Moves the calling thread into the network namespace behind `netns`.
+pub(crate) fn enter_netns(netns: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the length of the call; no memory is handed over.
+    check(unsafe { libc::setns(netns.as_raw_fd(), libc::CLONE_NEWNET) })?;
+    Ok(())
+}
+
+/// A socket of the calling thread's namespace, closed on exec, never blocking.
+pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is handed over.
+    let fd = check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, protocol) })?;
+    // SAFETY: the kernel just gave us this descriptor and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Turns the fresh tun descriptor into a TAP without packet information. Fails with `EBUSY` where an interface of that
+/// name exists, persistent TAPs included: what we did not create would not vanish with us.
+pub(crate) fn become_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let mut request = request_for(name)?;
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_TUN_EXCL) as u16 as i16;
+    ioctl(tun, libc::TUNSETIFF, &mut request)
+}
+
+/// The interface's index in its namespace.
+pub(crate) fn interface_index(socket: BorrowedFd<'_>, name: &str) -> io::Result<c_int> {
+    let mut request = request_for(name)?;
+    ioctl(socket, libc::SIOCGIFINDEX, &mut request)?;
+    // SAFETY: SIOCGIFINDEX filled in the index, an integer.
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex })
+}
+
+/// Sets the MAC, given in transmission order.
+pub(crate) fn set_mac(socket: BorrowedFd<'_>, name: &str, mac: [u8; 6]) -> io::Result<()> {
+    // SAFETY: a sockaddr of zeros is valid (integers only).
+    let mut address: libc::sockaddr = unsafe { zeroed() };
+    address.sa_family = libc::ARPHRD_ETHER;
+    for (slot, octet) in address.sa_data.iter_mut().zip(mac) {
+        *slot = octet.cast_signed();
+    }
+    let mut request = request_for(name)?;
+    request.ifr_ifru.ifru_hwaddr = address;
+    ioctl(socket, libc::SIOCSIFHWADDR, &mut request)
+}
+
+/// Sets the MTU in octets of the interface with this index, whatever it is called by now.
+pub(crate) fn set_mtu(socket: BorrowedFd<'_>, index: c_int, mtu: u16) -> io::Result<()> {
+    let mut request = request_for("")?;
+    request.ifr_ifru.ifru_ifindex = index;
+    ioctl(socket, libc::SIOCGIFNAME, &mut request)?;
+    request.ifr_ifru.ifru_mtu = c_int::from(mtu);
+    ioctl(socket, libc::SIOCSIFMTU, &mut request)
+}
+
+/// Sets the interface up.
+pub(crate) fn set_up(socket: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    let mut request = request_for(name)?;
+    ioctl(socket, libc::SIOCGIFFLAGS, &mut request)?;
+    // SAFETY: SIOCGIFFLAGS filled in the flags, an integer.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
+    ioctl(socket, libc::SIOCSIFFLAGS, &mut request)
+}
+
+/// An otherwise zeroed request about the interface `name`.
+fn request_for(name: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: an ifreq of zeros is valid (integers and null pointers).
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    for (slot, octet) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *slot = octet.cast_signed();
+    }
+    Ok(request)
+}
+
+fn ioctl(fd: BorrowedFd<'_>, code: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+    // SAFETY: every code used in this file takes a pointer to an ifreq; ours is valid, ours alone, and outlives the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), code, std::ptr::from_mut(request)) })?;
+    Ok(())
+}
+
+/// A negative return value as the error in `errno`.
+fn check(returned: c_int) -> io::Result<c_int> {
+    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+}
