@@ -10,11 +10,19 @@
 
 mod counter;
 mod mailbox;
+mod mapping;
 mod primitive;
+mod region;
+mod region_error;
+mod region_header;
 mod ring;
 mod sequence;
+mod slab;
 
 pub use counter::Counter;
 pub use mailbox::{ControlEnd, WorkerEnd, mailbox};
+pub use region::{Access, Region};
+pub use region_error::RegionError;
 pub use ring::{Consumer, Producer, ring};
 pub use sequence::Sequence;
+pub use slab::{Plain, Slab};
