@@ -1,0 +1,53 @@
+//! What the switch answers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Applied, Checked, Drops, Flows, Ledger, Macs, Networks, Ports, Request, Tunnels, Version, Workers};
+
+/// The `result` of an answer. Which variant it is follows from the request; on the wire it is the bare object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// To [`Request::Version`].
+    Version(Version),
+    /// To [`Request::Check`].
+    Checked(Checked),
+    /// To [`Request::Apply`].
+    Applied(Applied),
+    /// To [`Request::ShowPorts`].
+    Ports(Ports),
+    /// To [`Request::ShowNetworks`].
+    Networks(Networks),
+    /// To [`Request::ShowMacs`].
+    Macs(Macs),
+    /// To [`Request::ShowTunnels`].
+    Tunnels(Tunnels),
+    /// To [`Request::ShowFlows`].
+    Flows(Flows),
+    /// To [`Request::ShowWorkers`].
+    Workers(Workers),
+    /// To [`Request::ShowDrops`].
+    Drops(Drops),
+    /// To [`Request::ShowLedger`].
+    Ledger(Ledger),
+}
+
+impl Reply {
+    /// Reads the `result` of the answer to `request`. Members this build does not know are skipped.
+    pub fn from_result(request: &Request, result: Value) -> Result<Reply, serde_json::Error> {
+        Ok(match request {
+            Request::Version => Reply::Version(Version::deserialize(result)?),
+            Request::Check { .. } => Reply::Checked(Checked::deserialize(result)?),
+            Request::Apply { .. } => Reply::Applied(Applied::deserialize(result)?),
+            Request::ShowPorts => Reply::Ports(Ports::deserialize(result)?),
+            Request::ShowNetworks => Reply::Networks(Networks::deserialize(result)?),
+            Request::ShowMacs { .. } => Reply::Macs(Macs::deserialize(result)?),
+            Request::ShowTunnels => Reply::Tunnels(Tunnels::deserialize(result)?),
+            Request::ShowFlows { .. } => Reply::Flows(Flows::deserialize(result)?),
+            Request::ShowWorkers => Reply::Workers(Workers::deserialize(result)?),
+            Request::ShowDrops => Reply::Drops(Drops::deserialize(result)?),
+            Request::ShowLedger => Reply::Ledger(Ledger::deserialize(result)?),
+        })
+    }
+}

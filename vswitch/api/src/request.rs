@@ -1,0 +1,113 @@
+//! What a client may ask.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::RpcError;
+
+/// One question or order; `method` and `params` of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Which switch this is. Answer: [`crate::Version`].
+    Version,
+    /// Whether this switch would accept a configuration. Answer: [`crate::Checked`].
+    Check {
+        /// The text of the file.
+        config: String,
+        /// The file's name, for messages.
+        file: String,
+    },
+    /// Bring a configuration into force. Answer: [`crate::Applied`].
+    Apply {
+        /// The text of the file.
+        config: String,
+        /// The file's name, for messages.
+        file: String,
+        /// Only tell what would change.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Answer: [`crate::Ports`].
+    ShowPorts,
+    /// Answer: [`crate::Networks`].
+    ShowNetworks,
+    /// Answer: [`crate::Macs`].
+    ShowMacs {
+        /// Only this network's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<String>,
+        /// Most rows wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Answer: [`crate::Tunnels`].
+    ShowTunnels,
+    /// Answer: [`crate::Flows`].
+    ShowFlows {
+        /// Most rows wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Answer: [`crate::Workers`].
+    ShowWorkers,
+    /// Answer: [`crate::Drops`].
+    ShowDrops,
+    /// Answer: [`crate::Ledger`].
+    ShowLedger,
+}
+
+/// All methods.
+pub const METHODS: [&str; 11] = [
+    "version",
+    "check",
+    "apply",
+    "show_ports",
+    "show_networks",
+    "show_macs",
+    "show_tunnels",
+    "show_flows",
+    "show_workers",
+    "show_drops",
+    "show_ledger",
+];
+
+const WITH_PARAMS: [&str; 4] = ["check", "apply", "show_macs", "show_flows"];
+
+impl Request {
+    /// The method's name on the wire.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Request::Version => "version",
+            Request::Check { .. } => "check",
+            Request::Apply { .. } => "apply",
+            Request::ShowPorts => "show_ports",
+            Request::ShowNetworks => "show_networks",
+            Request::ShowMacs { .. } => "show_macs",
+            Request::ShowTunnels => "show_tunnels",
+            Request::ShowFlows { .. } => "show_flows",
+            Request::ShowWorkers => "show_workers",
+            Request::ShowDrops => "show_drops",
+            Request::ShowLedger => "show_ledger",
+        }
+    }
+
+    /// Makes a request of its two members. Errors: no such method (-32601), wrong parameters (-32602).
+    pub(crate) fn from_parts(method: &str, params: Option<Value>) -> Result<Request, RpcError> {
+        if !METHODS.contains(&method) {
+            return Err(RpcError::method_not_found(method));
+        }
+        let params = match params {
+            None => Map::new(),
+            Some(Value::Object(params)) => params,
+            Some(_) => return Err(RpcError::invalid_params("`params` must be an object")),
+        };
+        let mut whole = Map::from_iter([("method".to_owned(), Value::from(method))]);
+        if WITH_PARAMS.contains(&method) {
+            whole.insert("params".into(), Value::Object(params));
+        } else if let Some(name) = params.keys().next() {
+            return Err(RpcError::invalid_params(format!("`{method}` takes no parameters, but got `{name}`")));
+        }
+        Request::deserialize(Value::Object(whole)).map_err(|e| RpcError::invalid_params(format!("`{method}`: {e}")))
+    }
+}
