@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{ID_MAX, LINE_MAX, REPLY_MAX, Reply, Request, RpcError};
+use crate::{ID_MAX, LINE_MAX, REPLY_MAX, Reply, Request, RpcError, error::excerpt};
 
 /// What a client calls its request; the answer carries the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -130,8 +130,7 @@ fn take_request(mut members: Map<String, Value>) -> Result<Request, RpcError> {
     };
     let params = members.remove("params");
     if let Some(name) = members.keys().next() {
-        let shown: String = name.chars().take(40).collect();
-        return Err(RpcError::invalid_request(format!("a request has no member `{shown}`")));
+        return Err(RpcError::invalid_request(format!("a request has no member `{}`", excerpt(name, 40))));
     }
     Request::from_parts(&method, params)
 }

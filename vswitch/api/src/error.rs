@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ConfigProblem, METHODS};
+use crate::{ConfigProblem, METHODS, PROBLEMS_MAX};
 
 /// The `error` member of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -80,8 +80,7 @@ impl RpcError {
 
     /// No such method. What the client sent is shortened: it may be a megabyte long.
     pub fn method_not_found(method: &str) -> RpcError {
-        let shown: String = method.chars().take(40).collect();
-        let known = METHODS.join(", ");
+        let (shown, known) = (excerpt(method, 40), METHODS.join(", "));
         RpcError::new(ErrorCode::MethodNotFound, format!("no method `{shown}`; there are: {known}"))
     }
 
@@ -100,13 +99,13 @@ impl RpcError {
         RpcError::new(ErrorCode::NotAuthorised, message)
     }
 
-    /// The configuration is refused, for these reasons.
+    /// The configuration is refused, for these reasons; the first [`PROBLEMS_MAX`] become `data`.
     pub fn config_refused(problems: &[ConfigProblem]) -> RpcError {
         let message = match problems {
             [one] => format!("the configuration is refused: {one}"),
             many => format!("the configuration is refused: {} problems", many.len()),
         };
-        let data = problems.iter().map(ConfigProblem::to_value).collect();
+        let data = problems.iter().take(PROBLEMS_MAX).map(ConfigProblem::to_value).collect();
         RpcError { data: Some(Value::Array(data)), ..RpcError::new(ErrorCode::ConfigRefused, message) }
     }
 
@@ -129,5 +128,13 @@ impl RpcError {
     pub fn problems(&self) -> Vec<ConfigProblem> {
         let Some(Value::Array(rows)) = &self.data else { return Vec::new() };
         rows.iter().filter_map(|row| ConfigProblem::deserialize(row).ok()).collect()
+    }
+}
+
+/// The first characters of what a client sent: it may be a megabyte long, and an answer repeats it.
+pub(crate) fn excerpt(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -53,7 +53,7 @@
 //! | -32602 | wrong parameters, or they name something that does not exist | – |
 //! | -32603 | the switch failed in a way that is its own fault | – |
 //! | -32001 | this user may not use this socket | – |
-//! | -32002 | the configuration is refused | a list of [`ConfigProblem`] |
+//! | -32002 | the configuration is refused | a list of [`ConfigProblem`], the first [`PROBLEMS_MAX`] |
 //! | -32003 | the configuration is fine, but could not be brought into force; the one before is in force | – |
 //! | -32004 | another transaction is under way; try again | – |
 #![forbid(unsafe_code)]
@@ -104,6 +104,9 @@ pub const REPLY_MAX: usize = 64 << 20;
 
 /// Longest `id` of a request that is a string, in octets.
 pub const ID_MAX: usize = 64;
+
+/// Problems of a configuration that an error carries at most.
+pub const PROBLEMS_MAX: usize = 100;
 
 /// Rows of a list where the request names no `limit`.
 pub const ROWS_DEFAULT: u32 = 1_000;

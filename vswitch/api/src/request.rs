@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::RpcError;
+use crate::{RpcError, error::excerpt};
 
 /// One question or order; `method` and `params` of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +106,10 @@ impl Request {
         if WITH_PARAMS.contains(&method) {
             whole.insert("params".into(), Value::Object(params));
         } else if let Some(name) = params.keys().next() {
+            let name = excerpt(name, 40);
             return Err(RpcError::invalid_params(format!("`{method}` takes no parameters, but got `{name}`")));
         }
-        Request::deserialize(Value::Object(whole)).map_err(|e| RpcError::invalid_params(format!("`{method}`: {e}")))
+        Request::deserialize(Value::Object(whole))
+            .map_err(|e| RpcError::invalid_params(format!("`{method}`: {}", excerpt(&e.to_string(), 200))))
     }
 }
