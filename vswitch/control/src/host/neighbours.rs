@@ -1,0 +1,265 @@
+//! Finds the MACs of next hops: ARP (RFC 826), as a state machine that is told the time.
+//!
+//! A next hop is asked for by broadcast until it answers, then asked again by unicast every [`REFRESH`]. Nothing is
+//! learned about anybody else, and nobody else is believed:
+//!
+//! | We hear, from a wanted next hop | and know nothing yet | and know this MAC | and know another MAC |
+//! |---|---|---|---|
+//! | a reply to us, while a request of ours is open | learn | confirm | learn, logged |
+//! | a gratuitous ARP (sender = target, RFC 5227 section 1.1) | learn | confirm | learn, logged |
+//! | anything else (its request, an unasked reply) | learn | confirm | ask by broadcast, and believe the answer |
+//!
+//! IPv6 next hops are kept, and asked for once Neighbour Discovery is written: [`question`] is the place.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use datapath::PortId;
+use wire::{Mac, arp, ethernet};
+
+use super::Attachment;
+
+/// Pause between the first requests.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// How many requests are the first ones.
+const RETRY_FIRST_COUNT: u32 = 3;
+/// Pause between two requests that go unanswered; also the least pause between two that doubt provokes.
+const RETRY: Duration = Duration::from_secs(1);
+/// Age at which what is known is asked again.
+const REFRESH: Duration = Duration::from_secs(20);
+/// Requests in a row that a known next hop may leave unanswered.
+const UNANSWERED_MAX: u8 = 3;
+
+/// The next hop of a tunnel: an address on an uplink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NextHop {
+    /// The uplink it is on.
+    pub uplink: PortId,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+/// The resolver: what is wanted, and what is known about it.
+#[derive(Default)]
+pub struct Neighbours {
+    sources: BTreeMap<PortId, Attachment>,
+    entries: BTreeMap<NextHop, Entry>,
+    changed: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    state: State,
+    /// When there is something to do again.
+    due: Duration,
+    /// When the last request was sent, if any was.
+    asked_at: Option<Duration>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    /// Never answered, or no longer; `asked` requests were sent since.
+    Asking { asked: u32 },
+    /// Answered; `unanswered` requests were sent since. `doubted`: somebody claims another MAC, so ask everybody.
+    Known { mac: Mac, unanswered: u8, doubted: bool },
+}
+
+/// How much a claim about a next hop's MAC is worth.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// A reply addressed to us.
+    Reply,
+    /// An announcement to everybody.
+    Gratuitous,
+    /// Anything else that names the sender.
+    Hearsay,
+}
+
+impl Entry {
+    fn unknown(now: Duration) -> Entry {
+        Entry { state: State::Asking { asked: 0 }, due: now, asked_at: None }
+    }
+
+    fn mac(&self) -> Option<Mac> {
+        match self.state {
+            State::Asking { .. } => None,
+            State::Known { mac, .. } => Some(mac),
+        }
+    }
+
+    /// Moves on to the next request; returns whom to send it to.
+    fn ask(&mut self, now: Duration) -> Mac {
+        self.asked_at = Some(now);
+        match &mut self.state {
+            State::Asking { asked } => {
+                *asked = asked.saturating_add(1);
+                self.due = now + if *asked <= RETRY_FIRST_COUNT { RETRY_FIRST } else { RETRY };
+                Mac::BROADCAST
+            }
+            State::Known { mac, unanswered, doubted } => {
+                *unanswered += 1;
+                self.due = now + RETRY;
+                if *doubted { Mac::BROADCAST } else { *mac }
+            }
+        }
+    }
+
+    /// Whether it has left as many requests unanswered as it may.
+    fn is_silent(&self) -> bool {
+        matches!(self.state, State::Known { unanswered, .. } if unanswered >= UNANSWERED_MAX)
+    }
+
+    fn learn(&mut self, mac: Mac, now: Duration) {
+        self.state = State::Known { mac, unanswered: 0, doubted: false };
+        self.due = now + REFRESH;
+    }
+
+    /// Somebody claims another MAC than the known one, unasked: ask soon, and everybody.
+    fn doubt(&mut self, now: Duration) {
+        let earliest = self.asked_at.map_or(now, |at| at + RETRY);
+        if let State::Known { doubted, .. } = &mut self.state {
+            *doubted = true;
+            self.due = self.due.min(earliest.max(now));
+        }
+    }
+
+    /// Weighs the claim that the next hop has `mac`; `true` where another MAC is known afterwards than before.
+    fn hear(&mut self, next_hop: NextHop, mac: Mac, claim: Claim, now: Duration) -> bool {
+        let State::Known { mac: known, unanswered, doubted } = self.state else {
+            log::info!("next hop {} is at {mac}", next_hop.address);
+            self.learn(mac, now);
+            return true;
+        };
+        if known == mac {
+            // Hearsay does not settle what other hearsay made doubtful: an answer will.
+            if claim != Claim::Hearsay || !doubted {
+                self.learn(mac, now);
+            }
+            return false;
+        }
+        let asked_for = claim == Claim::Reply && unanswered > 0;
+        if !asked_for && claim != Claim::Gratuitous {
+            self.doubt(now);
+            return false;
+        }
+        let how = if asked_for { "answers" } else { "announces" };
+        log::warn!("next hop {} moved from {known} to {mac}, as it {how} itself", next_hop.address);
+        self.learn(mac, now);
+        true
+    }
+}
+
+impl Neighbours {
+    /// A resolver that wants nothing.
+    pub fn new() -> Neighbours {
+        Neighbours::default()
+    }
+
+    /// Makes `sources` the uplinks of this node: requests carry their MACs and addresses.
+    pub fn configure(&mut self, sources: &BTreeMap<PortId, Attachment>) {
+        self.sources.clone_from(sources);
+    }
+
+    /// Makes `wanted` the next hops to find. What is known about those that stay is kept, the others are forgotten.
+    pub fn want(&mut self, wanted: &BTreeSet<NextHop>, now: Duration) {
+        let before = self.entries.len();
+        self.entries.retain(|next_hop, _| wanted.contains(next_hop));
+        self.changed |= self.entries.len() != before;
+        for &next_hop in wanted {
+            self.entries.entry(next_hop).or_insert_with(|| Entry::unknown(now));
+        }
+    }
+
+    /// Looks at a frame that came in by `uplink`; whatever is no ARP frame of a wanted next hop is ignored.
+    pub fn receive(&mut self, uplink: PortId, frame: &[u8], now: Duration) {
+        let Some((packet, source)) = parse(frame).zip(self.sources.get(&uplink)) else { return };
+        let mac = packet.sender_mac;
+        if !mac.is_unicast() || mac == Mac::ZERO || mac == source.mac {
+            return;
+        }
+        let next_hop = NextHop { uplink, address: IpAddr::V4(packet.sender_ip) };
+        let Some(entry) = self.entries.get_mut(&next_hop) else { return };
+        let to_us = packet.target_mac == source.mac;
+        let claim = match packet.operation {
+            _ if packet.sender_ip == packet.target_ip => Claim::Gratuitous,
+            arp::Operation::Reply if to_us => Claim::Reply,
+            _ => Claim::Hearsay,
+        };
+        self.changed |= entry.hear(next_hop, mac, claim, now);
+    }
+
+    /// Sends the requests that are due; `send` gets each frame and the uplink it leaves by.
+    pub fn poll(&mut self, now: Duration, mut send: impl FnMut(PortId, &[u8])) {
+        for (next_hop, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.due <= now) {
+            if entry.is_silent() {
+                log::warn!("next hop {} no longer answers", next_hop.address);
+                *entry = Entry::unknown(now);
+                self.changed = true;
+            }
+            let to = entry.ask(now);
+            if let Some(frame) = self.sources.get(&next_hop.uplink).and_then(|s| question(s, next_hop.address, to)) {
+                send(next_hop.uplink, &frame);
+            }
+        }
+    }
+
+    /// When [`Neighbours::poll`] has something to do.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.entries.values().map(|entry| entry.due).min()
+    }
+
+    /// Whether the answer of [`Neighbours::resolved`] has changed since this was asked last.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The MAC of a wanted next hop, where it is known.
+    pub fn mac(&self, next_hop: NextHop) -> Option<Mac> {
+        self.entries.get(&next_hop)?.mac()
+    }
+
+    /// All next hops whose MAC is known.
+    pub fn resolved(&self) -> BTreeMap<NextHop, Mac> {
+        self.entries.iter().filter_map(|(&next_hop, entry)| Some((next_hop, entry.mac()?))).collect()
+    }
+}
+
+/// The ARP packet in a frame, if that is what is in it.
+fn parse(frame: &[u8]) -> Option<arp::Repr> {
+    let header = ethernet::Header::new_checked(frame).ok()?;
+    if header.ethertype() != ethernet::ARP {
+        return None;
+    }
+    Some(arp::Repr::parse(&arp::Packet::new_checked(header.payload()).ok()?))
+}
+
+/// The frame that asks for `address`, sent to `to` (everybody, or the station believed to have it); `None` where the
+/// uplink has no address of that family.
+fn question(source: &Attachment, address: IpAddr, to: Mac) -> Option<Vec<u8>> {
+    match address {
+        IpAddr::V4(target) => {
+            Some(arp::Repr::request(source.mac, source_address(source, target)?, target).to_frame(to).to_vec())
+        }
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// The address to ask from: one in the target's own prefix, else the uplink's first.
+fn source_address(source: &Attachment, target: Ipv4Addr) -> Option<Ipv4Addr> {
+    let mut own = source.addresses.iter().filter_map(|&(address, prefix)| match address {
+        IpAddr::V4(address) => Some((address, prefix)),
+        IpAddr::V6(_) => None,
+    });
+    let first = own.clone().next()?.0;
+    let shares_prefix = |own: Ipv4Addr, prefix: u8| {
+        let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+        own.to_bits() & mask == target.to_bits() & mask
+    };
+    Some(own.find(|&(own, prefix)| shares_prefix(own, prefix)).map_or(first, |(own, _)| own))
+}
+
+#[cfg(test)]
+mod tests;
