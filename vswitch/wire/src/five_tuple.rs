@@ -1,0 +1,55 @@
+//! The hash of a flow: what spreads flows over paths and workers.
+
+use crate::{HashKey, L3, Parsed, field::array_at, fold, ipv4, ipv6};
+
+/// The lowest outer source port. "It is RECOMMENDED that the value be in the dynamic/private port range 49152-65535"
+/// (RFC 7348 section 5).
+pub const SOURCE_PORT_MIN: u16 = 49_152;
+
+/// A key that is no secret: see [`flow_hash`].
+const PUBLIC_KEY: HashKey = HashKey([0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344]);
+
+/// The hash of the flow a frame belongs to, the same in every process: for the outer source port, which everyone on the
+/// underlay sees. Whoever can choose addresses can make flows meet in it, so tables use [`flow_hash_keyed`].
+///
+/// Addresses, protocol and ports of IP packets count. No ports count for a fragment, not even the first, which has them:
+/// all fragments of a packet must take one path. Of other frames both MACs and the ethertype count. Not symmetric.
+#[inline]
+pub fn flow_hash(frame: &[u8], parsed: &Parsed) -> u32 {
+    (flow_hash_keyed(frame, parsed, PUBLIC_KEY) >> 32) as u32
+}
+
+/// As [`flow_hash`], under a secret and with all 64 bits.
+#[inline]
+pub fn flow_hash_keyed(frame: &[u8], parsed: &Parsed, key: HashKey) -> u64 {
+    let network = frame.get(usize::from(parsed.l3)..).unwrap_or_default();
+    match parsed.l3_kind {
+        L3::Ipv4 => {
+            if let Some(header) = network.first_chunk::<{ ipv4::HEADER_LEN }>() {
+                return fold(&[u64::from_be_bytes(array_at(header, 12)), transport(frame, parsed)], key);
+            }
+        }
+        L3::Ipv6 => {
+            if let Some(header) = network.first_chunk::<{ ipv6::HEADER_LEN }>() {
+                let [a, b, c, d] = [8, 16, 24, 32].map(|at| u64::from_be_bytes(array_at(header, at)));
+                return fold(&[a, b, c, d, transport(frame, parsed)], key);
+            }
+        }
+        L3::Arp | L3::Other => {}
+    }
+    fold(&[parsed.dst.to_u64(), parsed.src.to_u64() << 16 | u64::from(parsed.ethertype)], key)
+}
+
+/// Ports and protocol in one word.
+#[inline]
+fn transport(frame: &[u8], parsed: &Parsed) -> u64 {
+    let ports = if parsed.fragment { None } else { parsed.ports(frame) };
+    let (src, dst) = ports.unwrap_or_default();
+    u64::from(src) << 32 | u64::from(dst) << 16 | u64::from(parsed.protocol)
+}
+
+/// The outer UDP source port for a flow hash: 14 bits of it, from [`SOURCE_PORT_MIN`] on.
+#[inline]
+pub const fn source_port(hash: u32) -> u16 {
+    SOURCE_PORT_MIN | (hash >> 18) as u16
+}

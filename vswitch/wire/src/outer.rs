@@ -1,0 +1,8 @@
+//! The outer headers of a VXLAN packet: taken apart on receipt ([`parse_outer`]), put in front from a template when
+//! sent ([`OuterTemplate`]).
+
+mod receive;
+mod template;
+
+pub use receive::{Outer, parse_outer};
+pub use template::{MixedFamilies, OUTER_IPV4_LEN, OUTER_IPV6_LEN, OuterParams, OuterTemplate};

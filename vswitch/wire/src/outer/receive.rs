@@ -1,0 +1,91 @@
+//! Taking a received tunnel packet apart (RFC 7348 sections 4.1 to 5).
+
+use std::net::IpAddr;
+
+use crate::{L3, Malformed, Parsed, Vni, ipv4, ipv6, protocol, udp, vxlan};
+
+/// What the outer headers of a tunnel packet say, all of it checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// The VTEP that sent it.
+    pub src: IpAddr,
+    /// The VTEP it was sent to.
+    pub dst: IpAddr,
+    /// UDP source port, the sender's entropy.
+    pub udp_src: u16,
+    /// UDP destination port.
+    pub udp_dst: u16,
+    /// Network identifier.
+    pub vni: Vni,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Offset of the inner frame in the outer one, at most its length.
+    pub inner: usize,
+    /// Octets of the inner frame: to where the UDP length says, not to where the outer frame ends (it may be padded).
+    pub inner_len: usize,
+}
+
+struct Network {
+    src: IpAddr,
+    dst: IpAddr,
+    tos: u8,
+    ttl: u8,
+}
+
+/// Takes apart a frame that [`crate::parse`] found to be UDP over IP and whose destination the caller knows to be a
+/// tunnel's (see [`Parsed::ports`]); `None` where it is no UDP. The inner frame is not looked at.
+///
+/// Reserved bits of the VXLAN header are "ignored on receipt" (section 5). A UDP checksum of 0 "MUST be accepted", one
+/// that is there is verified, and "if the verification fails, the packet MUST be dropped" (section 4.1), over IPv6 too (RFC 6935).
+///
+/// # Errors
+/// [`Malformed::OuterFragment`] ("The destination VTEP MAY silently discard such VXLAN fragments", section 4.3),
+/// [`Malformed::OuterUdpLength`], [`Malformed::OuterIpv4Checksum`], [`Malformed::OuterUdpChecksum`],
+/// [`Malformed::VxlanTruncated`], [`Malformed::VxlanNoVni`], in this order.
+#[inline]
+pub fn parse_outer(frame: &[u8], parsed: &Parsed) -> Result<Option<Outer>, Malformed> {
+    if parsed.protocol != protocol::UDP || !matches!(parsed.l3_kind, L3::Ipv4 | L3::Ipv6) {
+        return Ok(None);
+    }
+    if parsed.fragment {
+        return Err(Malformed::OuterFragment);
+    }
+    let l4 = usize::from(parsed.l4);
+    let datagram = frame.get(l4..).ok_or(Malformed::OuterUdpLength)?;
+    let datagram = udp::Datagram::new_checked(datagram).map_err(|_| Malformed::OuterUdpLength)?;
+    let Network { src, dst, tos, ttl } = network(frame, parsed)?;
+    if !datagram.verify_checksum(src, dst) {
+        return Err(Malformed::OuterUdpChecksum);
+    }
+    let tunnel = vxlan::Header::new_checked(datagram.payload())?;
+    Ok(Some(Outer {
+        src,
+        dst,
+        udp_src: datagram.src_port(),
+        udp_dst: datagram.dst_port(),
+        vni: tunnel.vni(),
+        tos,
+        ttl,
+        inner: l4 + udp::HEADER_LEN + vxlan::HEADER_LEN,
+        inner_len: tunnel.payload().len(),
+    }))
+}
+
+/// The network header once more, now with its checksum: from here on the packet is for us.
+#[inline]
+fn network(frame: &[u8], parsed: &Parsed) -> Result<Network, Malformed> {
+    let bytes = frame.get(usize::from(parsed.l3)..).unwrap_or_default();
+    if parsed.l3_kind == L3::Ipv6 {
+        let packet = ipv6::Packet::new_checked(bytes)?;
+        let [src, dst] = [packet.src(), packet.dst()].map(IpAddr::V6);
+        return Ok(Network { src, dst, tos: packet.traffic_class(), ttl: packet.hop_limit() });
+    }
+    let packet = ipv4::Packet::new_checked(bytes)?;
+    if !packet.verify_checksum() {
+        return Err(Malformed::OuterIpv4Checksum);
+    }
+    let [src, dst] = [packet.src(), packet.dst()].map(IpAddr::V4);
+    Ok(Network { src, dst, tos: packet.tos(), ttl: packet.ttl() })
+}

@@ -1,0 +1,183 @@
+//! The outer header of a tunnel, built once and stamped in front of every inner frame (RFC 7348 section 5).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::{Mac, Vni, checksum::Sum, ethernet, field::put, ipv4, ipv6, protocol, udp, vxlan};
+
+const IPV4_UDP: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
+const IPV6_UDP: usize = ethernet::HEADER_LEN + ipv6::HEADER_LEN;
+
+/// Octets of an outer header over IPv4.
+pub const OUTER_IPV4_LEN: usize = IPV4_UDP + udp::HEADER_LEN + vxlan::HEADER_LEN;
+/// Octets of an outer header over IPv6.
+pub const OUTER_IPV6_LEN: usize = IPV6_UDP + udp::HEADER_LEN + vxlan::HEADER_LEN;
+
+/// Offsets of what changes from packet to packet.
+mod field {
+    pub(super) const IPV4_TOTAL_LEN: usize = 16;
+    pub(super) const IPV4_ID: usize = 18;
+    pub(super) const IPV4_CHECKSUM: usize = 24;
+    pub(super) const IPV6_FLOW_LABEL: usize = 16;
+    pub(super) const IPV6_PAYLOAD_LEN: usize = 18;
+}
+
+/// What all packets of a tunnel into one network have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterParams {
+    /// The next hop.
+    pub dst_mac: Mac,
+    /// The uplink.
+    pub src_mac: Mac,
+    /// Our VTEP.
+    pub src: IpAddr,
+    /// The remote VTEP, of the same family.
+    pub dst: IpAddr,
+    /// UDP destination port.
+    pub udp_dst: u16,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// The "don't fragment" flag; IPv6 routers never fragment.
+    pub df: bool,
+    /// Whether to compute the UDP checksum or send 0. Over IPv6 it is always computed (RFC 8200 section 8.1).
+    pub checksum: bool,
+    /// Network identifier.
+    pub vni: Vni,
+}
+
+/// Source and destination of a tunnel are of different address families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("source and destination of a tunnel must both be IPv4 or both be IPv6")]
+pub struct MixedFamilies;
+
+/// An outer header with everything filled in but lengths, IPv4 identification, UDP source port and checksums, whose
+/// constant parts are summed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterTemplate {
+    bytes: [u8; OUTER_IPV6_LEN],
+    family: Family,
+    checksum: bool,
+    /// Over the UDP pseudo header, UDP header and VXLAN header, without lengths and source port.
+    udp_sum: Sum,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    /// With the sum over the header, without total length and identification.
+    Ipv4(Sum),
+    Ipv6,
+}
+
+impl OuterTemplate {
+    /// The template of a tunnel.
+    ///
+    /// # Errors
+    /// [`MixedFamilies`].
+    pub fn new(params: &OuterParams) -> Result<OuterTemplate, MixedFamilies> {
+        match (params.src, params.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => Ok(Self::ipv4(params, src, dst)),
+            (IpAddr::V6(src), IpAddr::V6(dst)) => Ok(Self::ipv6(params, src, dst)),
+            _ => Err(MixedFamilies),
+        }
+    }
+
+    fn ipv4(params: &OuterParams, src: Ipv4Addr, dst: Ipv4Addr) -> OuterTemplate {
+        let mut bytes = [0; OUTER_IPV6_LEN];
+        let header = &mut bytes[ethernet::HEADER_LEN..IPV4_UDP];
+        let OuterParams { ttl, tos, df: dont_fragment, .. } = *params;
+        let repr = ipv4::Repr { src, dst, protocol: protocol::UDP, payload_len: 0, tos, ttl, id: 0, dont_fragment };
+        repr.emit(&mut ipv4::Packet::new_unchecked(header));
+        put(&mut bytes, field::IPV4_TOTAL_LEN, [0, 0]);
+        put(&mut bytes, field::IPV4_CHECKSUM, [0, 0]);
+        let header_sum = Sum::ZERO.bytes(&bytes[ethernet::HEADER_LEN..IPV4_UDP]);
+        Self::finish(bytes, params, IPV4_UDP, Family::Ipv4(header_sum))
+    }
+
+    fn ipv6(params: &OuterParams, src: Ipv6Addr, dst: Ipv6Addr) -> OuterTemplate {
+        let mut bytes = [0; OUTER_IPV6_LEN];
+        let header = &mut bytes[ethernet::HEADER_LEN..IPV6_UDP];
+        let OuterParams { ttl: hop_limit, tos: traffic_class, .. } = *params;
+        let next_header = protocol::UDP;
+        let repr = ipv6::Repr { src, dst, next_header, payload_len: 0, traffic_class, flow_label: 0, hop_limit };
+        repr.emit(&mut ipv6::Packet::new_unchecked(header));
+        Self::finish(bytes, params, IPV6_UDP, Family::Ipv6)
+    }
+
+    /// Adds what both families have: Ethernet, UDP at `udp`, VXLAN, and the sum.
+    fn finish(mut bytes: [u8; OUTER_IPV6_LEN], params: &OuterParams, udp: usize, family: Family) -> OuterTemplate {
+        let ethertype = if family == Family::Ipv6 { ethernet::IPV6 } else { ethernet::IPV4 };
+        let link = ethernet::Repr { dst: params.dst_mac, src: params.src_mac, ethertype };
+        link.emit(&mut ethernet::Header::new_unchecked(&mut bytes[..]));
+        put(&mut bytes, udp + 2, params.udp_dst.to_be_bytes());
+        let tunnel = udp + udp::HEADER_LEN;
+        vxlan::Repr { vni: params.vni }.emit(&mut vxlan::Header::new_unchecked(&mut bytes[tunnel..]));
+        let end = tunnel + vxlan::HEADER_LEN;
+        let pseudo = Sum::ZERO.addresses(params.src, params.dst).word(u16::from(protocol::UDP));
+        let checksum = params.checksum || family == Family::Ipv6;
+        OuterTemplate { bytes, family, checksum, udp_sum: pseudo.bytes(&bytes[udp..end]) }
+    }
+
+    /// Octets of the outer header: by how many a frame grows.
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "a header is never empty")]
+    pub const fn len(&self) -> usize {
+        match self.family {
+            Family::Ipv4(_) => OUTER_IPV4_LEN,
+            Family::Ipv6 => OUTER_IPV6_LEN,
+        }
+    }
+
+    /// Writes the outer header over the first [`OuterTemplate::len`] octets of `frame`, behind which the inner frame
+    /// lies already. `false` (unchanged) where `frame` is shorter than the header, or its IP packet longer than 65,535.
+    ///
+    /// `source_port` comes from [`crate::source_port`]. `ip_id` is the IPv4 identification: it must differ between
+    /// packets that may be fragmented, and may be anything where DF is set (RFC 6864).
+    #[inline]
+    #[must_use]
+    pub fn write(&self, frame: &mut [u8], source_port: u16, ip_id: u16) -> bool {
+        match self.family {
+            Family::Ipv4(header_sum) => self.write_ipv4(header_sum, frame, source_port, ip_id),
+            Family::Ipv6 => self.write_ipv6(frame, source_port),
+        }
+    }
+
+    #[inline]
+    fn write_ipv4(&self, header_sum: Sum, frame: &mut [u8], source_port: u16, ip_id: u16) -> bool {
+        let total_len = frame.len().saturating_sub(ethernet::HEADER_LEN);
+        let Ok(total_len) = u16::try_from(total_len) else { return false };
+        let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV4_LEN>() else { return false };
+        outer.copy_from_slice(&self.bytes[..OUTER_IPV4_LEN]);
+        put(outer, field::IPV4_TOTAL_LEN, total_len.to_be_bytes());
+        put(outer, field::IPV4_ID, ip_id.to_be_bytes());
+        let checksum = header_sum.word(total_len).word(ip_id).finish();
+        put(outer, field::IPV4_CHECKSUM, checksum.to_be_bytes());
+        let udp_len = total_len - ipv4::HEADER_LEN as u16;
+        self.write_udp(&mut outer[IPV4_UDP..], inner, source_port, udp_len);
+        true
+    }
+
+    #[inline]
+    fn write_ipv6(&self, frame: &mut [u8], source_port: u16) -> bool {
+        let udp_len = frame.len().saturating_sub(IPV6_UDP);
+        let Ok(udp_len) = u16::try_from(udp_len) else { return false };
+        let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV6_LEN>() else { return false };
+        outer.copy_from_slice(&self.bytes);
+        // The flow label carries the same entropy, for routers that look no further (RFC 6438).
+        put(outer, field::IPV6_FLOW_LABEL, source_port.to_be_bytes());
+        put(outer, field::IPV6_PAYLOAD_LEN, udp_len.to_be_bytes());
+        self.write_udp(&mut outer[IPV6_UDP..], inner, source_port, udp_len);
+        true
+    }
+
+    #[inline]
+    fn write_udp(&self, outer: &mut [u8], inner: &[u8], source_port: u16, udp_len: u16) {
+        put(outer, 0, source_port.to_be_bytes());
+        put(outer, 4, udp_len.to_be_bytes());
+        if self.checksum {
+            // The length counts twice: once in the pseudo header, once in the header.
+            let sum = self.udp_sum.word(source_port).word(udp_len).word(udp_len).bytes(inner);
+            put(outer, 6, sum.finish_udp().to_be_bytes());
+        }
+    }
+}
