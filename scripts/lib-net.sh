@@ -1,0 +1,215 @@
+# shellcheck shell=bash
+# Networks for smoke tests: namespaces, links, millraced in a namespace, Linux's own VXLAN as the peer.
+# Source it after lib.sh.
+#
+# Namespaces go by short names ("node1", "c1"); on the machine they are called mr<pid>-<name>, so runs do not meet, and
+# they vanish with the script together with whatever still runs inside.
+
+MILLRACED=${MILLRACED:-$ROOT/target/release/millraced}
+MILLRACE=${MILLRACE:-$ROOT/target/release/millrace}
+
+# Where a test keeps configs, sockets and logs; removed with the script unless KEEP_WORK is set.
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/millrace-smoke.XXXXXX")
+[[ -n ${KEEP_WORK:-} ]] || defer rm -rf "$WORK"
+
+# --- namespaces ---
+
+# ns NAME: what the namespace is called on the machine.
+ns() { printf 'mr%d-%s' $$ "$1"; }
+
+# in_ns NAME COMMAND...: runs the command inside.
+in_ns() {
+    local name=$1
+    shift
+    ip netns exec "$(ns "$name")" "$@"
+}
+
+# spawn_in NAME LOG COMMAND...: `spawn` inside the namespace; `ip netns exec` becomes the command, so SPAWNED is its id.
+spawn_in() {
+    local name=$1 log=$2
+    shift 2
+    spawn "$log" ip netns exec "$(ns "$name")" "$@"
+}
+
+# netns_add NAME...: makes namespaces with lo up. IPv6 is silent on what appears in them later: no router solicitations.
+netns_add() {
+    local name
+    for name in "$@"; do
+        ip netns add "$(ns "$name")"
+        defer netns_del "$name"
+        ip -n "$(ns "$name")" link set lo up
+        in_ns "$name" sysctl -qw net.ipv6.conf.default.router_solicitations=0
+    done
+}
+
+# netns_del NAME: removes the namespace and what still runs in it. That it is ours makes its processes ours.
+netns_del() {
+    local full pid
+    full=$(ns "$1")
+    [[ -e /run/netns/$full ]] || return 0
+    for pid in $(ip netns pids "$full"); do
+        stop_process "$pid"
+    done
+    ip netns del "$full"
+}
+
+# --- links ---
+
+# no_offloads NAME IFACE: makes the kernel segment and checksum by itself, as AF_PACKET at the other end needs.
+no_offloads() { in_ns "$1" ethtool -K "$2" tx off tso off gso off gro off >/dev/null; }
+
+# underlay NODE1 NODE2 [MTU]: joins two nodes by a veth called `u0` on both sides, without offloads and without any
+# address: Millrace answers for its own, a Linux peer gets one by `address`.
+underlay() {
+    local a=$1 b=$2 mtu=${3:-1600} node
+    ip link add u0 netns "$(ns "$a")" mtu "$mtu" type veth peer name u0 netns "$(ns "$b")" mtu "$mtu"
+    for node in "$a" "$b"; do
+        no_offloads "$node" u0
+        in_ns "$node" sysctl -qw net.ipv6.conf.u0.disable_ipv6=1
+        ip -n "$(ns "$node")" link set u0 up
+    done
+}
+
+# address NAME IFACE ADDRESS/LEN: gives the kernel an address, usable at once.
+address() {
+    local nodad=''
+    [[ $3 == *:* ]] && nodad=nodad
+    ip -n "$(ns "$1")" addr add "$3" dev "$2" $nodad
+}
+
+# --- Linux as the peer ---
+
+# kernel_vxlan NAME VNI PORT LOCAL [learning|nolearning] [MTU]: a VXLAN device called vx<VNI>, up, over u0.
+kernel_vxlan() {
+    local name=$1 vni=$2 port=$3 local_address=$4 learning=${5:-nolearning} mtu=${6:-1450}
+    ip -n "$(ns "$name")" link add "vx$vni" mtu "$mtu" type vxlan id "$vni" dstport "$port" local "$local_address" \
+        dev u0 "$learning"
+    ip -n "$(ns "$name")" link set "vx$vni" up
+}
+
+# kernel_remote NAME VNI VTEP [MAC]: where frames to MAC go; without a MAC, where broadcast and unknown ones go too.
+kernel_remote() {
+    in_ns "$1" bridge fdb append "${4:-00:00:00:00:00:00}" dev "vx$2" dst "$3"
+}
+
+# kernel_bridge NAME VNI CONTAINER ADDRESS/LEN [MTU]: a bridge br<VNI> over vx<VNI>, and a veth `eth0` to a container.
+kernel_bridge() {
+    local name=$1 vni=$2 container=$3 cidr=$4 mtu=${5:-1450}
+    local node
+    node=$(ns "$name")
+    if ! ip -n "$node" link show "br$vni" >/dev/null 2>&1; then
+        ip -n "$node" link add "br$vni" type bridge
+        ip -n "$node" link set "vx$vni" master "br$vni"
+        ip -n "$node" link set "br$vni" up
+    fi
+    ip link add eth0 netns "$(ns "$container")" mtu "$mtu" type veth peer name "p-$container" netns "$node" mtu "$mtu"
+    ip -n "$node" link set "p-$container" master "br$vni" up
+    address "$container" eth0 "$cidr"
+    ip -n "$(ns "$container")" link set eth0 up
+}
+
+# --- the switch ---
+
+declare -A MILLRACED_PID=() MILLRACED_SOCKET=()
+
+# start_millraced NAME CONFIG SOCKET [ARGUMENT...]: starts the switch in the namespace and waits until it answers on its
+# socket. Its log is $WORK/NAME.log.
+start_millraced() {
+    local name=$1 config=$2 socket=$3
+    shift 3
+    [[ -x $MILLRACED ]] || die "$MILLRACED is missing: cargo build --release"
+    spawn_in "$name" "$WORK/$name.log" "$MILLRACED" --config "$config" "$@"
+    MILLRACED_PID[$name]=$SPAWNED
+    MILLRACED_SOCKET[$name]=$socket
+    if ! wait_until 20 "millraced in $name" answers_or_died "$name" || gone "${MILLRACED_PID[$name]}"; then
+        cat "$WORK/$name.log" >&2
+        die "millraced in $name did not start"
+    fi
+}
+
+answers_or_died() { gone "${MILLRACED_PID[$1]}" || millrace "$1" show version; }
+
+# millrace NAME ARGUMENT...: the operator's tool, talking to the switch in the namespace.
+millrace() {
+    local name=$1
+    shift
+    "$MILLRACE" --socket "${MILLRACED_SOCKET[$name]}" "$@"
+}
+
+# stop_millraced NAME: SIGTERM; it must end by itself with code 0 within 10 seconds.
+stop_millraced() {
+    local pid=${MILLRACED_PID[$1]} code=0
+    kill -TERM "$pid"
+    wait_until 10 "millraced in $1 to end" gone "$pid" || { cat "$WORK/$1.log" >&2; return 1; }
+    wait "$pid" || code=$?
+    ((code == 0)) || { cat "$WORK/$1.log" >&2; die "millraced in $1 ended with code $code"; }
+    unset "MILLRACED_PID[$1]"
+}
+
+# --- traffic ---
+
+# What the last measurement found.
+export RESULT=''
+
+# ping_from NAME ADDRESS [COUNT]: every ping must be answered.
+ping_from() {
+    local count=${3:-3}
+    in_ns "$1" ping -n -q -c "$count" -i 0.05 -W 2 "$2" >"$WORK/ping.log" 2>&1 &&
+        grep -q " $count received" "$WORK/ping.log" && return 0
+    cat "$WORK/ping.log" >&2
+    printf '%serror:%s %s cannot ping %s\n' "$RED" "$PLAIN" "$1" "$2" >&2
+    return 1
+}
+
+# ping_all NAME=ADDRESS...: everyone pings everyone else.
+ping_all() {
+    local from to
+    for from in "$@"; do
+        for to in "$@"; do
+            [[ $from == "$to" ]] || ping_from "${from%%=*}" "${to#*=}"
+        done
+    done
+}
+
+# iperf_server NAME: one iperf3 server for one client, listening when this returns.
+iperf_server() {
+    spawn_in "$1" "$WORK/iperf-$1.log" iperf3 -s -1
+    wait_until 5 "iperf3 to listen in $1" listens "$1" 5201
+}
+
+listens() { [[ -n $(in_ns "$1" ss -Hltn "sport = :$2") ]]; }
+
+# iperf_client CLIENT ARGUMENT...: its report in $WORK/iperf.json, shown where it fails.
+iperf_client() {
+    local client=$1
+    shift
+    in_ns "$client" timeout 60 iperf3 -J "$@" >"$WORK/iperf.json" && return 0
+    cat "$WORK/iperf.json" >&2
+    return 1
+}
+
+# iperf_tcp CLIENT SERVER ADDRESS [SECONDS]: leaves Mbit/s received in RESULT; fails where nothing was.
+iperf_tcp() {
+    iperf_server "$2"
+    iperf_client "$1" -c "$3" -t "${4:-2}"
+    RESULT=$(jq -er '.end.sum_received.bits_per_second / 1e6 | floor | select(. > 0)' "$WORK/iperf.json")
+}
+
+# iperf_udp CLIENT SERVER ADDRESS RATE [SECONDS]: leaves the percentage lost at RATE (such as 20M) in RESULT; fails
+# where nothing arrived.
+iperf_udp() {
+    iperf_server "$2"
+    iperf_client "$1" -u -b "$4" -c "$3" -t "${5:-2}"
+    RESULT=$(jq -er '.end.sum | select(.packets > 0 and .lost_percent < 100) | .lost_percent' "$WORK/iperf.json")
+}
+
+# --- what must hold ---
+
+# ledger_balanced NAME: every frame the switch in the namespace met is accounted for.
+ledger_balanced() {
+    local ledger
+    ledger=$(millrace "$1" show ledger --json)
+    jq -e '.balanced == true' <<<"$ledger" >/dev/null && return 0
+    printf '%serror:%s the ledger of %s does not balance:\n%s\n' "$RED" "$PLAIN" "$1" "$ledger" >&2
+    return 1
+}
