@@ -1,1 +1,10 @@
 //! What the operator wants: configuration, transactions, the socket server, the host stack.
+//!
+//! One TOML file is read into a passive [`config::Config`] that cannot be wrong, two of them are compared by
+//! [`diff::diff`], and one is turned into what workers need by [`compile::compile`].
+#![forbid(unsafe_code)]
+
+pub mod config;
+// The running half (host stack, socket server, transactions):
+pub mod host;
+pub mod server;

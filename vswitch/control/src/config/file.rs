@@ -1,0 +1,158 @@
+//! What a configuration file says, word for word: one struct per section, one field per key.
+//!
+//! Nothing is checked here but the kinds of values; what they mean is made of them in the files named after the nouns.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+use toml::Spanned;
+
+/// Text and where it stands.
+pub(super) type Text = Spanned<String>;
+/// A number and where it stands; ranges are checked later, so that the message can name them.
+pub(super) type Int = Spanned<i64>;
+/// Yes or no, and where it stands.
+pub(super) type Flag = Spanned<bool>;
+
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) switch: Option<Spanned<Switch>>,
+    pub(super) workers: Option<Spanned<Workers>>,
+    pub(super) memory: Option<Spanned<Memory>>,
+    pub(super) tables: Option<Spanned<Tables>>,
+    pub(super) ports: Vec<Spanned<Port>>,
+    pub(super) networks: Vec<Spanned<Network>>,
+    pub(super) tunnels: Vec<Spanned<Tunnel>>,
+}
+
+/// `[switch]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Switch {
+    pub(super) name: Text,
+    pub(super) socket: Option<Text>,
+    pub(super) admins: Option<Vec<Spanned<User>>>,
+}
+
+/// `[workers]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Workers {
+    pub(super) cores: Option<Spanned<Vec<Int>>>,
+    pub(super) count: Option<Int>,
+    pub(super) idle: Option<Text>,
+}
+
+/// `[memory]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Memory {
+    pub(super) hugepages: Option<Text>,
+    pub(super) frames: Option<Int>,
+    pub(super) buffer: Option<Int>,
+    pub(super) eal: Option<Vec<Text>>,
+}
+
+/// `[tables]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tables {
+    pub(super) flows_max: Option<Int>,
+    pub(super) macs_max: Option<Int>,
+    pub(super) flow_idle_s: Option<Int>,
+}
+
+/// `[[port]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Port {
+    pub(super) name: Text,
+    pub(super) kind: Text,
+    pub(super) role: Option<Text>,
+    pub(super) device: Option<Text>,
+    pub(super) netns: Option<Text>,
+    pub(super) interface: Option<Text>,
+    pub(super) mac: Option<Text>,
+    pub(super) mtu: Option<Int>,
+    #[serde(default)]
+    pub(super) addresses: Vec<Text>,
+    pub(super) gateway: Option<Text>,
+    pub(super) queues: Option<Int>,
+    pub(super) workers: Option<Spanned<Vec<Int>>>,
+    pub(super) network: Option<Text>,
+    pub(super) anti_spoof: Option<Flag>,
+    pub(super) allow: Option<Spanned<Vec<Text>>>,
+    pub(super) allow_macs: Option<Spanned<Vec<Text>>>,
+}
+
+/// `[[network]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network {
+    pub(super) name: Text,
+    pub(super) vni: Int,
+    pub(super) macs_max: Option<Int>,
+    pub(super) age_s: Option<Int>,
+    #[serde(default)]
+    pub(super) tunnels: Vec<Text>,
+    #[serde(default, rename = "static")]
+    pub(super) statics: Vec<Spanned<Static>>,
+}
+
+/// One entry of `static` in `[[network]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Static {
+    pub(super) mac: Text,
+    pub(super) port: Option<Text>,
+    pub(super) tunnel: Option<Text>,
+}
+
+/// `[[tunnel]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tunnel {
+    pub(super) name: Text,
+    pub(super) uplink: Text,
+    pub(super) remote: Text,
+    pub(super) local: Option<Text>,
+    pub(super) port: Option<Int>,
+    pub(super) ttl: Option<Int>,
+    pub(super) df: Option<bool>,
+    pub(super) checksum: Option<Flag>,
+    pub(super) tos: Option<Int>,
+    pub(super) next_hop_mac: Option<Text>,
+}
+
+/// A user, by name or by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum User {
+    Name(String),
+    Id(i64),
+}
+
+impl<'de> Deserialize<'de> for User {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameOrId;
+
+        impl Visitor<'_> for NameOrId {
+            type Value = User;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a user name or a uid")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<User, E> {
+                Ok(User::Name(name.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, id: i64) -> Result<User, E> {
+                Ok(User::Id(id))
+            }
+        }
+
+        deserializer.deserialize_any(NameOrId)
+    }
+}

@@ -1,0 +1,105 @@
+//! `[memory]`: packet buffers, and what they lie on.
+
+use serde::Serialize;
+use toml::Spanned;
+
+use super::{Kind, Port, Workers, error::Errors, file, section::Section};
+
+/// Descriptors of each rx and of each tx queue of an eth port. Each can hold a buffer.
+pub const ETH_DESCRIPTORS: u16 = 512;
+
+/// What a frame has beyond the MTU: Ethernet and two VLAN tags.
+const FRAME_OVERHEAD: u32 = 14 + 2 * 4;
+
+/// Buffers that one worker can have in hands, in its pool cache and on its rings.
+const WORKER_FRAMES: u32 = 1024;
+
+/// Buffers a pool has where the file does not say and the ports do not need more.
+const FRAMES_DEFAULT: u32 = 16_384;
+
+/// Classes of buffers, in octets behind the headroom. The last ends where DPDK's 16-bit `buf_len` ends.
+const BUFFERS: [u32; 3] = [2048, 10_240, 65_407];
+
+/// `[memory]`, as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Whether buffers and tables lie on hugepages.
+    pub hugepages: Hugepages,
+    /// Buffers in the pool.
+    pub frames: u32,
+    /// Octets a buffer holds behind its headroom.
+    pub buffer: u16,
+    /// Further arguments for DPDK's EAL.
+    pub eal: Vec<String>,
+}
+
+/// Whether memory lies on hugepages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hugepages {
+    /// Where there are any; else on ordinary pages, with a warning.
+    Auto,
+    /// Or not at all.
+    Always,
+    /// On ordinary pages.
+    Never,
+}
+
+impl Memory {
+    pub(super) fn check(
+        section: Option<&Spanned<file::Memory>>,
+        ports: &[Port],
+        workers: &Workers,
+        errors: &mut Errors,
+    ) -> Memory {
+        let frames_min = frames_min(ports, workers);
+        let frames = FRAMES_DEFAULT.max(frames_min);
+        let largest = ports.iter().max_by_key(|port| port.mtu);
+        let octets = largest.map_or(0, |port| u32::from(port.mtu) + FRAME_OVERHEAD);
+        let class = BUFFERS.into_iter().find(|&class| octets <= class).unwrap_or(BUFFERS[2]);
+        let mut memory = Memory { hugepages: Hugepages::Auto, frames, buffer: class as u16, eal: Vec::new() };
+        let Some(section) = section else { return memory };
+        let said = section.get_ref();
+        let mut check = Section::single(errors, "[memory]", section.span());
+        let words = [("auto", Hugepages::Auto), ("always", Hugepages::Always), ("never", Hugepages::Never)];
+        if let Some(hugepages) = said.hugepages.as_ref().and_then(|text| check.word("hugepages", text, &words)) {
+            memory.hugepages = hugepages;
+        }
+        if let Some(int) = &said.frames {
+            memory.frames = check.number("frames", int, 256..=1 << 24).unwrap_or(frames);
+            if memory.frames < frames_min {
+                let problem = "is less than the ports and workers can hold at once";
+                let hint = format!(
+                    "at least {frames_min}: {WORKER_FRAMES} for each worker, {} for each queue of an eth port",
+                    2 * ETH_DESCRIPTORS
+                );
+                check.refuse("frames", &int.span(), problem, hint);
+            }
+        }
+        if let Some(int) = &said.buffer {
+            let range = i64::from(BUFFERS[0])..=i64::from(BUFFERS[2]);
+            memory.buffer = check.number("buffer", int, range).unwrap_or(memory.buffer);
+            if let Some(port) = largest.filter(|_| u32::from(memory.buffer) < octets) {
+                let problem = format!("is too small for the mtu {} of port `{}`", port.mtu, port.name);
+                check.refuse("buffer", &int.span(), problem, format!("at least {octets}, or leave it out"));
+            }
+        }
+        memory.eal = said.eal.iter().flatten().filter_map(|text| argument(&mut check, text)).collect();
+        memory
+    }
+}
+
+/// Buffers without which a device or a worker would starve for sure.
+fn frames_min(ports: &[Port], workers: &Workers) -> u32 {
+    let queues = |port: &Port| if matches!(port.kind, Kind::Eth { .. }) { u32::from(port.queues) } else { 0 };
+    let eth_queues: u32 = ports.iter().map(queues).sum();
+    eth_queues * 2 * u32::from(ETH_DESCRIPTORS) + workers.count() as u32 * WORKER_FRAMES
+}
+
+fn argument(check: &mut Section, text: &file::Text) -> Option<String> {
+    if text.get_ref().is_empty() || text.get_ref().contains(char::is_control) {
+        check.refuse("eal", &text.span(), "is not an argument", "one argument of DPDK's EAL in each text");
+        return None;
+    }
+    Some(text.get_ref().clone())
+}

@@ -1,0 +1,363 @@
+//! `[[port]]`: what a port is, what it is for, and what may come from behind it.
+
+use std::net::IpAddr;
+
+use datapath::{PORTS_MAX, WorkerId};
+use toml::Spanned;
+use wire::Mac;
+
+use super::{
+    Cidr, Name, Netns, Workers,
+    cidr::NotACidr,
+    error::{Errors, Span},
+    file::{self, Text},
+    reference::Known,
+    section::Section,
+};
+
+/// Octets an interface name may have (`IFNAMSIZ` less one).
+const INTERFACE_MAX: usize = 15;
+
+/// Octets a device text may have.
+const DEVICE_MAX: usize = 512;
+
+/// Entries of a port's lists at most.
+const LIST_MAX: usize = 256;
+
+/// A port, as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: Name,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is for.
+    pub role: Role,
+    /// Its MAC: of an uplink the node's own, of an access port the guest's. `None`: the device's own.
+    pub mac: Option<Mac>,
+    /// Longest packet behind an Ethernet header, in octets; where the file does not say, what tunnels leave of the
+    /// uplink.
+    pub mtu: u16,
+    /// Addresses: of an uplink the node's own; of an access port the guest's (set on a TAP's interface).
+    pub addresses: Vec<Cidr>,
+    /// Queue pairs.
+    pub queues: u16,
+    /// The worker that holds queue `i`, where the file says; else control spreads the queues.
+    pub workers: Option<Vec<WorkerId>>,
+}
+
+/// What a port is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A device that DPDK drives.
+    Eth {
+        /// Its PCI address, or the name of a virtual device with its arguments.
+        device: String,
+    },
+    /// A TAP interface of the kernel.
+    Tap {
+        /// The namespace it is made in; `None` is the switch's own.
+        netns: Option<Netns>,
+        /// Its name there.
+        interface: String,
+    },
+}
+
+/// What a port is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The underlay is behind it.
+    Uplink {
+        /// The router for what is not on-link.
+        gateway: Option<IpAddr>,
+    },
+    /// A container or VM is behind it.
+    Access {
+        /// The network it is in.
+        network: Name,
+        /// Whether what it claims to be is checked.
+        anti_spoof: bool,
+        /// Addresses it may send from beside its own.
+        allow: Vec<IpAddr>,
+        /// MACs it may send from beside its own.
+        allow_macs: Vec<Mac>,
+    },
+}
+
+impl Port {
+    /// The network it is in, where it is an access port.
+    pub fn network(&self) -> Option<&Name> {
+        match &self.role {
+            Role::Access { network, .. } => Some(network),
+            Role::Uplink { .. } => None,
+        }
+    }
+
+    /// Whether the underlay is behind it.
+    pub fn is_uplink(&self) -> bool {
+        matches!(self.role, Role::Uplink { .. })
+    }
+
+    /// Whether `address` is one of its own.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.address() == address)
+    }
+}
+
+/// A port together with what the file says of it, while the MTU is not known yet.
+pub(super) struct Draft<'f> {
+    pub(super) said: &'f Spanned<file::Port>,
+    pub(super) port: Port,
+}
+
+/// Checks all ports, each for itself. What has no name, kind or role is left out (and reported).
+pub(super) fn check<'f>(
+    sections: &'f [Spanned<file::Port>],
+    known: &Known,
+    workers: &Workers,
+    errors: &mut Errors,
+) -> Vec<Draft<'f>> {
+    if let Some(beyond) = sections.get(PORTS_MAX) {
+        let message = format!("there are {} ports", sections.len());
+        errors.hint(&beyond.span(), message, format!("at most {PORTS_MAX}"));
+    }
+    let check = |said: &'f Spanned<file::Port>| {
+        let mut check = Section::named(errors, "port", &said.get_ref().name, said);
+        port(said.get_ref(), known, workers, &mut check).map(|port| Draft { said, port })
+    };
+    sections.iter().take(PORTS_MAX).filter_map(check).collect()
+}
+
+fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section) -> Option<Port> {
+    let name = check.name("name", &said.name);
+    let kind = kind(said, check);
+    let mac = said.mac.as_ref().and_then(|text| check.mac("mac", text));
+    let is_access = is_access(said, check);
+    let addresses = addresses(said, check);
+    let queues = queues(said, workers, check);
+    let role = match is_access? {
+        true => access(said, known, check),
+        false => Some(uplink(said, &addresses, check)),
+    };
+    let holders = said.workers.as_ref().and_then(|list| holders(list, queues, workers, check));
+    Some(Port { name: name?, kind: kind?, role: role?, mac, mtu: 0, addresses, queues, workers: holders })
+}
+
+fn kind(said: &file::Port, check: &mut Section) -> Option<Kind> {
+    let is_tap = check.word("kind", &said.kind, &[("eth", false), ("tap", true)])?;
+    if is_tap {
+        let problem = "does not go with kind = \"tap\"";
+        check.no_place_for(
+            &[("device", span(&said.device))],
+            problem,
+            "`interface` names a TAP, `netns` its namespace",
+        );
+        let netns = said.netns.as_ref().and_then(|text| {
+            check.parsed("netns", text, "is not a network namespace", "a name under /run/netns, or an absolute path")
+        });
+        let interface = interface(said, check)?;
+        return Some(Kind::Tap { netns, interface });
+    }
+    let keys = [("netns", span(&said.netns)), ("interface", span(&said.interface))];
+    check.no_place_for(&keys, "does not go with kind = \"eth\"", "`device` names what DPDK drives");
+    let hint = "a PCI address, or a virtual device with its arguments, as in \"net_af_packet0,iface=eth1\"";
+    let Some(device) = &said.device else {
+        check.lacks("has no `device`", hint);
+        return None;
+    };
+    let text = device.get_ref();
+    if text.is_empty() || text.len() > DEVICE_MAX || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        check.refuse("device", &device.span(), "is not a device", hint);
+        return None;
+    }
+    Some(Kind::Eth { device: text.clone() })
+}
+
+fn interface(said: &file::Port, check: &mut Section) -> Option<String> {
+    let text = said.interface.as_ref().unwrap_or(&said.name);
+    let interface = text.get_ref();
+    // What the kernel's dev_valid_name() takes, less `%`, which it would replace by a number.
+    let legal = (1..=INTERFACE_MAX).contains(&interface.len())
+        && interface != "."
+        && interface != ".."
+        && !interface.contains(|c: char| c.is_control() || c.is_whitespace() || "/:%".contains(c));
+    if legal {
+        return Some(interface.clone());
+    }
+    let hint = format!("1 to {INTERFACE_MAX} octets without `/`, `:`, `%` and spaces");
+    match said.interface {
+        Some(_) => check.refuse("interface", &text.span(), "is not a name an interface can have", hint),
+        None if interface.parse::<Name>().is_err() => {} // reported as a name
+        None => {
+            check.refuse("name", &text.span(), "is no name for the interface too", format!("add `interface`: {hint}"))
+        }
+    }
+    None
+}
+
+/// Whether the port is an access port; `None` (reported) where the file does not say, or contradicts itself.
+fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
+    let role = match &said.role {
+        Some(text) => Some(check.word("role", text, &[("uplink", false), ("access", true)])?),
+        None => None,
+    };
+    match (role, &said.network) {
+        (None | Some(true), Some(_)) => Some(true),
+        (Some(false), None) => {
+            let is_tap = said.kind.get_ref() == "tap";
+            if is_tap && let Some(role) = &said.role {
+                let hint = "an uplink is of kind \"eth\"; \"net_af_packet0,iface=…\" takes an interface of the kernel";
+                check.refuse("role", &role.span(), "does not go with kind = \"tap\"", hint);
+            }
+            (!is_tap).then_some(false)
+        }
+        (Some(false), Some(network)) => {
+            check.refuse("network", &network.span(), "does not go with role = \"uplink\"", "tunnels lead to an uplink");
+            None
+        }
+        (Some(true), None) => {
+            check.lacks("is an access port and has no `network`", "add `network = …`");
+            None
+        }
+        (None, None) => {
+            check.lacks("has neither `network` nor `role`", "add `network = …`, or `role = \"uplink\"`");
+            None
+        }
+    }
+}
+
+fn addresses(said: &file::Port, check: &mut Section) -> Vec<Cidr> {
+    let mut addresses: Vec<Cidr> = Vec::new();
+    for text in said.addresses.iter().take(LIST_MAX) {
+        let problem = match text.get_ref().parse::<Cidr>() {
+            Ok(cidr) if addresses.iter().any(|other| other.address() == cidr.address()) => "is there twice".to_owned(),
+            Ok(cidr) => {
+                addresses.push(cidr);
+                continue;
+            }
+            Err(problem) => problem.to_string(),
+        };
+        let hint = match text.get_ref().parse::<Cidr>() {
+            Err(NotACidr::NoPrefix) => {
+                format!("as in \"{}/{}\"", text.get_ref(), if text.get_ref().contains(':') { 64 } else { 24 })
+            }
+            Err(NotACidr::Prefix) => "1 to 32 for IPv4, 1 to 128 for IPv6".to_owned(),
+            _ => "an address of the interface with its prefix length, as in \"192.0.2.1/24\"".to_owned(),
+        };
+        check.refuse("addresses", &text.span(), problem, hint);
+    }
+    if let Some(beyond) = said.addresses.get(LIST_MAX) {
+        check.refuse("addresses", &beyond.span(), "is one too many", format!("at most {LIST_MAX}"));
+    }
+    addresses
+}
+
+fn queues(said: &file::Port, workers: &Workers, check: &mut Section) -> u16 {
+    let listed = said.workers.as_ref().map_or(1, |list| list.get_ref().len().max(1));
+    let Some(int) = &said.queues else { return if said.kind.get_ref() == "tap" { 1 } else { listed as u16 } };
+    if said.kind.get_ref() == "tap" && *int.get_ref() != 1 {
+        check.refuse("queues", &int.span(), "does not go with kind = \"tap\"", "a TAP has one queue pair");
+        return 1;
+    }
+    let queues = check.number("queues", int, 1..=datapath::WORKERS_MAX as i64).unwrap_or(1);
+    if usize::from(queues) > workers.count() {
+        let problem = format!("is more than there are workers ({})", workers.count());
+        check.refuse("queues", &int.span(), problem, "a worker holds one queue pair of a port");
+    }
+    queues
+}
+
+/// The workers listed for the queues.
+fn holders(
+    list: &Spanned<Vec<file::Int>>,
+    queues: u16,
+    workers: &Workers,
+    check: &mut Section,
+) -> Option<Vec<WorkerId>> {
+    let mut holders = Vec::new();
+    if list.get_ref().len() != usize::from(queues) {
+        let problem = format!("names {} workers for {queues} queues", list.get_ref().len());
+        check.refuse("workers", &list.span(), problem, "one worker for each queue");
+        return None;
+    }
+    for int in list.get_ref() {
+        let last = workers.count() as i64 - 1;
+        if !(0..=last).contains(int.get_ref()) {
+            let hint = format!("the workers are 0 to {last}, in the order of [workers]");
+            check.refuse("workers", &int.span(), "names no worker", hint);
+            continue;
+        }
+        let worker = WorkerId(*int.get_ref() as u8);
+        if holders.contains(&worker) {
+            check.refuse("workers", &int.span(), "is there twice", "a worker holds one queue pair of a port");
+        }
+        holders.push(worker);
+    }
+    Some(holders)
+}
+
+fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {
+    let keys = [
+        ("anti_spoof", said.anti_spoof.as_ref().map(Spanned::span)),
+        ("allow", said.allow.as_ref().map(Spanned::span)),
+        ("allow_macs", said.allow_macs.as_ref().map(Spanned::span)),
+    ];
+    check.no_place_for(&keys, "does not go with role = \"uplink\"", "only what comes from access ports is checked");
+    let gateway = said.gateway.as_ref().and_then(|text| {
+        let gateway = check.address("gateway", text)?;
+        let is_neighbour = |own: &&Cidr| own.contains(gateway) && !own.is_broadcast(gateway);
+        let problem = match addresses.iter().find(is_neighbour) {
+            _ if addresses.iter().any(|own| own.address() == gateway) => "is the port's own address",
+            Some(_) => return Some(gateway),
+            None => "is in no prefix of the port's addresses",
+        };
+        check.refuse("gateway", &text.span(), problem, "a router in one of the prefixes of `addresses`");
+        None
+    });
+    Role::Uplink { gateway }
+}
+
+fn access(said: &file::Port, known: &Known, check: &mut Section) -> Option<Role> {
+    check.no_place_for(
+        &[("gateway", span(&said.gateway))],
+        "does not go with an access port",
+        "it is a key of uplinks",
+    );
+    let network = said.network.as_ref().and_then(|text| known.networks.find(check, "network", text));
+    let allow = listed(&said.allow, "allow", check, Section::address);
+    let allow_macs = listed(&said.allow_macs, "allow_macs", check, Section::mac);
+    let is_known =
+        said.mac.is_some() || !said.addresses.is_empty() || said.allow.is_some() || said.allow_macs.is_some();
+    let anti_spoof = said.anti_spoof.as_ref().map_or(is_known, |flag| *flag.get_ref());
+    if let Some(flag) = &said.anti_spoof {
+        if anti_spoof && !is_known {
+            let hint = "add `mac` or `addresses`: what is known of the guest is enforced";
+            check.refuse("anti_spoof", &flag.span(), "has nothing to go by", hint);
+        }
+        for (key, list) in [("allow", span(&said.allow)), ("allow_macs", span(&said.allow_macs))] {
+            if let Some(at) = list.filter(|_| !anti_spoof) {
+                check.warn(key, &at, "has no effect beside anti_spoof = false", "leave one of the two out");
+            }
+        }
+    }
+    Some(Role::Access { network: network?, anti_spoof, allow, allow_macs })
+}
+
+/// All entries of a list that are what they should be.
+fn listed<'e, 'a, T>(
+    list: &Option<Spanned<Vec<Text>>>,
+    key: &str,
+    check: &mut Section<'e, 'a>,
+    read: impl Fn(&mut Section<'e, 'a>, &str, &Text) -> Option<T>,
+) -> Vec<T> {
+    let Some(list) = list else { return Vec::new() };
+    if list.get_ref().len() > LIST_MAX {
+        let problem = format!("has {} entries", list.get_ref().len());
+        check.refuse(key, &list.span(), problem, format!("at most {LIST_MAX}"));
+    }
+    list.get_ref().iter().take(LIST_MAX).filter_map(|text| read(check, key, text)).collect()
+}
+
+fn span<T>(value: &Option<Spanned<T>>) -> Option<Span> {
+    value.as_ref().map(Spanned::span)
+}

@@ -1,0 +1,189 @@
+//! `[[tunnel]]`: a way to another VTEP.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use toml::Spanned;
+use wire::Mac;
+
+use super::{
+    Cidr, Config, Name, Network, Port, Role,
+    error::Errors,
+    file::{self, Text},
+    port::Draft,
+    reference::{Known, Unique},
+    section::Section,
+};
+
+/// Tunnels at most.
+const TUNNELS_MAX: usize = 4096;
+
+/// Whether tunnels between IPv6 addresses work. The types and the MTU arithmetic are ready, the neighbour resolver is not.
+const IPV6_UNDERLAY: bool = false;
+
+/// VXLAN's UDP port (RFC 7348 section 5).
+const VXLAN_PORT: u16 = 4789;
+
+/// A tunnel, as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Its name.
+    pub name: Name,
+    /// The port its packets leave and come in by.
+    pub uplink: Name,
+    /// The other VTEP.
+    pub remote: IpAddr,
+    /// Our own address, one of the uplink's.
+    pub local: IpAddr,
+    /// UDP destination port, sent and listened on.
+    pub udp_port: u16,
+    /// TTL or hop limit of outer packets.
+    pub ttl: u8,
+    /// Whether outer packets may not be fragmented (IPv4).
+    pub df: bool,
+    /// Whether outer packets have a UDP checksum.
+    pub checksum: bool,
+    /// TOS or traffic class of outer packets.
+    pub tos: u8,
+    /// The MAC of the next hop, where it is not to be asked for.
+    pub next_hop_mac: Option<Mac>,
+}
+
+/// To whom packets of `tunnel` are given on its uplink: the remote itself where it is on-link, else the gateway.
+///
+/// `None` only for a tunnel that is not of this configuration.
+pub fn next_hop(config: &Config, tunnel: &Tunnel) -> Option<IpAddr> {
+    next_hop_by(config.port(tunnel.uplink.as_str())?, tunnel.remote)
+}
+
+fn next_hop_by(uplink: &Port, remote: IpAddr) -> Option<IpAddr> {
+    if uplink.addresses.iter().any(|own| own.contains(remote)) {
+        return Some(remote);
+    }
+    match uplink.role {
+        Role::Uplink { gateway } => gateway.filter(|gateway| gateway.is_ipv4() == remote.is_ipv4()),
+        Role::Access { .. } => None,
+    }
+}
+
+/// Checks all tunnels. What has no name, uplink or addresses is left out (and reported).
+pub(super) fn check(
+    sections: &[Spanned<file::Tunnel>],
+    known: &Known,
+    ports: &[Draft],
+    networks: &[Network],
+    errors: &mut Errors,
+) -> Vec<Tunnel> {
+    if let Some(beyond) = sections.get(TUNNELS_MAX) {
+        let message = format!("there are {} tunnels", sections.len());
+        errors.hint(&beyond.span(), message, format!("at most {TUNNELS_MAX}"));
+    }
+    let used: HashSet<&Name> = networks.iter().flat_map(|network| &network.tunnels).collect();
+    let by_name: HashMap<&str, &Port> = ports.iter().map(|draft| (draft.port.name.as_str(), &draft.port)).collect();
+    let mut tunnels = Vec::new();
+    let mut places = Vec::new();
+    for said in sections.iter().take(TUNNELS_MAX) {
+        let mut check = Section::named(errors, "tunnel", &said.get_ref().name, said);
+        let Some(tunnel) = tunnel(said.get_ref(), known, &by_name, &mut check) else { continue };
+        if !used.contains(&tunnel.name) {
+            let span = said.get_ref().name.span();
+            check.warn("name", &span, "is used by no network", "name it in `tunnels` of a [[network]]");
+        }
+        tunnels.push(tunnel);
+        places.push(said);
+    }
+    duplicates(&tunnels, &places, errors);
+    tunnels
+}
+
+fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, check: &mut Section) -> Option<Tunnel> {
+    let name = check.name("name", &said.name);
+    let remote = remote(&said.remote, ports, check);
+    let udp_port = check.number_or("port", &said.port, 1..=65_535, VXLAN_PORT);
+    let ttl = check.number_or("ttl", &said.ttl, 1..=255, 64);
+    let tos = check.number_or("tos", &said.tos, 0..=255, 0);
+    let next_hop_mac = said.next_hop_mac.as_ref().and_then(|text| check.mac("next_hop_mac", text));
+    let uplink_name = known.ports.find(check, "uplink", &said.uplink);
+    let uplink = uplink_name.and_then(|name| ports.get(name.as_str()).copied());
+    if let Some(uplink) = uplink.filter(|uplink| !uplink.is_uplink()) {
+        let problem = "is an access port";
+        let hint = format!("an uplink, that is a port with role = \"uplink\"; `{}` is in a network", uplink.name);
+        check.refuse("uplink", &said.uplink.span(), problem, hint);
+        return None;
+    }
+    let (remote, uplink) = (remote?, uplink?);
+    let local = local(said, uplink, remote, check)?;
+    if next_hop_by(uplink, remote).is_none() {
+        let problem = format!("is not on-link at uplink `{}`, which has no gateway of that family", uplink.name);
+        check.refuse("remote", &said.remote.span(), problem, "give the uplink a `gateway`");
+    }
+    let checksum = match &said.checksum {
+        Some(flag) => *flag.get_ref(),
+        None => remote.is_ipv6(), // RFC 8200 section 8.1
+    };
+    let df = said.df.unwrap_or(true);
+    let uplink = uplink.name.clone();
+    Some(Tunnel { name: name?, uplink, remote, local, udp_port, ttl, df, checksum, tos, next_hop_mac })
+}
+
+fn remote(text: &Text, ports: &HashMap<&str, &Port>, check: &mut Section) -> Option<IpAddr> {
+    let remote = check.address("remote", text)?;
+    let uplinks = || ports.values().filter(|port| port.is_uplink());
+    let problem = if let Some(own) = uplinks().find(|port| port.has_address(remote)) {
+        format!("is our own address, on uplink `{}`", own.name)
+    } else if uplinks().any(|port| port.addresses.iter().any(|own| own.is_broadcast(remote))) {
+        "is a broadcast address".to_owned()
+    } else if remote.is_ipv6() && !IPV6_UNDERLAY {
+        "is an IPv6 address; IPv6 underlay is not supported yet".to_owned()
+    } else {
+        return Some(remote);
+    };
+    check.refuse("remote", &text.span(), problem, "the address of the other VTEP");
+    None
+}
+
+/// Our own end: as the file says, or the uplink's first address of the remote's family.
+fn local(said: &file::Tunnel, uplink: &Port, remote: IpAddr, check: &mut Section) -> Option<IpAddr> {
+    let family = if remote.is_ipv4() { "IPv4" } else { "IPv6" };
+    let same_family = |address: IpAddr| address.is_ipv4() == remote.is_ipv4();
+    let Some(text) = &said.local else {
+        let local = uplink.addresses.iter().map(|own: &Cidr| own.address()).find(|&address| same_family(address));
+        if local.is_none() {
+            let problem = format!("has no {family} address");
+            check.refuse(
+                "uplink",
+                &said.uplink.span(),
+                problem,
+                format!("add one to `addresses` of port `{}`", uplink.name),
+            );
+        }
+        return local;
+    };
+    let local = check.address("local", text)?;
+    let problem = if !uplink.has_address(local) {
+        format!("is no address of uplink `{}`", uplink.name)
+    } else if !same_family(local) {
+        format!("is not an {family} address as `remote` is")
+    } else {
+        return Some(local);
+    };
+    let own: Vec<String> = uplink.addresses.iter().map(|own| own.address().to_string()).collect();
+    check.refuse("local", &text.span(), problem, format!("its addresses are {}", own.join(", ")));
+    None
+}
+
+/// A VXLAN packet must belong to one tunnel.
+fn duplicates(tunnels: &[Tunnel], places: &[&Spanned<file::Tunnel>], errors: &mut Errors) {
+    let mut ends = Unique::new();
+    for (tunnel, said) in tunnels.iter().zip(places) {
+        let key = (&tunnel.uplink, tunnel.local, tunnel.remote, tunnel.udp_port);
+        if let Some(other) = ends.claim(key, &tunnel.name) {
+            let mut check = Section::named(errors, "tunnel", &said.get_ref().name, said);
+            let problem = format!("has the same ends and UDP port as tunnel `{other}`");
+            let hint = format!("one tunnel between {} and {} on port {}", tunnel.local, tunnel.remote, tunnel.udp_port);
+            check.refuse("remote", &said.get_ref().remote.span(), problem, hint);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `[workers]`: how many threads move packets, and where they run.
+
+use datapath::{WORKERS_MAX, WorkerId};
+use serde::Serialize;
+use toml::Spanned;
+
+use super::{error::Errors, file, section::Section};
+
+/// CPUs that Linux can name in an affinity mask of ordinary size.
+const CPUS_MAX: i64 = 1024;
+
+/// `[workers]`, as meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// Where they run.
+    pub placement: Placement,
+    /// What they do when nothing is there to do.
+    pub idle: Idle,
+}
+
+/// Where the workers run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// One worker, on the last CPU that the process may use.
+    LastCpu,
+    /// One worker on each of these CPUs.
+    Cpus(Vec<u16>),
+    /// That many workers, where the kernel likes.
+    Unpinned(u8),
+}
+
+/// What a worker does when nothing is there to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Idle {
+    /// It backs off: polls less often, and sleeps between.
+    Adaptive,
+    /// It polls on, for the least delay.
+    Busy,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Workers { placement: Placement::LastCpu, idle: Idle::Adaptive }
+    }
+}
+
+impl Workers {
+    /// How many workers there are, 1 to [`WORKERS_MAX`].
+    pub fn count(&self) -> usize {
+        match &self.placement {
+            Placement::LastCpu => 1,
+            Placement::Cpus(cpus) => cpus.len(),
+            Placement::Unpinned(count) => usize::from(*count),
+        }
+    }
+
+    /// All workers.
+    pub fn ids(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        (0..self.count()).map(|index| WorkerId(index as u8))
+    }
+
+    pub(super) fn check(section: Option<&Spanned<file::Workers>>, errors: &mut Errors) -> Workers {
+        let Some(section) = section else { return Workers::default() };
+        let said = section.get_ref();
+        let mut check = Section::single(errors, "[workers]", section.span());
+        let words = [("adaptive", Idle::Adaptive), ("busy", Idle::Busy)];
+        let idle = said.idle.as_ref().and_then(|text| check.word("idle", text, &words));
+        let placement = match (&said.cores, &said.count) {
+            (Some(_), Some(count)) => {
+                check.refuse("count", &count.span(), "stands beside `cores`", "give one of the two");
+                None
+            }
+            (Some(cores), None) => cpus(&mut check, cores).map(Placement::Cpus),
+            (None, Some(count)) => check.number("count", count, 1..=WORKERS_MAX as i64).map(Placement::Unpinned),
+            (None, None) => None,
+        };
+        Workers { placement: placement.unwrap_or(Placement::LastCpu), idle: idle.unwrap_or(Idle::Adaptive) }
+    }
+}
+
+fn cpus(check: &mut Section, cores: &Spanned<Vec<file::Int>>) -> Option<Vec<u16>> {
+    if !(1..=WORKERS_MAX).contains(&cores.get_ref().len()) {
+        let problem = format!("names {} CPUs", cores.get_ref().len());
+        check.refuse("cores", &cores.span(), problem, format!("1 to {WORKERS_MAX}, one for each worker"));
+        return None;
+    }
+    let mut cpus = Vec::new();
+    for core in cores.get_ref() {
+        let Some(cpu) = check.number("cores", core, 0..=CPUS_MAX - 1) else { continue };
+        if cpus.contains(&cpu) {
+            check.refuse("cores", &core.span(), "is there twice", "one worker runs on a CPU");
+        }
+        cpus.push(cpu);
+    }
+    Some(cpus).filter(|cpus| cpus.len() == cores.get_ref().len())
+}
