@@ -115,4 +115,14 @@ pub enum RegionError {
         /// The type asked for.
         wanted: &'static str,
     },
+    /// What the region's owner wrote into it cannot be.
+    #[error("region {name}: {what} is {found}, which cannot be")]
+    Content {
+        /// The region.
+        name: String,
+        /// What was looked at.
+        what: &'static str,
+        /// Its value.
+        found: u64,
+    },
 }

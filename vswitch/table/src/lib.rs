@@ -1,1 +1,35 @@
-//! Keyed state of fixed size in a shared-memory region.
+//! Keyed state of fixed size, in shared memory.
+//!
+//! [`FlowTable`] holds the cached verdict for every flow of one worker, [`Fdb`] says behind which member of a network a
+//! MAC is. Both are hash tables of eight-slot buckets with two choices a key: a lookup reads two groups of tags and, but
+//! for one in some thousands, one entry, whatever the table's size and load. Nothing moves, nothing grows, nothing is
+//! allocated after creation.
+//!
+//! A table has one writer, which owns it. Everybody else, in this process or another, looks through a reader, which sees
+//! whole entries. The memory is a [`sync::Region`]: when the writer dies, its successor attaches it and goes on.
+
+#![deny(unsafe_code)]
+
+mod bucket;
+mod fdb;
+mod fdb_entry;
+mod fdb_reader;
+mod flow_entry;
+mod flow_reader;
+mod flow_table;
+mod id;
+mod layout;
+mod prefetch;
+mod tick;
+
+pub use bucket::Probe;
+pub use fdb::{Fdb, Learn, TableFull};
+pub use fdb_entry::{FdbEntry, FdbSlot};
+pub use fdb_reader::FdbReader;
+pub use flow_entry::{FlowEntry, FlowReading, FlowSlot, FlowValue};
+pub use flow_reader::FlowReader;
+pub use flow_table::{FlowTable, Inserted};
+pub use id::{MemberId, NetworkId};
+pub use layout::Sweep;
+pub use prefetch::prefetch;
+pub use tick::Tick;

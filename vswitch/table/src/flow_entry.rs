@@ -1,0 +1,166 @@
+//! One cached verdict.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use sync::Counter;
+use zerocopy::FromBytes;
+
+use crate::{FdbSlot, Tick};
+
+/// The place of a flow in its table. Stays the flow's until it is removed or evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowSlot(pub(crate) u32);
+
+impl FlowSlot {
+    /// As an index below the table's capacity.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a flow is to remember; what the numbers mean is its owner's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowValue {
+    /// What to do with its frames.
+    pub recipe: u32,
+    /// The FDB slot the verdict rests on, if it rests on one.
+    pub dst_slot: Option<FdbSlot>,
+    /// The epoch in which the verdict was last found true.
+    pub checked_at: u32,
+    /// When its last frame was seen.
+    pub last_seen: Tick,
+}
+
+/// One flow: its key of `W` words, its value, its counts; one cache line with a key of four words. Only the worker that
+/// owns the table writes; others read copies ([`FlowReading`]).
+#[repr(C, align(64))]
+#[derive(Debug, FromBytes)]
+pub struct FlowEntry<const W: usize> {
+    key: [AtomicU64; W],
+    recipe: AtomicU32,
+    dst_slot: AtomicU32,
+    checked_at: AtomicU32,
+    last_seen: AtomicU32,
+    packets: Counter,
+    bytes: Counter,
+}
+
+/// `dst_slot` of a verdict that rests on none; no table has that many slots.
+const NO_SLOT: u32 = u32::MAX;
+
+const _: () = assert!(size_of::<FlowEntry<4>>() == 64);
+
+impl<const W: usize> FlowEntry<W> {
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> [u64; W] {
+        self.key.each_ref().map(|word| word.load(Relaxed))
+    }
+
+    /// What to do with the flow's frames.
+    #[inline]
+    pub fn recipe(&self) -> u32 {
+        self.recipe.load(Relaxed)
+    }
+
+    /// The FDB slot the verdict rests on, if it rests on one.
+    #[inline]
+    pub fn dst_slot(&self) -> Option<FdbSlot> {
+        let slot = self.dst_slot.load(Relaxed);
+        (slot != NO_SLOT).then_some(FdbSlot(slot))
+    }
+
+    /// The epoch in which the verdict was last found true.
+    #[inline]
+    pub fn checked_at(&self) -> u32 {
+        self.checked_at.load(Relaxed)
+    }
+
+    /// Notes that the verdict was found true in `epoch`. For the owner.
+    #[inline]
+    pub fn set_checked_at(&self, epoch: u32) {
+        self.checked_at.store(epoch, Relaxed);
+    }
+
+    /// When the flow's last frame was seen.
+    #[inline]
+    pub fn last_seen(&self) -> Tick {
+        Tick(self.last_seen.load(Relaxed))
+    }
+
+    /// Frames counted.
+    #[inline]
+    pub fn packets(&self) -> u64 {
+        self.packets.get()
+    }
+
+    /// Octets counted.
+    #[inline]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Counts one frame of the flow, seen `now`. For the owner.
+    #[inline]
+    pub fn hit(&self, bytes: u64, now: Tick) {
+        self.packets.add(1);
+        self.bytes.add(bytes);
+        self.last_seen.store(now.0, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn has_key(&self, key: &[u64; W]) -> bool {
+        // One branch for all words, as they lie in one line: differences are rare and need not be found early.
+        self.key.iter().zip(key).fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted)) == 0
+    }
+
+    /// Becomes a new flow that has seen no frame.
+    pub(crate) fn begin(&self, key: &[u64; W], value: FlowValue) {
+        self.key.iter().zip(key).for_each(|(mine, word)| mine.store(*word, Relaxed));
+        self.packets.set(0);
+        self.bytes.set(0);
+        self.set_value(value);
+    }
+
+    pub(crate) fn set_value(&self, value: FlowValue) {
+        self.recipe.store(value.recipe, Relaxed);
+        self.dst_slot.store(value.dst_slot.map_or(NO_SLOT, |slot| slot.0), Relaxed);
+        self.checked_at.store(value.checked_at, Relaxed);
+        self.last_seen.store(value.last_seen.0, Relaxed);
+    }
+
+    pub(crate) fn reading(&self, slot: FlowSlot) -> FlowReading<W> {
+        FlowReading {
+            slot,
+            key: self.key(),
+            recipe: self.recipe(),
+            dst_slot: self.dst_slot(),
+            checked_at: self.checked_at(),
+            last_seen: self.last_seen(),
+            packets: self.packets(),
+            bytes: self.bytes(),
+        }
+    }
+}
+
+/// A copy of one flow, as a reader saw it: key, recipe and slot belong together, the counts are as of about that moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowReading<const W: usize> {
+    /// Its place.
+    pub slot: FlowSlot,
+    /// Its key.
+    pub key: [u64; W],
+    /// What to do with its frames.
+    pub recipe: u32,
+    /// The FDB slot the verdict rests on, if it rests on one.
+    pub dst_slot: Option<FdbSlot>,
+    /// The epoch in which the verdict was last found true.
+    pub checked_at: u32,
+    /// When its last frame was seen.
+    pub last_seen: Tick,
+    /// Frames counted.
+    pub packets: u64,
+    /// Octets counted.
+    pub bytes: u64,
+}

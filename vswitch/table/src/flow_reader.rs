@@ -1,0 +1,39 @@
+//! Looking at another's flow table.
+
+use std::os::fd::OwnedFd;
+
+use sync::{Access, RegionError};
+
+use crate::{
+    FlowEntry, FlowReading, FlowSlot,
+    flow_table::{KIND, layout},
+    layout::Parts,
+};
+
+/// A view of a flow table that somebody else writes, in this process or another.
+#[derive(Clone, Debug)]
+pub struct FlowReader<const W: usize> {
+    parts: Parts<FlowEntry<W>>,
+}
+
+impl<const W: usize> FlowReader<W> {
+    /// The table behind a descriptor ([`sync::Region::read_only_fd`] of the table's region).
+    pub fn attach(fd: OwnedFd) -> Result<Self, RegionError> {
+        Ok(FlowReader { parts: Parts::attach(fd, KIND, layout::<W>(), Access::ReadOnly)? })
+    }
+
+    pub(crate) fn new(parts: Parts<FlowEntry<W>>) -> Self {
+        FlowReader { parts }
+    }
+
+    /// Slots of the table.
+    pub fn capacity(&self) -> usize {
+        self.parts.entries.len()
+    }
+
+    /// Copies of all flows, each whole. Flows that come and go meanwhile may be missed, as may those of a bucket the
+    /// writer is at whenever we look.
+    pub fn iter(&self) -> impl Iterator<Item = FlowReading<W>> + '_ {
+        self.parts.occupied().filter_map(|slot| self.parts.read(slot, |entry| entry.reading(FlowSlot(slot))))
+    }
+}

@@ -1,0 +1,187 @@
+//! The exact-match table of cached verdicts, one a worker.
+
+use std::os::fd::OwnedFd;
+
+use sync::{Access, Region, RegionError};
+use wire::{HashKey, fold};
+
+use crate::{
+    FlowEntry, FlowReader, FlowSlot, FlowValue, Probe, Sweep,
+    layout::{Parts, fingerprint},
+};
+
+/// The kind of region a flow table lies in.
+pub(crate) const KIND: &str = "flows";
+
+/// The layout of a flow table with keys of `W` words.
+pub(crate) const fn layout<const W: usize>() -> u64 {
+    fingerprint::<FlowEntry<W>>(W as u64)
+}
+
+/// Where a flow went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inserted {
+    /// Its place.
+    pub slot: FlowSlot,
+    /// Whether another flow had to give way.
+    pub evicted: bool,
+    /// Whether the flow was here already and has a new value.
+    pub replaced: bool,
+}
+
+/// Flows by keys of `W` words. Never full: where both buckets of a key are, the flow not seen for the longest time of
+/// the sixteen gives way.
+///
+/// A lookup is three steps, so that a batch can take each step for all its frames while memory answers: [`probe`],
+/// [`candidates`], [`find`]. Each is bounded: two groups of tags, and the entries whose tags match.
+///
+/// [`probe`]: FlowTable::probe
+/// [`candidates`]: FlowTable::candidates
+/// [`find`]: FlowTable::find
+#[derive(Debug)]
+pub struct FlowTable<const W: usize> {
+    parts: Parts<FlowEntry<W>>,
+    len: usize,
+}
+
+impl<const W: usize> FlowTable<W> {
+    /// An empty table for at least `entries_max` flows (rounded up to a power of two, see [`FlowTable::capacity`]) whose
+    /// keys are hashed under `seed`; `huge` asks for hugepages.
+    pub fn create(name: &str, entries_max: usize, seed: HashKey, huge: bool) -> Result<Self, RegionError> {
+        let parts = Parts::create((name, KIND, layout::<W>()), entries_max, seed, huge)?;
+        Ok(FlowTable { parts, len: 0 })
+    }
+
+    /// Takes up the table of a writer that is gone, with its seed and its flows; those of a bucket that it left half
+    /// written are forgotten.
+    pub fn attach(fd: OwnedFd) -> Result<Self, RegionError> {
+        let parts = Parts::attach(fd, KIND, layout::<W>(), Access::ReadWrite)?;
+        parts.heal(|_| ());
+        let len = parts.occupied().count();
+        Ok(FlowTable { parts, len })
+    }
+
+    /// The memory, to give its descriptor to readers and successors.
+    pub fn region(&self) -> &Region {
+        &self.parts.region
+    }
+
+    /// A reader for another thread.
+    pub fn reader(&self) -> FlowReader<W> {
+        FlowReader::new(self.parts.clone())
+    }
+
+    /// Flows held.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no flow is held.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Flows there are slots for. Some give way to each other before all slots are taken.
+    pub fn capacity(&self) -> usize {
+        self.parts.entries.len()
+    }
+
+    /// The same, as a bound of a sweep's cursor.
+    pub fn slots(&self) -> u32 {
+        self.parts.slots()
+    }
+
+    /// The hash of a key in this table.
+    #[inline]
+    pub fn hash(&self, key: &[u64; W]) -> u64 {
+        fold(key, self.parts.seed)
+    }
+
+    /// First step of a lookup: where the key of this hash can be; prefetches its tags.
+    #[inline]
+    pub fn probe(&self, hash: u64) -> Probe {
+        self.parts.probe(hash)
+    }
+
+    /// Second step: compares the tags; prefetches the entry of the first that matches.
+    #[inline]
+    pub fn candidates(&self, probe: &mut Probe) {
+        self.parts.candidates(probe);
+    }
+
+    /// Third step: compares the keys. A flow inserted since the second step may be missed; one removed is not found.
+    #[inline]
+    pub fn find(&self, probe: &Probe, key: &[u64; W]) -> Option<FlowSlot> {
+        self.parts.find(probe, |entry| entry.has_key(key)).map(FlowSlot)
+    }
+
+    /// All three steps at once.
+    #[inline]
+    pub fn get(&self, hash: u64, key: &[u64; W]) -> Option<FlowSlot> {
+        let mut probe = self.probe(hash);
+        self.candidates(&mut probe);
+        self.find(&probe, key)
+    }
+
+    /// The entry in a slot, whether a flow is still there or not.
+    #[inline]
+    pub fn entry(&self, slot: FlowSlot) -> &FlowEntry<W> {
+        self.parts.entry(slot.0)
+    }
+
+    /// The slots that hold flows.
+    pub fn occupied(&self) -> impl Iterator<Item = FlowSlot> + '_ {
+        self.parts.occupied().map(FlowSlot)
+    }
+
+    /// Remembers a flow, or gives one that is here already a new value and keeps its counts.
+    pub fn insert(&mut self, hash: u64, key: &[u64; W], value: FlowValue) -> Inserted {
+        if let Some(slot) = self.get(hash, key) {
+            self.update(slot, value);
+            return Inserted { slot, evicted: false, replaced: true };
+        }
+        let probe = self.parts.probe(hash);
+        let free = self.parts.free_slot(&probe);
+        let slot = free.unwrap_or_else(|| self.least_recently_seen(&probe, value));
+        self.parts.write(slot, probe.tag, |entry| entry.begin(key, value));
+        self.len += usize::from(free.is_some());
+        Inserted { slot: FlowSlot(slot), evicted: free.is_none(), replaced: false }
+    }
+
+    fn least_recently_seen(&self, probe: &Probe, value: FlowValue) -> u32 {
+        let age = |slot: &u32| value.last_seen.since(self.parts.entry(*slot).last_seen());
+        Parts::<FlowEntry<W>>::slots_of(probe).max_by_key(age).unwrap_or(probe.buckets[0] * crate::bucket::SLOTS)
+    }
+
+    /// Gives the flow in a slot a new value; its counts go on.
+    pub fn update(&mut self, slot: FlowSlot, value: FlowValue) {
+        if self.parts.is_occupied(slot.0) {
+            self.parts.rewrite(slot.0, |entry| entry.set_value(value));
+        }
+    }
+
+    /// Forgets the flow in a slot, if there is one.
+    pub fn remove(&mut self, slot: FlowSlot) {
+        if self.parts.is_occupied(slot.0) {
+            self.parts.write(slot.0, 0, |_| ());
+            self.len -= 1;
+        }
+    }
+
+    /// Looks at the flows in the next `budget` slots behind `cursor` and removes those that `judge` says. Returns how
+    /// many. The cursor goes round; each slot is visited once at most, so that a budget of `u32::MAX` visits all.
+    pub fn sweep(
+        &mut self,
+        cursor: &mut u32,
+        budget: u32,
+        mut judge: impl FnMut(FlowSlot, &FlowEntry<W>) -> Sweep,
+    ) -> usize {
+        let before = self.len;
+        for slot in self.parts.advance(cursor, budget).map(FlowSlot) {
+            if self.parts.is_occupied(slot.0) && judge(slot, self.entry(slot)) == Sweep::Remove {
+                self.remove(slot);
+            }
+        }
+        before - self.len
+    }
+}

@@ -1,0 +1,241 @@
+//! What all tables have in common: where the parts lie in the region, and how the one writer changes a bucket so that
+//! readers see whole entries and a successor finds out what its predecessor left half done.
+
+use std::os::fd::OwnedFd;
+
+use sync::{Access, Counter, Plain, Region, RegionError, Sequence, Slab};
+use wire::HashKey;
+use zerocopy::FromBytes;
+
+use crate::{
+    bucket::{Probe, SLOTS, SlotSet, TagGroup},
+    prefetch::prefetch,
+};
+
+/// What a sweep does with the entry it looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Remove,
+}
+
+/// Buckets at most: slot numbers are 32 bits wide.
+const BUCKETS_MAX: usize = 1 << 28;
+
+/// The first line of a table's region.
+#[repr(C, align(64))]
+#[derive(FromBytes)]
+struct Head {
+    buckets: Counter,
+    seed: [Counter; 2],
+}
+
+/// Byte offsets of a table's parts: head, tags, sequence words, entries.
+struct Offsets {
+    sequences: usize,
+    entries: usize,
+    end: usize,
+}
+
+impl Offsets {
+    /// For a power of two of buckets, at most [`BUCKETS_MAX`]: no product here leaves an `usize`.
+    fn of<E>(buckets: usize) -> Offsets {
+        let sequences = size_of::<Head>() + buckets * size_of::<TagGroup>();
+        let entries = (sequences + buckets * size_of::<Sequence>()).next_multiple_of(64);
+        Offsets { sequences, entries, end: entries + buckets * SLOTS as usize * size_of::<E>() }
+    }
+}
+
+/// The layout's name, so that no program attaches a table of another layout. `version` counts changes of the entry that
+/// its size does not show.
+pub(crate) const fn fingerprint<E>(version: u64) -> u64 {
+    let parts = [version, size_of::<E>() as u64, align_of::<E>() as u64, SLOTS as u64, size_of::<TagGroup>() as u64];
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    let mut i = 0;
+    while i < parts.len() {
+        sum = (sum ^ parts[i]).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    sum
+}
+
+/// Buckets for at least `entries` entries: a power of two, and two at least, for a key has two.
+fn buckets_for(entries: usize) -> usize {
+    entries.div_ceil(SLOTS as usize).min(BUCKETS_MAX).next_power_of_two().max(2)
+}
+
+/// A table of entries `E`: tags, sequence words and entries, without a notion of what an entry is.
+#[derive(Debug)]
+pub(crate) struct Parts<E> {
+    pub(crate) region: Region,
+    pub(crate) entries: Slab<E>,
+    pub(crate) seed: HashKey,
+    groups: Slab<TagGroup>,
+    sequences: Slab<Sequence>,
+    mask: u32,
+}
+
+impl<E> Clone for Parts<E> {
+    fn clone(&self) -> Self {
+        Parts {
+            region: self.region.clone(),
+            entries: self.entries.clone(),
+            groups: self.groups.clone(),
+            sequences: self.sequences.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<E: Plain> Parts<E> {
+    /// An empty table for at least `entries` entries.
+    pub(crate) fn create(
+        (name, kind, fingerprint): (&str, &str, u64),
+        entries: usize,
+        seed: HashKey,
+        huge: bool,
+    ) -> Result<Self, RegionError> {
+        let buckets = buckets_for(entries);
+        let region = Region::create(name, kind, fingerprint, Offsets::of::<E>(buckets).end, huge)?;
+        let head = region.slab::<Head>(0, 1)?;
+        head[0].buckets.set(buckets as u64);
+        head[0].seed.iter().zip(seed.0).for_each(|(word, half)| word.set(half));
+        Self::lay_out(region)
+    }
+
+    /// The table behind a descriptor that [`Parts::create`] made in this or another process. To write is to succeed the
+    /// writer: the buckets it was changing when it died are emptied.
+    pub(crate) fn attach(fd: OwnedFd, kind: &str, fingerprint: u64, access: Access) -> Result<Self, RegionError> {
+        Self::lay_out(Region::attach(fd, kind, fingerprint, access)?)
+    }
+
+    fn lay_out(region: Region) -> Result<Self, RegionError> {
+        let head = region.slab::<Head>(0, 1)?;
+        let found = head[0].buckets.get();
+        let buckets = usize::try_from(found).ok().filter(|&n| n.is_power_of_two() && (2..=BUCKETS_MAX).contains(&n));
+        let Some(buckets) = buckets else {
+            return Err(RegionError::Content { name: region.name().to_owned(), what: "the number of buckets", found });
+        };
+        let offsets = Offsets::of::<E>(buckets);
+        Ok(Parts {
+            groups: region.slab(size_of::<Head>(), buckets)?,
+            sequences: region.slab(offsets.sequences, buckets)?,
+            entries: region.slab(offsets.entries, buckets * SLOTS as usize)?,
+            seed: HashKey([0, 1].map(|i: usize| head[0].seed[i].get())),
+            mask: buckets as u32 - 1,
+            region,
+        })
+    }
+
+    /// Slots of the table, free or not.
+    pub(crate) fn slots(&self) -> u32 {
+        (self.mask + 1) * SLOTS
+    }
+
+    /// The entry in a slot. The number of a slot beyond the table (which only another table can have given) goes round.
+    #[inline]
+    pub(crate) fn entry(&self, slot: u32) -> &E {
+        &self.entries[(slot & (self.slots() - 1)) as usize]
+    }
+
+    /// First step of a lookup: where the key can be; asks for both groups of tags.
+    #[inline]
+    pub(crate) fn probe(&self, hash: u64) -> Probe {
+        let probe = Probe::new(hash, self.mask);
+        for bucket in probe.buckets {
+            prefetch(self.group(bucket));
+        }
+        probe
+    }
+
+    /// Second step: compares the sixteen tags; asks for the first candidate's entry.
+    #[inline]
+    pub(crate) fn candidates(&self, probe: &mut Probe) {
+        let [first, second] = probe.buckets.map(|bucket| self.group(bucket).matching(probe.tag));
+        probe.candidates = SlotSet::pair(first, second);
+        if let Some(slot) = probe.slots(probe.candidates).next() {
+            prefetch(self.entry(slot));
+        }
+    }
+
+    /// Third step: the candidate whose entry `is_it`. Tags are compared anew, as the slot may have been emptied since.
+    #[inline]
+    pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(&E) -> bool) -> Option<u32> {
+        probe.slots(probe.candidates).find(|&slot| is_it(self.entry(slot)) && self.tag(slot) == probe.tag)
+    }
+
+    #[inline]
+    fn group(&self, bucket: u32) -> &TagGroup {
+        &self.groups[bucket as usize]
+    }
+
+    #[inline]
+    fn tag(&self, slot: u32) -> u16 {
+        self.group(slot / SLOTS).get(slot % SLOTS)
+    }
+
+    /// Whether a slot of this table holds an entry.
+    pub(crate) fn is_occupied(&self, slot: u32) -> bool {
+        slot < self.slots() && self.tag(slot) != 0
+    }
+
+    /// A free slot in the emptier of the key's buckets.
+    pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
+        let [first, second] = probe.buckets.map(|bucket| self.group(bucket).matching(0));
+        let (bucket, mut free) =
+            if second.len() > first.len() { (probe.buckets[1], second) } else { (probe.buckets[0], first) };
+        free.next().map(|(_, slot)| bucket * SLOTS + slot)
+    }
+
+    /// All sixteen slots of the key's buckets.
+    pub(crate) fn slots_of(probe: &Probe) -> impl Iterator<Item = u32> {
+        probe.buckets.into_iter().flat_map(|bucket| (0..SLOTS).map(move |slot| bucket * SLOTS + slot))
+    }
+
+    /// Changes an entry and its tag (0 empties the slot) as one: readers see neither half.
+    pub(crate) fn write(&self, slot: u32, tag: u16, change: impl FnOnce(&E)) {
+        let sequence = &self.sequences[(slot / SLOTS) as usize];
+        sequence.begin_write();
+        change(self.entry(slot));
+        self.group(slot / SLOTS).set(slot % SLOTS, tag);
+        sequence.end_write();
+    }
+
+    /// Changes an entry whose slot stays occupied.
+    pub(crate) fn rewrite(&self, slot: u32, change: impl FnOnce(&E)) {
+        self.write(slot, self.tag(slot), change);
+    }
+
+    /// The slots that hold entries, each as of the moment it is yielded or, at worst, its bucket is reached.
+    pub(crate) fn occupied(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..=self.mask).flat_map(|bucket| self.group(bucket).occupied().map(move |(_, slot)| bucket * SLOTS + slot))
+    }
+
+    /// The next `budget` slots behind `cursor`, which moves on and round; each slot once at most.
+    pub(crate) fn advance(&self, cursor: &mut u32, budget: u32) -> impl Iterator<Item = u32> + use<E> {
+        let (start, budget, mask) = (*cursor, budget.min(self.slots()), self.slots() - 1);
+        *cursor = start.wrapping_add(budget) & mask;
+        (0..budget).map(move |step| start.wrapping_add(step) & mask)
+    }
+
+    /// What `copy` makes of an occupied slot, whole: `None` where the slot is free or the writer is at it all the time.
+    pub(crate) fn read<T>(&self, slot: u32, copy: impl Fn(&E) -> T) -> Option<T> {
+        let sequence = &self.sequences[(slot / SLOTS) as usize];
+        let attempt = || sequence.read(|| (self.tag(slot) != 0).then(|| copy(self.entry(slot))));
+        (0..8).find_map(|_| attempt())?
+    }
+
+    /// Empties the buckets whose writer died in the middle, telling `lost` of each slot of theirs.
+    pub(crate) fn heal(&self, lost: impl Fn(&E)) {
+        for (bucket, sequence) in (0..).zip(self.sequences.iter()).filter(|(_, sequence)| sequence.is_writing()) {
+            sequence.begin_write();
+            for slot in 0..SLOTS {
+                lost(self.entry(bucket * SLOTS + slot));
+                self.group(bucket).set(slot, 0);
+            }
+            sequence.end_write();
+        }
+    }
+}
