@@ -23,6 +23,13 @@ macro_rules! malformed {
                     $(Malformed::$variant => $name,)*
                 }
             }
+
+            /// What is wrong, in a sentence for the operator.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Malformed::$variant => $text,)*
+                }
+            }
         }
     };
 }

@@ -1,0 +1,97 @@
+//! One batch of a turn: the frames, and what the verbs have found out about each.
+
+use frame::{BURST_MAX, Burst};
+use table::{MemberId, Probe};
+use wire::{L3, Mac, Parsed};
+
+use crate::{DropReason, PortId, flow::FlowKey};
+
+/// Where a frame goes after parse and admit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Class {
+    /// Look its flow up.
+    Flow,
+    /// Decide about it anew every time (ARP, ND).
+    Slow,
+    /// Give it to the host stack.
+    Punt,
+    /// Drop it.
+    Drop(DropReason),
+}
+
+/// What is known about one frame of the batch. Verbs read what earlier verbs wrote.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meta {
+    /// The port it came in by.
+    pub(crate) port: PortId,
+    /// Written by parse and admit.
+    pub(crate) class: Class,
+    /// The member it comes from (for `Flow` and `Slow`).
+    pub(crate) ingress: MemberId,
+    /// Octets of outer header in front of the Ethernet header that `headers` describes; 0 on access ports.
+    pub(crate) outer_len: u16,
+    /// Octets from that Ethernet header to the end of the packet.
+    pub(crate) inner_len: u16,
+    /// The headers, with offsets relative to that Ethernet header.
+    pub(crate) headers: Parsed,
+    /// Written by parse, for `Flow`.
+    pub(crate) key: FlowKey,
+    /// The key's hash.
+    pub(crate) hash: u64,
+    /// Written by lookup.
+    pub(crate) probe: Probe,
+}
+
+impl Meta {
+    const fn blank(probe: Probe) -> Meta {
+        Meta {
+            port: PortId(0),
+            class: Class::Slow,
+            ingress: MemberId(0),
+            outer_len: 0,
+            inner_len: 0,
+            headers: Parsed {
+                dst: Mac::ZERO,
+                src: Mac::ZERO,
+                ethertype: 0,
+                l3: 0,
+                l3_len: 0,
+                l4: 0,
+                l3_kind: L3::Other,
+                protocol: 0,
+                tags: 0,
+                fragment: false,
+            },
+            key: FlowKey([0; crate::flow::KEY_WORDS]),
+            hash: 0,
+            probe,
+        }
+    }
+}
+
+/// The frames of a turn. Frames leave it for lanes, rings and lists; it is empty when the turn ends.
+pub(crate) struct Batch {
+    /// As received, in order.
+    pub(crate) frames: Burst,
+    /// By place in `frames`.
+    pub(crate) meta: [Meta; BURST_MAX],
+    /// Frames that need a decision or copies, after the hits.
+    pub(crate) rest: Burst,
+    /// By place in `rest`: the place in `meta`.
+    pub(crate) rest_meta: [u8; BURST_MAX],
+    /// Frames whose way ends here, released in bulk.
+    pub(crate) dead: Burst,
+}
+
+impl Batch {
+    /// An empty batch; `probe` is any of the flow table's, to fill the places with.
+    pub(crate) fn new(probe: Probe) -> Batch {
+        Batch {
+            frames: Burst::new(),
+            meta: [Meta::blank(probe); BURST_MAX],
+            rest: Burst::new(),
+            rest_meta: [0; BURST_MAX],
+            dead: Burst::new(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What a worker knows: the snapshot in force, its flow table, its replica of the FDB, and since when each part of that
+//! holds.
+//!
+//! `epoch` is the worker's own logical clock: it moves with every change that a cached decision may rest on, and the
+//! thing that changed is stamped with it. A flow entry remembers the epoch at which it was last found right. While the
+//! clock stands, a hit compares one word; when it has moved, the entry's own scopes (ingress and egress member, network,
+//! both FDB entries) are compared once, and only what really changed is decided anew.
+
+use std::sync::Arc;
+
+use table::{Fdb, FdbSlot, FlowSlot, FlowTable, MemberId, NetworkId, Tick};
+use wire::Mac;
+
+use crate::{
+    MemberKind, Snapshot,
+    flow::{FlowKey, KEY_WORDS, Recipe},
+};
+
+pub(crate) struct Brain {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) flows: FlowTable<KEY_WORDS>,
+    pub(crate) fdb: Fdb,
+    pub(crate) now: Tick,
+    pub(crate) epoch: u32,
+    /// Identification of the next outer IPv4 header.
+    pub(crate) ip_id: u16,
+    pub(crate) scopes: Scopes,
+}
+
+/// When the parts of the snapshot last changed, on the worker's logical clock.
+pub(crate) struct Scopes {
+    members: Vec<MemberScope>,
+    networks: Vec<NetworkScope>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct MemberScope {
+    /// The epoch of the last change to the member, or to the port or uplink it is behind.
+    changed_at: u32,
+    /// The epoch at which the id began to mean this member: older FDB entries speak of a predecessor.
+    born_at: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct NetworkScope {
+    changed_at: u32,
+    /// The epoch of the last MAC learned: flows that flood for want of an FDB entry rest on it.
+    learned_at: u32,
+}
+
+/// Whether `event` came after `moment` on a clock that wraps.
+#[inline]
+fn after(event: u32, moment: u32) -> bool {
+    event.wrapping_sub(moment) as i32 > 0
+}
+
+impl Brain {
+    pub(crate) fn new(flows: FlowTable<KEY_WORDS>, fdb: Fdb) -> Brain {
+        Brain {
+            snapshot: Arc::new(Snapshot::default()),
+            flows,
+            fdb,
+            now: Tick(0),
+            epoch: 1,
+            ip_id: 0,
+            scopes: Scopes {
+                members: vec![MemberScope::default(); MEMBER_SCOPES],
+                networks: vec![NetworkScope::default(); NETWORK_SCOPES],
+            },
+        }
+    }
+
+    /// Puts a snapshot in force; returns the one before.
+    pub(crate) fn install(&mut self, new: Arc<Snapshot>) -> Arc<Snapshot> {
+        let old = std::mem::replace(&mut self.snapshot, new);
+        self.epoch = self.epoch.wrapping_add(1);
+        self.scopes.compare(&old, &self.snapshot, self.epoch);
+        old
+    }
+
+    /// Where `mac` is in `network`, and the FDB entry that says so. Entries that speak of a predecessor go.
+    pub(crate) fn locate(&mut self, network: NetworkId, mac: Mac) -> Option<(FdbSlot, MemberId)> {
+        let slot = self.fdb.lookup(network, mac)?;
+        let entry = self.fdb.entry(slot);
+        if !self.scopes.is_current(&self.snapshot, entry.member, entry.changed_at) {
+            self.epoch = self.epoch.wrapping_add(1);
+            self.fdb.remove(slot, self.epoch);
+            return None;
+        }
+        Some((slot, entry.member))
+    }
+
+    /// Marks that `network` has learned a MAC, so that its floods are decided anew.
+    pub(crate) fn learned(&mut self, network: NetworkId) {
+        self.epoch = self.epoch.wrapping_add(1);
+        if let Some(scope) = self.scopes.networks.get_mut(network.index()) {
+            scope.learned_at = self.epoch;
+        }
+    }
+
+    /// Whether the cached decision at `slot` still holds; if so, it holds as of now.
+    #[inline]
+    pub(crate) fn holds(&mut self, slot: FlowSlot, key: &FlowKey) -> bool {
+        let checked_at = self.flows.entry(slot).checked_at();
+        if checked_at == self.epoch {
+            return true;
+        }
+        let holds = self.scopes_unchanged(slot, key, checked_at);
+        if holds {
+            self.flows.entry(slot).set_checked_at(self.epoch);
+        }
+        holds
+    }
+
+    #[cold]
+    fn scopes_unchanged(&mut self, slot: FlowSlot, key: &FlowKey, checked_at: u32) -> bool {
+        let entry = self.flows.entry(slot);
+        let recipe = Recipe::decode(entry.recipe());
+        let dst_slot = entry.dst_slot();
+        let ingress = key.ingress();
+        let Some(network) = self.snapshot.member(ingress).map(|member| member.network) else { return false };
+        let unchanged =
+            |id: MemberId| self.scopes.members.get(id.index()).is_some_and(|m| !after(m.changed_at, checked_at));
+        let Some(net) = self.scopes.networks.get(network.index()).copied() else { return false };
+        if after(net.changed_at, checked_at) || !unchanged(ingress) {
+            return false;
+        }
+        let egress_unchanged = match (recipe, dst_slot) {
+            (Recipe::Forward(egress), Some(dst)) => unchanged(egress) && !after(self.fdb.changed_at(dst), checked_at),
+            (_, Some(dst)) => !after(self.fdb.changed_at(dst), checked_at),
+            (_, None) => !after(net.learned_at, checked_at),
+        };
+        egress_unchanged
+            && self.locate(network, key.src()).is_none_or(|(_, at)| at == ingress)
+            && self.source_known(network, key, &recipe)
+    }
+
+    /// A sender whose FDB entry has gone must be learned again, so its next frame is decided anew.
+    fn source_known(&self, network: NetworkId, key: &FlowKey, recipe: &Recipe) -> bool {
+        matches!(recipe, Recipe::Drop(_)) || self.fdb.lookup(network, key.src()).is_some()
+    }
+}
+
+impl Scopes {
+    /// Stamps with `epoch` what differs between two snapshots.
+    fn compare(&mut self, old: &Snapshot, new: &Snapshot, epoch: u32) {
+        for (place, scope) in self.members.iter_mut().enumerate().take(new.members.len().max(old.members.len())) {
+            let id = MemberId(place as u32);
+            if old.member(id).is_none() {
+                scope.born_at = epoch;
+            }
+            if member_stamp(old, id) != member_stamp(new, id) {
+                scope.changed_at = epoch;
+            }
+        }
+        let stamp = |s: &Snapshot, place: usize| s.networks.get(place).and_then(Option::as_ref).map(|n| n.generation);
+        for (place, scope) in self.networks.iter_mut().enumerate().take(new.networks.len().max(old.networks.len())) {
+            if stamp(old, place) != stamp(new, place) {
+                scope.changed_at = epoch;
+            }
+        }
+    }
+
+    /// Whether an FDB entry that changed at `changed_at` means the member that has this id today.
+    pub(crate) fn is_current(&self, snapshot: &Snapshot, member: MemberId, changed_at: u32) -> bool {
+        let born_at = self.members.get(member.index()).map_or(0, |scope| scope.born_at);
+        snapshot.member(member).is_some() && !after(born_at, changed_at)
+    }
+}
+
+/// What must be equal in two snapshots for decisions about a member to stay: its own generation and its port's.
+fn member_stamp(snapshot: &Snapshot, id: MemberId) -> Option<(u64, Option<u64>)> {
+    let member = snapshot.member(id)?;
+    let port = match member.kind {
+        MemberKind::Local { port } => port,
+        MemberKind::Vtep { uplink, .. } => uplink,
+    };
+    Some((member.generation, snapshot.port(port).map(|p| p.generation)))
+}
+
+/// Members whose changes are tracked one by one; control refuses more.
+pub(crate) const MEMBER_SCOPES: usize = 1 << 16;
+/// Networks, likewise.
+pub(crate) const NETWORK_SCOPES: usize = 1 << 12;

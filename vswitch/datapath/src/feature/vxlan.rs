@@ -1,0 +1,56 @@
+//! VXLAN (RFC 7348): which member a packet from the underlay comes from, and the outer header of one that goes there.
+
+use frame::Frame;
+use table::MemberId;
+use wire::{OuterTemplate, Vni, flow_hash, parse_outer, source_port};
+
+use crate::{Cause, DropReason, NoMember, VtepKey, batch::Meta, brain::Brain};
+
+/// The sender of the previous VXLAN packet of the batch, for senders talk in bursts.
+#[derive(Default)]
+pub(crate) struct Memo(Option<(VtepKey, Vni, MemberId)>);
+
+/// Finds out which member a UDP packet to one of our addresses comes from and lets `meta` describe its inner frame.
+pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Memo) -> Result<(), DropReason> {
+    let vteps = &brain.snapshot.vteps;
+    if let Some((_, port)) = meta.headers.ports(data)
+        && !vteps.listens_on(port)
+    {
+        return Err(Cause::UplinkUdpPort.into());
+    }
+    let Some(outer) = parse_outer(data, &meta.headers)? else { return Err(Cause::UplinkProtocol.into()) };
+    let sender = VtepKey { uplink: meta.port, local: outer.dst, remote: outer.src, udp_port: outer.udp_dst };
+    meta.ingress = match memo.0 {
+        Some((last, vni, member)) if last == sender && vni == outer.vni => member,
+        _ => vteps.find(sender, outer.vni).map_err(|why| match why {
+            NoMember::UnknownVtep => Cause::UnknownVtep,
+            NoMember::UnknownVni => Cause::UnknownVni,
+        })?,
+    };
+    memo.0 = Some((sender, outer.vni, meta.ingress));
+    meta.outer_len = outer.inner as u16;
+    meta.inner_len = outer.inner_len as u16;
+    meta.headers = wire::parse(&data[outer.inner..outer.inner + outer.inner_len])?;
+    Ok(())
+}
+
+/// Puts the outer header in front of a frame. An error leaves the frame as it was.
+pub(crate) fn send(
+    frame: &mut Frame,
+    meta: &Meta,
+    outer: &OuterTemplate,
+    frame_max: u16,
+    ip_id: u16,
+) -> Result<(), Cause> {
+    if frame.len() + outer.len() > usize::from(frame_max) {
+        return Err(Cause::MtuExceededUnderlay);
+    }
+    let port = source_port(flow_hash(frame.data(), &meta.headers));
+    let packet = frame.push_front(outer.len()).ok_or(Cause::NoHeadroom)?;
+    if outer.write(packet, port, ip_id) {
+        return Ok(());
+    }
+    // Longer than an IP packet can be: the frame leaves as it came.
+    let _ = frame.pull_front(outer.len());
+    Err(Cause::MtuExceededUnderlay)
+}

@@ -1,0 +1,156 @@
+//! What a cached decision is about (its key) and what it says (its recipe), as the words the flow table stores.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use table::{MemberId, NetworkId};
+use wire::{L3, Mac};
+
+use crate::{Cause, DropReason};
+
+/// Words of a flow key.
+pub const KEY_WORDS: usize = 4;
+
+/// What `decide` consults for the frames of a member; the key holds that and nothing more. A closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Ingress, source and destination MAC.
+    L2,
+    /// The same, the kind of the layer-3 header and its source address: for ports bound to addresses.
+    Source,
+}
+
+/// The key of a flow: four words, packed so that equal words mean equal flows.
+///
+/// Words 0 and 1 hold the destination and source MAC in their low 48 bits; their high 16 bits hold the ingress member
+/// (24 bits) and the kind byte (0 for [`Profile::L2`]). Words 2 and 3 hold the source address, or 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowKey(pub [u64; KEY_WORDS]);
+
+const MAC_BITS: u32 = 48;
+const MAC_MASK: u64 = (1 << MAC_BITS) - 1;
+
+/// Members a key can tell apart.
+pub const MEMBERS_MAX: u32 = 1 << 24;
+
+/// The kind byte: what words 2 and 3 mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    L2 = 0,
+    Ipv4 = 1,
+    Ipv6 = 2,
+    /// A source-bound port sent something without an IP header.
+    NoAddress = 3,
+    /// The same, behind tags that hide what it is.
+    Hidden = 4,
+}
+
+impl FlowKey {
+    /// The key of a frame from `ingress` with these headers.
+    #[inline]
+    pub fn new(profile: Profile, ingress: MemberId, headers: &wire::Parsed, frame: &[u8]) -> FlowKey {
+        let (kind, address) = match profile {
+            Profile::L2 => (Kind::L2, [0, 0]),
+            Profile::Source => source_words(headers, frame),
+        };
+        let member = u64::from(ingress.0);
+        FlowKey([
+            headers.dst.to_u64() | (member & 0xffff) << MAC_BITS,
+            headers.src.to_u64() | ((member >> 16 & 0xff) | (kind as u64) << 8) << MAC_BITS,
+            address[0],
+            address[1],
+        ])
+    }
+
+    /// The member the frames come from.
+    pub fn ingress(&self) -> MemberId {
+        MemberId(((self.0[0] >> MAC_BITS) | (self.0[1] >> MAC_BITS & 0xff) << 16) as u32)
+    }
+
+    /// Destination MAC.
+    pub fn dst(&self) -> Mac {
+        Mac::from_u64(self.0[0] & MAC_MASK)
+    }
+
+    /// Source MAC.
+    pub fn src(&self) -> Mac {
+        Mac::from_u64(self.0[1] & MAC_MASK)
+    }
+
+    /// Source address, where the decision depends on it.
+    pub fn source_address(&self) -> Option<IpAddr> {
+        match self.0[1] >> (MAC_BITS + 8) {
+            k if k == Kind::Ipv4 as u64 => Some(IpAddr::V4(Ipv4Addr::from_bits(self.0[2] as u32))),
+            k if k == Kind::Ipv6 as u64 => {
+                Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from(self.0[2]) << 64 | u128::from(self.0[3]))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the frames hide their layer 3 behind tags, from a port whose addresses are checked.
+    pub fn is_hidden(&self) -> bool {
+        self.0[1] >> (MAC_BITS + 8) == Kind::Hidden as u64
+    }
+}
+
+fn source_words(headers: &wire::Parsed, frame: &[u8]) -> (Kind, [u64; 2]) {
+    match headers.addresses(frame).map(|(source, _)| source) {
+        Some(IpAddr::V4(address)) => (Kind::Ipv4, [u64::from(address.to_bits()), 0]),
+        Some(IpAddr::V6(address)) => {
+            let bits = address.to_bits();
+            (Kind::Ipv6, [(bits >> 64) as u64, bits as u64])
+        }
+        None if hides_behind_tags(headers) => (Kind::Hidden, [0, 0]),
+        None => (Kind::NoAddress, [0, 0]),
+    }
+}
+
+/// Whether a frame has so many tags that nobody looked at what is behind them.
+pub(crate) fn hides_behind_tags(headers: &wire::Parsed) -> bool {
+    headers.l3_kind == L3::Other && wire::vlan::is_tag(headers.ethertype)
+}
+
+/// What becomes of the frames of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipe {
+    /// They go to this member.
+    Forward(MemberId),
+    /// They go to every other member of this network that may have them.
+    Flood(NetworkId),
+    /// They are dropped.
+    Drop(DropReason),
+}
+
+const FORWARD: u32 = 1 << 24;
+const FLOOD: u32 = 2 << 24;
+const DROP: u32 = 3 << 24;
+const ARGUMENT: u32 = (1 << 24) - 1;
+
+impl Recipe {
+    /// Whether the hit loop can follow it at once: no copies to be made.
+    #[inline]
+    pub(crate) fn is_light(self) -> bool {
+        !matches!(self, Recipe::Flood(_))
+    }
+
+    /// The recipe as the flow table stores it: a verb in the high byte, its argument below.
+    #[inline]
+    pub fn encode(self) -> u32 {
+        match self {
+            Recipe::Forward(member) => FORWARD | member.0,
+            Recipe::Flood(network) => FLOOD | u32::from(network.0),
+            Recipe::Drop(reason) => DROP | reason.index() as u32,
+        }
+    }
+
+    /// The recipe stored as `word`. What no encoder wrote drops its frames visibly.
+    #[inline]
+    pub fn decode(word: u32) -> Recipe {
+        let argument = word & ARGUMENT;
+        match word & !ARGUMENT {
+            FORWARD => Recipe::Forward(MemberId(argument)),
+            FLOOD => Recipe::Flood(NetworkId(argument as u16)),
+            _ => Recipe::Drop(DropReason::from_index(argument as usize).unwrap_or(Cause::PortUnknown.into())),
+        }
+    }
+}

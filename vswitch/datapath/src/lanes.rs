@@ -1,0 +1,150 @@
+//! The queue pairs a worker holds, and what waits in front of each to be sent.
+
+use frame::{Burst, Frame, Pool, Port};
+
+use crate::{Cause, PORTS_MAX, PortId, tally::Tally};
+
+/// One queue pair and the frames of this turn that will leave by it.
+struct Lane<P> {
+    queue: P,
+    waiting: Burst,
+}
+
+/// All queue pairs a worker holds, by port.
+pub(crate) struct Lanes<P> {
+    /// One place for every port there can be, made once: attaching a port allocates nothing.
+    lanes: Vec<Option<Lane<P>>>,
+    /// Ports held, in the order in which they are polled.
+    held: Vec<PortId>,
+    /// Whom the next turn polls first, so that nobody is always last.
+    first: usize,
+    /// The place in `held` of the port whose device was asked last.
+    asked: usize,
+    /// Lanes with frames waiting.
+    loaded: Vec<PortId>,
+}
+
+/// Frames fetched from one port before the next is asked: small enough that a busy port cannot fill a whole batch.
+const RX_BURST: usize = 32;
+
+impl<P: Port> Lanes<P> {
+    pub(crate) fn new() -> Self {
+        Lanes {
+            lanes: (0..PORTS_MAX).map(|_| None).collect(),
+            held: Vec::with_capacity(PORTS_MAX),
+            first: 0,
+            asked: 0,
+            loaded: Vec::with_capacity(PORTS_MAX),
+        }
+    }
+
+    /// Takes a queue pair, or gives it back where the port has one here or its number is out of range.
+    pub(crate) fn attach(&mut self, port: PortId, queue: P) -> Result<(), P> {
+        match self.lanes.get_mut(port.index()) {
+            Some(slot @ None) => {
+                *slot = Some(Lane { queue, waiting: Burst::new() });
+                self.held.push(port);
+                Ok(())
+            }
+            _ => Err(queue),
+        }
+    }
+
+    /// Sends what waits for `port` and gives its queue pair back.
+    pub(crate) fn detach(&mut self, port: PortId, tally: &mut Tally) -> Option<P> {
+        self.flush_one(port, tally);
+        self.held.retain(|&p| p != port);
+        self.loaded.retain(|&p| p != port);
+        self.first = 0;
+        self.lanes.get_mut(port.index())?.take().map(|lane| lane.queue)
+    }
+
+    /// Whether a queue pair of `port` is held here.
+    #[inline]
+    pub(crate) fn serves(&self, port: PortId) -> bool {
+        self.lanes.get(port.index()).is_some_and(Option::is_some)
+    }
+
+    /// Polls the ports in turn until `burst` is full; says of each frame which port it came from.
+    #[inline]
+    pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) {
+        let ports = self.held.len();
+        for step in 0..ports {
+            let room = burst.room();
+            if room == 0 {
+                self.first = (self.first + step) % ports;
+                return;
+            }
+            let port = self.held[(self.first + step) % ports];
+            let Some(lane) = &mut self.lanes[port.index()] else { continue };
+            let before = burst.len();
+            if lane.queue.rx_burst(burst, room.min(RX_BURST)) > 0 {
+                each(port, &burst.as_slice()[before..]);
+            }
+        }
+    }
+
+    /// Queues `frame` for `port`, which is served here; a full lane is sent at once.
+    #[inline]
+    pub(crate) fn place(&mut self, port: PortId, frame: Frame, tally: &mut Tally, pool: &mut impl Pool) {
+        let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) else {
+            tally.drop_unattributed(Cause::TxUnserved.into(), 1);
+            return pool.release_one(frame);
+        };
+        if lane.waiting.is_empty() {
+            self.loaded.push(port);
+        }
+        if lane.waiting.push(frame).is_err() {
+            unreachable!("a full lane is sent at once");
+        }
+        if lane.waiting.room() == 0 {
+            send(lane, port, tally);
+            self.loaded.retain(|&p| p != port);
+        }
+    }
+
+    /// Sends everything that waits.
+    #[inline]
+    pub(crate) fn flush(&mut self, tally: &mut Tally) {
+        while let Some(port) = self.loaded.pop() {
+            self.flush_one(port, tally);
+        }
+    }
+
+    fn flush_one(&mut self, port: PortId, tally: &mut Tally) {
+        if let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) {
+            send(lane, port, tally);
+        }
+    }
+
+    /// Asks the next port in line what its device has lost.
+    pub(crate) fn ask_device(&mut self, tally: &mut Tally) {
+        self.asked = (self.asked + 1) % self.held.len().max(1);
+        let Some(&port) = self.held.get(self.asked) else { return };
+        if let Some(lane) = &mut self.lanes[port.index()] {
+            let stats = lane.queue.device_stats();
+            let books = tally.port(port);
+            books.rx_missed = stats.rx_missed;
+            books.rx_no_buffer = stats.rx_no_buffer;
+            books.rx_errors = stats.rx_errors;
+        }
+    }
+}
+
+fn send<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally) {
+    let offered = lane.waiting.len() as u64;
+    if offered == 0 {
+        return;
+    }
+    let sent = lane.queue.tx_burst(&mut lane.waiting);
+    debug_assert!(lane.waiting.is_empty() && u64::from(sent.frames + sent.refused) == offered);
+    tally.worker.tx += u64::from(sent.frames);
+    let books = tally.port(port);
+    books.offered += offered;
+    books.tx += u64::from(sent.frames);
+    books.tx_bytes += sent.bytes;
+    books.refused += u64::from(sent.refused);
+    if sent.refused > 0 {
+        tally.drop_unattributed(Cause::TxRefused.into(), u64::from(sent.refused));
+    }
+}

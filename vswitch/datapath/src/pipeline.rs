@@ -1,0 +1,65 @@
+//! The order of the verbs, written here and nowhere else.
+//!
+//! ```text
+//!  parse ─► admit ─► steer ─► lookup ─┬─ hit ──────────────► track ─► rewrite ─► dispatch
+//!                                     └─ miss ─► decide ─────┘
+//! ```
+//!
+//! The verbs are fused into three loops over one batch: (1) parse, admit, key and hash, prefetch the tags; (2) compare
+//! tags, prefetch the entry; (3) compare key and epoch, count, rewrite, place in a lane. What needs a decision or copies
+//! leaves for a list that runs afterwards.
+
+use frame::{Frame, Pool, Port};
+
+use crate::{
+    Worker,
+    batch::Class,
+    stage::{decide, dispatch, lookup, parse, track},
+};
+
+/// Takes every frame of the batch to where it belongs. Afterwards the batch is empty.
+pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
+    parse::batch(&mut worker.batch, &worker.brain);
+    lookup::batch(&mut worker.batch, &worker.brain);
+    act(worker);
+    decide_rest(worker);
+    worker.release_dead();
+}
+
+/// The third loop: what is decided already.
+fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
+    let mut frames = std::mem::take(&mut worker.batch.frames);
+    for (place, frame) in frames.drain().enumerate() {
+        let meta = &worker.batch.meta[place];
+        match meta.class {
+            Class::Flow => match lookup::find(meta, &mut worker.brain) {
+                Some((slot, recipe)) if recipe.is_light() => {
+                    track::count(slot, meta, &worker.brain, &mut worker.tally);
+                    dispatch::follow(recipe, frame, place, worker);
+                }
+                _ => put_aside(frame, place, worker),
+            },
+            Class::Slow => put_aside(frame, place, worker),
+            Class::Punt => dispatch::punt(frame, place, worker),
+            Class::Drop(reason) => dispatch::drop(reason, frame, place, worker),
+        }
+    }
+}
+
+fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    let batch = &mut worker.batch;
+    batch.rest_meta[batch.rest.len()] = place as u8;
+    if batch.rest.push(frame).is_err() {
+        unreachable!("a batch puts aside at most what it holds");
+    }
+}
+
+/// Misses, floods, ARP and ND. A flow's first frame may have been decided a moment ago in this very list.
+fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
+    let mut rest = std::mem::take(&mut worker.batch.rest);
+    for (nth, frame) in rest.drain().enumerate() {
+        let place = usize::from(worker.batch.rest_meta[nth]);
+        let recipe = decide::recipe(&frame, place, worker);
+        dispatch::follow(recipe, frame, place, worker);
+    }
+}

@@ -1,0 +1,188 @@
+//! What workers know of the configuration: an immutable picture, made by control, swapped between two bursts.
+//!
+//! Objects sit in lists indexed by their ids, with `None` where nothing is. Each carries the generation of the
+//! transaction that last changed it: a worker compares it to find out which cached decisions a new snapshot touches.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use table::{MemberId, NetworkId};
+use wire::{Mac, OuterTemplate, Vni};
+
+use crate::{PortId, WorkerId};
+
+/// Everything the workers need to decide about a packet.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Grows by one with every snapshot.
+    pub generation: u64,
+    /// By [`PortId`].
+    pub ports: Vec<Option<PortSpec>>,
+    /// By [`NetworkId`].
+    pub networks: Vec<Option<Network>>,
+    /// By [`MemberId`].
+    pub members: Vec<Option<Member>>,
+    /// Who may send us VXLAN, and which member that is.
+    pub vteps: VtepTable,
+}
+
+/// A port, as the workers see it.
+#[derive(Clone, Debug)]
+pub struct PortSpec {
+    /// The snapshot that last changed this port.
+    pub generation: u64,
+    /// What the port is for.
+    pub role: Role,
+    /// Longest frame that may leave here, in octets without FCS (MTU + 14, + 4 where tags are sent).
+    pub frame_max: u16,
+    /// The workers that hold the port's queue pairs; the first is its home and serves whoever holds none.
+    pub workers: Vec<WorkerId>,
+}
+
+/// What a port is for.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// A container or VM is behind it.
+    Access {
+        /// Which bridge-domain member the port is.
+        member: MemberId,
+        /// What it may send.
+        guard: Guard,
+    },
+    /// The underlay is behind it.
+    Uplink {
+        /// The node's own MAC on this link.
+        mac: Mac,
+        /// The node's own addresses on this link.
+        addresses: Vec<IpAddr>,
+    },
+}
+
+/// Anti-spoofing: what a port may claim to be. Ethernet source, ARP and ND sender, IP source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// Allowed source MACs; `None` allows any.
+    pub macs: Option<Vec<Mac>>,
+    /// Allowed source addresses; `None` allows any.
+    pub addresses: Option<Vec<IpAddr>>,
+}
+
+/// A bridge domain.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// The snapshot that last changed this network (its own values, not its members).
+    pub generation: u64,
+    /// The VXLAN network identifier.
+    pub vni: Vni,
+    /// MACs the FDB may hold for this network.
+    pub macs_max: u32,
+    /// Idle time after which a learned MAC is forgotten, in ticks of 100 ms.
+    pub age_ticks: u32,
+    /// All members, the flood list.
+    pub members: Vec<MemberId>,
+    /// Static FDB entries, sorted by MAC.
+    pub statics: Vec<(Mac, MemberId)>,
+}
+
+/// A member of a bridge domain.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The snapshot that last changed this member.
+    pub generation: u64,
+    /// Its bridge domain.
+    pub network: NetworkId,
+    /// Where frames for it go.
+    pub kind: MemberKind,
+}
+
+/// Where a member is.
+#[derive(Clone, Debug)]
+pub enum MemberKind {
+    /// Behind a port of this switch.
+    Local {
+        /// That port.
+        port: PortId,
+    },
+    /// Behind another VTEP. Frames from such members never go to such members (split horizon).
+    Vtep {
+        /// The port its outer packets leave by.
+        uplink: PortId,
+        /// The outer header, `None` while the next hop's MAC is unknown.
+        outer: Option<OuterTemplate>,
+    },
+}
+
+/// What identifies a sender of VXLAN packets to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VtepKey {
+    /// The uplink the packet came in by.
+    pub uplink: PortId,
+    /// Our address, the outer destination.
+    pub local: IpAddr,
+    /// Its address, the outer source.
+    pub remote: IpAddr,
+    /// The outer UDP destination port.
+    pub udp_port: u16,
+}
+
+/// Who may send us VXLAN, and which member its frames come from.
+#[derive(Clone, Debug, Default)]
+pub struct VtepTable {
+    members: HashMap<(VtepKey, Vni), MemberId>,
+    senders: HashSet<VtepKey>,
+    udp_ports: HashSet<u16>,
+}
+
+/// Why a VXLAN packet belongs to no member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMember {
+    /// No tunnel is configured with that remote, local address and UDP port.
+    UnknownVtep,
+    /// The tunnel exists, but carries no network with that VNI.
+    UnknownVni,
+}
+
+impl VtepTable {
+    /// Lets `sender` send frames of `vni`; they come from `member`.
+    pub fn insert(&mut self, sender: VtepKey, vni: Vni, member: MemberId) {
+        self.senders.insert(sender);
+        self.udp_ports.insert(sender.udp_port);
+        self.members.insert((sender, vni), member);
+    }
+
+    /// The member that `sender` is in the network `vni`.
+    pub fn find(&self, sender: VtepKey, vni: Vni) -> Result<MemberId, NoMember> {
+        match self.members.get(&(sender, vni)) {
+            Some(&member) => Ok(member),
+            None if self.senders.contains(&sender) => Err(NoMember::UnknownVni),
+            None => Err(NoMember::UnknownVtep),
+        }
+    }
+
+    /// Whether any tunnel listens on this UDP port.
+    pub fn listens_on(&self, udp_port: u16) -> bool {
+        self.udp_ports.contains(&udp_port)
+    }
+}
+
+impl Snapshot {
+    /// The port with that id.
+    #[inline]
+    pub fn port(&self, id: PortId) -> Option<&PortSpec> {
+        self.ports.get(id.index())?.as_ref()
+    }
+
+    /// The network with that id.
+    #[inline]
+    pub fn network(&self, id: NetworkId) -> Option<&Network> {
+        self.networks.get(id.index())?.as_ref()
+    }
+
+    /// The member with that id.
+    #[inline]
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
+        self.members.get(id.index())?.as_ref()
+    }
+}

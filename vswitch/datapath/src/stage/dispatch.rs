@@ -1,0 +1,73 @@
+//! dispatch: where a frame's way through the worker ends: a lane, another worker's ring, the host stack, or the pool.
+
+use frame::{Frame, Pool, Port};
+use table::MemberId;
+
+use crate::{
+    Cause, DropReason, PortId, Punt, Worker,
+    feature::flood,
+    flow::Recipe,
+    stage::{rewrite, steer},
+    wiring::Handoff,
+};
+
+/// Does to a frame what was decided.
+#[inline]
+pub(crate) fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    rewrite::strip(&mut frame, &worker.batch.meta[place]);
+    match recipe {
+        Recipe::Forward(member) => forward(member, frame, place, worker),
+        Recipe::Flood(network) => flood::flood(network, frame, place, worker),
+        Recipe::Drop(reason) => drop(reason, frame, place, worker),
+    }
+}
+
+/// Sends a stripped frame to a member.
+#[inline]
+pub(crate) fn forward<P: Port, M: Pool>(to: MemberId, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    match rewrite::towards(to, &mut frame, &worker.batch.meta[place], &mut worker.brain) {
+        Ok(port) => leave(port, frame, place, worker),
+        Err(cause) => drop(cause.into(), frame, place, worker),
+    }
+}
+
+/// Sends a frame, as it is, by a port: here or on the worker that serves it.
+#[inline]
+fn leave<P: Port, M: Pool>(port: PortId, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    let from = worker.batch.meta[place].port;
+    if worker.lanes.serves(port) {
+        worker.tally.port(from).forwarded += 1;
+        return worker.lanes.place(port, frame, &mut worker.tally, &mut worker.pool);
+    }
+    let home = worker.brain.snapshot.port(port).and_then(steer::home);
+    let Some(peer) = home.and_then(|home| worker.wires.peers.get_mut(home.index())?.as_mut()) else {
+        return drop(Cause::TxUnserved.into(), frame, place, worker);
+    };
+    match peer.to.push(Handoff { frame, port }) {
+        Ok(()) => {
+            worker.tally.worker.handed += 1;
+            worker.tally.worker.handed_to[home.map_or(0, |h| h.index())] += 1;
+            worker.tally.port(from).forwarded += 1;
+        }
+        Err(Handoff { frame, .. }) => drop(Cause::HandoffFull.into(), frame, place, worker),
+    }
+}
+
+/// Gives a frame to the host stack.
+pub(crate) fn punt<P, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    let port = worker.batch.meta[place].port;
+    match worker.wires.punts.push(Punt { port, frame }) {
+        Ok(()) => {
+            worker.tally.worker.punted += 1;
+            worker.tally.port(port).punted += 1;
+        }
+        Err(Punt { frame, .. }) => drop(Cause::PuntFull.into(), frame, place, worker),
+    }
+}
+
+/// Books the drop and keeps the frame for the bulk release.
+#[inline]
+pub(crate) fn drop<P, M: Pool>(reason: DropReason, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    worker.tally.drop_from(worker.batch.meta[place].port, reason);
+    worker.bury(frame);
+}

@@ -1,0 +1,34 @@
+//! rewrite: gives the frame the shape in which it leaves.
+
+use frame::Frame;
+
+use crate::{Cause, MemberKind, PortId, batch::Meta, brain::Brain, feature::vxlan};
+use table::MemberId;
+
+/// Takes the outer header the frame came in with off, so that it starts with the Ethernet header `meta` describes.
+#[inline]
+pub(crate) fn strip(frame: &mut Frame, meta: &Meta) {
+    if meta.outer_len > 0 {
+        let fits = frame.pull_front(usize::from(meta.outer_len)) && frame.set_len(usize::from(meta.inner_len));
+        debug_assert!(fits, "parse found both lengths inside the frame");
+    }
+}
+
+/// Makes a stripped frame ready for `egress` and says by which port it leaves. An error leaves the frame as it was.
+#[inline]
+pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Brain) -> Result<PortId, Cause> {
+    let Some(member) = brain.snapshot.member(egress) else { return Err(Cause::PortUnknown) };
+    match &member.kind {
+        MemberKind::Local { port } => {
+            let spec = brain.snapshot.port(*port).ok_or(Cause::PortUnknown)?;
+            if frame.len() > usize::from(spec.frame_max) { Err(Cause::MtuExceeded) } else { Ok(*port) }
+        }
+        MemberKind::Vtep { uplink, outer } => {
+            let spec = brain.snapshot.port(*uplink).ok_or(Cause::PortUnknown)?;
+            let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
+            brain.ip_id = brain.ip_id.wrapping_add(1);
+            vxlan::send(frame, meta, outer, spec.frame_max, brain.ip_id)?;
+            Ok(*uplink)
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Aging: walks both tables a little each turn, so that each is walked whole about once a second.
+//!
+//! Flow activity is what keeps a MAC alive (hits never touch the FDB), and active MACs are told to the other workers
+//! again, which also mends a delta that was lost.
+
+use table::{FdbEntry, MemberId, NetworkId, Sweep, Tick};
+use wire::Mac;
+
+use crate::{
+    Snapshot,
+    brain::{Brain, Scopes},
+    feature::learn,
+    flow::FlowKey,
+    tally::Tally,
+    wiring::{FdbDelta, Peer},
+};
+
+/// Ticks in which each table is walked once: one second.
+const PASS_TICKS: u32 = 10;
+/// Buckets (of eight slots) looked at in one turn, of each table.
+const BUDGET: u32 = 16;
+/// Slots of a bucket, in both tables.
+const BUCKET: usize = 8;
+/// Static entries put in place in one turn.
+const STATICS_BUDGET: usize = 64;
+
+/// Where the walks are.
+pub(crate) struct Sweeper {
+    flow_idle_ticks: u32,
+    last: Tick,
+    flows: Walk,
+    macs: Walk,
+    /// The next static entry to put in place: network and place in its list; `None` when all are.
+    statics: Option<(usize, usize)>,
+}
+
+#[derive(Default)]
+struct Walk {
+    cursor: u32,
+    /// Buckets this walk may still look at before the next tick.
+    credit: u32,
+}
+
+impl Walk {
+    fn earn(&mut self, slots: usize, ticks: u32) {
+        let buckets = (slots / BUCKET) as u32;
+        let due = buckets.div_ceil(PASS_TICKS).saturating_mul(ticks);
+        self.credit = self.credit.saturating_add(due).min(buckets);
+    }
+
+    fn spend(&mut self) -> u32 {
+        let budget = self.credit.min(BUDGET);
+        self.credit -= budget;
+        budget
+    }
+}
+
+impl Sweeper {
+    pub(crate) fn new(flow_idle_ticks: u32) -> Sweeper {
+        Sweeper { flow_idle_ticks, last: Tick(0), flows: Walk::default(), macs: Walk::default(), statics: None }
+    }
+
+    /// A new snapshot is in force: its static entries are to be put in place.
+    pub(crate) fn restart_statics(&mut self) {
+        self.statics = Some((0, 0));
+    }
+
+    /// One turn's share.
+    pub(crate) fn step(&mut self, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
+        let ticks = brain.now.since(self.last);
+        if ticks > 0 {
+            self.last = brain.now;
+            self.flows.earn(brain.flows.capacity(), ticks);
+            self.macs.earn(brain.fdb.capacity(), ticks);
+        }
+        if self.statics.is_some() {
+            self.place_statics(brain);
+        }
+        if self.flows.credit > 0 {
+            self.walk_flows(brain, tally);
+        }
+        if self.macs.credit > 0 {
+            self.walk_macs(brain, tally, peers);
+        }
+    }
+
+    fn walk_flows(&mut self, brain: &mut Brain, tally: &mut Tally) {
+        let (now, idle) = (brain.now, self.flow_idle_ticks);
+        let (snapshot, fdb) = (&brain.snapshot, &mut brain.fdb);
+        let budget = self.flows.spend();
+        let gone = brain.flows.sweep(&mut self.flows.cursor, budget, |_, entry| {
+            let key = FlowKey(entry.key());
+            let quiet = now.since(entry.last_seen());
+            match snapshot.member(key.ingress()) {
+                Some(member) if quiet <= idle => {
+                    // An active flow keeps the MAC of its sender alive: hits themselves never touch the FDB.
+                    if quiet <= PASS_TICKS + 1 {
+                        fdb.touch(member.network, key.src(), key.ingress(), entry.last_seen());
+                    }
+                    Sweep::Keep
+                }
+                _ => Sweep::Remove,
+            }
+        });
+        tally.worker.flow_aged += gone as u64;
+    }
+
+    fn walk_macs(&mut self, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
+        let next = brain.epoch.wrapping_add(1);
+        let (before, budget) = (self.macs.cursor, self.macs.spend());
+        let Brain { fdb, snapshot, scopes, now, .. } = brain;
+        let gone = fdb.sweep(&mut self.macs.cursor, budget, next, |_, entry| {
+            if is_over(&entry, snapshot, scopes, *now) {
+                return Sweep::Remove;
+            }
+            if entry.is_local {
+                remind(&entry, *now, tally, peers);
+            }
+            Sweep::Keep
+        });
+        if gone > 0 {
+            brain.epoch = next;
+            tally.worker.mac_aged += gone as u64;
+        }
+        if self.macs.cursor <= before {
+            peers.iter_mut().flatten().for_each(|peer| peer.passes_behind = peer.passes_behind.saturating_sub(1));
+        }
+    }
+
+    fn place_statics(&mut self, brain: &mut Brain) {
+        let Some((mut network, mut place)) = self.statics else { return };
+        for _ in 0..STATICS_BUDGET {
+            let Some(slot) = brain.snapshot.networks.get(network) else {
+                self.statics = None;
+                return;
+            };
+            let entry = slot.as_ref().and_then(|n| n.statics.get(place)).copied();
+            let Some((mac, member)) = entry else {
+                (network, place) = (network + 1, 0);
+                continue;
+            };
+            put_static(network, mac, member, brain);
+            place += 1;
+        }
+        self.statics = Some((network, place));
+    }
+}
+
+fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) {
+    let network = NetworkId(network as u16);
+    if brain.locate(network, mac).is_some_and(|(slot, at)| at == member && brain.fdb.entry(slot).is_static) {
+        return;
+    }
+    let next = brain.epoch.wrapping_add(1);
+    if brain.fdb.set_static(network, mac, member, next).is_ok() {
+        brain.learned(network);
+    }
+}
+
+/// Whether an FDB entry has to go: it speaks of a member that is no more, its static line was taken out of the
+/// configuration, or it has been quiet for its network's age.
+fn is_over(entry: &FdbEntry, snapshot: &Snapshot, scopes: &Scopes, now: Tick) -> bool {
+    if !scopes.is_current(snapshot, entry.member, entry.changed_at) {
+        return true;
+    }
+    let Some(network) = snapshot.network(entry.network) else { return true };
+    if entry.is_static {
+        return network.statics.binary_search_by_key(&entry.mac, |&(mac, _)| mac).is_err();
+    }
+    now.since(entry.last_seen) > network.age_ticks
+}
+
+/// Tells the other workers of a MAC learned here: each while it is active, and whoever missed a delta in any case.
+fn remind(entry: &FdbEntry, now: Tick, tally: &mut Tally, peers: &mut [Option<Peer>]) {
+    let active = now.since(entry.last_seen) <= PASS_TICKS + 1;
+    let delta = FdbDelta { network: entry.network, mac: entry.mac, member: entry.member, seen: entry.last_seen };
+    for peer in peers.iter_mut().flatten().filter(|peer| active || peer.passes_behind > 0) {
+        learn::tell_one(&delta, tally, peer);
+    }
+}

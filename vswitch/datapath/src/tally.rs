@@ -1,0 +1,67 @@
+//! A worker's private books of the turn, and their publication.
+
+use crate::{Books, DropReason, PORTS_MAX, PortId, PortReading, REASONS, WorkerId, WorkerReading};
+
+/// Private, plain counters; cumulative, so that publishing is copying.
+pub(crate) struct Tally {
+    pub(crate) worker: WorkerReading,
+    ports: Vec<PortReading>,
+    /// Ports that changed since the last publication, and whether each stands in the list already.
+    dirty: Vec<PortId>,
+    is_dirty: Vec<bool>,
+    drops_dirty: bool,
+}
+
+impl Tally {
+    pub(crate) fn new() -> Tally {
+        Tally {
+            worker: WorkerReading::default(),
+            ports: vec![PortReading::default(); PORTS_MAX],
+            dirty: Vec::with_capacity(PORTS_MAX),
+            is_dirty: vec![false; PORTS_MAX],
+            drops_dirty: false,
+        }
+    }
+
+    /// The counters of `port`, to be changed.
+    #[inline]
+    pub(crate) fn port(&mut self, port: PortId) -> &mut PortReading {
+        if !self.is_dirty[port.index()] {
+            self.is_dirty[port.index()] = true;
+            self.dirty.push(port);
+        }
+        &mut self.ports[port.index()]
+    }
+
+    /// Books a drop of a frame (or copy) that came in by `port`.
+    #[inline]
+    pub(crate) fn drop_from(&mut self, port: PortId, reason: DropReason) {
+        self.port(port).dropped[reason.index()] += 1;
+        self.drop_unattributed(reason, 1);
+    }
+
+    /// Books drops of frames on their way out, whose ingress port has already booked them as forwarded.
+    #[inline]
+    pub(crate) fn drop_unattributed(&mut self, reason: DropReason, frames: u64) {
+        self.worker.dropped[reason.index()] += frames;
+        self.drops_dirty = true;
+    }
+
+    /// Copies what changed to where others can read it.
+    pub(crate) fn publish(&mut self, books: &Books, id: WorkerId) {
+        let sequence = books.sequence(id);
+        sequence.begin_write();
+        self.publish_worker(books, id);
+        for port in self.dirty.drain(..) {
+            self.is_dirty[port.index()] = false;
+            books.port(id, port).write(&self.ports[port.index()], REASONS);
+        }
+        sequence.end_write();
+    }
+
+    fn publish_worker(&mut self, books: &Books, id: WorkerId) {
+        let drops = if self.drops_dirty { REASONS } else { 0 };
+        self.drops_dirty = false;
+        books.worker(id).write(&self.worker, drops);
+    }
+}

@@ -1,0 +1,95 @@
+//! The thinnest line: frames in, frames out, books balanced.
+
+use std::sync::Arc;
+
+use frame::{HeapPool, MemPort, MemPortPeer};
+use table::{MemberId, NetworkId, Tick};
+use wire::{HashKey, Mac, Vni};
+
+use crate::*;
+
+fn snapshot(ports: u16) -> Snapshot {
+    let port = |id: u16| PortSpec {
+        generation: 1,
+        role: Role::Access { member: MemberId(u32::from(id)), guard: Guard::default() },
+        frame_max: 1514,
+        workers: vec![WorkerId(0)],
+    };
+    let member = |id: u16| Member { generation: 1, network: NetworkId(0), kind: MemberKind::Local { port: PortId(id) } };
+    let network = Network {
+        generation: 1,
+        vni: Vni::new(7).unwrap(),
+        macs_max: 100,
+        age_ticks: 3000,
+        members: (0..u32::from(ports)).map(MemberId).collect(),
+        statics: Vec::new(),
+    };
+    Snapshot {
+        generation: 1,
+        ports: (0..ports).map(|id| Some(port(id))).collect(),
+        networks: vec![Some(network)],
+        members: (0..ports).map(|id| Some(member(id))).collect(),
+        vteps: VtepTable::default(),
+    }
+}
+
+fn ethernet(dst: Mac, src: Mac) -> Vec<u8> {
+    [&dst.octets()[..], &src.octets(), &[0x88, 0xb5], &[0; 46]].concat()
+}
+
+fn switch(ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPortPeer>, Books) {
+    let books = Books::create("test", 1).unwrap();
+    let (mut workers, mut controls) = connect(1);
+    let config = WorkerConfig {
+        id: WorkerId(0),
+        switch: "test".into(),
+        flows_max: 1024,
+        macs_max: 1024,
+        flow_idle_ticks: 300,
+        hash_key: HashKey([1, 2]),
+        huge: false,
+    };
+    let mut worker = Worker::new(&config, workers.remove(0), pool.clone(), books.clone()).unwrap();
+    let mail = &mut controls[0].mail;
+    mail.send(Order::Install(Arc::new(snapshot(ports)))).unwrap();
+    let peers = (0..ports).map(|id| {
+        let (queue, peer) = MemPort::pair(pool.clone(), 64);
+        assert!(mail.send(Order::Attach { port: PortId(id), queue }).is_ok());
+        peer
+    });
+    let peers = peers.collect();
+    for _ in 0..=ports {
+        worker.turn(Tick(1));
+    }
+    (worker, peers, books)
+}
+
+#[test]
+fn an_unknown_destination_is_flooded_and_a_learned_one_is_not() {
+    let pool = HeapPool::new(100, 2048);
+    let (mut worker, peers, books) = switch(3, &pool);
+    let [a, b] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+
+    peers[0].send(&ethernet(b, a));
+    worker.turn(Tick(1));
+    assert_eq!(peers[1].recv(), Some(ethernet(b, a)));
+    assert_eq!(peers[2].recv(), Some(ethernet(b, a)));
+
+    peers[1].send(&ethernet(a, b));
+    worker.turn(Tick(1));
+    assert_eq!(peers[0].recv(), Some(ethernet(a, b)));
+    assert_eq!(peers[2].recv(), None);
+
+    peers[0].send(&ethernet(b, a));
+    peers[0].send(&ethernet(b, a));
+    worker.turn(Tick(1));
+    assert_eq!([peers[1].recv(), peers[1].recv()], [Some(ethernet(b, a)), Some(ethernet(b, a))]);
+    assert_eq!(peers[2].recv(), None);
+
+    let ports: Vec<PortId> = (0..3).map(PortId).collect();
+    let (totals, by_port) = books.read(WorkerId(0), &ports).unwrap();
+    assert!(totals.balanced(), "{totals:?}");
+    assert!(by_port.iter().all(PortReading::balanced), "{by_port:?}");
+    assert_eq!((totals.rx, totals.copied, totals.tx), (4, 1, 5));
+    assert_eq!(pool.used(), 0);
+}

@@ -1,0 +1,106 @@
+//! What other threads may see of a worker's tables while it works: copies of whole entries, never a lock.
+
+use std::net::IpAddr;
+
+use table::{FdbReader, FlowReader, MemberId, NetworkId, Tick};
+use wire::Mac;
+
+use crate::{
+    WorkerId,
+    flow::{FlowKey, KEY_WORDS, Recipe},
+};
+
+/// A cached decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowView {
+    /// The member its frames come from.
+    pub ingress: MemberId,
+    /// Destination MAC.
+    pub dst: Mac,
+    /// Source MAC.
+    pub src: Mac,
+    /// Source address, where the decision depends on it.
+    pub source: Option<IpAddr>,
+    /// What becomes of the frames.
+    pub recipe: Recipe,
+    /// Frames so far.
+    pub packets: u64,
+    /// Their octets.
+    pub bytes: u64,
+    /// When the last one came.
+    pub last_seen: Tick,
+}
+
+/// A forwarding-database entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacView {
+    /// The bridge domain.
+    pub network: NetworkId,
+    /// The address.
+    pub mac: Mac,
+    /// Where it is.
+    pub member: MemberId,
+    /// Whether the configuration says so.
+    pub is_static: bool,
+    /// Whether this worker has learned it itself.
+    pub is_local: bool,
+    /// When it was last seen.
+    pub last_seen: Tick,
+}
+
+/// A reader of one worker's tables.
+pub struct WorkerView {
+    worker: WorkerId,
+    flows: FlowReader<KEY_WORDS>,
+    macs: FdbReader,
+}
+
+impl WorkerView {
+    pub(crate) fn new(worker: WorkerId, flows: FlowReader<KEY_WORDS>, macs: FdbReader) -> WorkerView {
+        WorkerView { worker, flows, macs }
+    }
+
+    /// Whose tables these are.
+    pub fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    /// All cached decisions, in no order.
+    pub fn flows(&self) -> impl Iterator<Item = FlowView> {
+        self.flows.iter().map(|entry| {
+            let key = FlowKey(entry.key);
+            FlowView {
+                ingress: key.ingress(),
+                dst: key.dst(),
+                src: key.src(),
+                source: key.source_address(),
+                recipe: Recipe::decode(entry.recipe),
+                packets: entry.packets,
+                bytes: entry.bytes,
+                last_seen: entry.last_seen,
+            }
+        })
+    }
+
+    /// All FDB entries, in no order.
+    pub fn macs(&self) -> impl Iterator<Item = MacView> {
+        self.macs.iter().map(|entry| MacView {
+            network: entry.network,
+            mac: entry.mac,
+            member: entry.member,
+            is_static: entry.is_static,
+            is_local: entry.is_local,
+            last_seen: entry.last_seen,
+        })
+    }
+
+    /// Cached decisions there is room for.
+    pub fn flows_capacity(&self) -> usize {
+        self.flows.capacity()
+    }
+
+    /// FDB entries there is room for.
+    pub fn macs_capacity(&self) -> usize {
+        self.macs.capacity()
+    }
+}

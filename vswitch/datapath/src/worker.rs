@@ -1,0 +1,222 @@
+//! The whole life of a worker: one turn, again and again.
+
+use frame::{BURST_MAX, Frame, Pool, Port, lost_frames};
+use sync::RegionError;
+use table::{Fdb, FlowTable, Tick};
+use wire::HashKey;
+
+use crate::{
+    Books, Order, Report, WorkerId, batch::Batch, brain::Brain, feature::learn, lanes::Lanes, pipeline, sweep::Sweeper,
+    tally::Tally, view::WorkerView, wiring::WorkerWires,
+};
+
+/// What a worker is given at birth and keeps.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Which worker it is.
+    pub id: WorkerId,
+    /// The switch's name, a part of its regions' names.
+    pub switch: String,
+    /// Cached decisions it can hold.
+    pub flows_max: usize,
+    /// FDB entries it can hold.
+    pub macs_max: usize,
+    /// Ticks (100 ms) without a frame after which a cached decision goes.
+    pub flow_idle_ticks: u32,
+    /// The key of the flow hash; random per start, so that nobody can aim at a bucket.
+    pub hash_key: HashKey,
+    /// Whether to put the tables on hugepages where there are any.
+    pub huge: bool,
+}
+
+/// What a turn was worth, for whoever decides whether the worker may rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Frames or orders were handled.
+    Busy,
+    /// Nothing was there.
+    Idle,
+    /// An [`Order::Stop`] has been carried out; further turns only return ports and send what others hand over.
+    Stopped,
+}
+
+/// Deltas heard in one turn from one other worker.
+const DELTAS_A_TURN: usize = 32;
+/// Turns between two questions to a device about its losses.
+const DEVICE_TICKS: u32 = 2;
+
+/// One worker: polls its ports, decides, sends, ages. `P` is the port and `M` the pool of the process.
+pub struct Worker<P, M> {
+    pub(crate) id: WorkerId,
+    pub(crate) pool: M,
+    pub(crate) wires: WorkerWires<P>,
+    pub(crate) lanes: Lanes<P>,
+    pub(crate) brain: Brain,
+    pub(crate) tally: Tally,
+    pub(crate) batch: Batch,
+    books: Books,
+    sweeper: Sweeper,
+    device_asked: Tick,
+    stopped: bool,
+}
+
+impl<P: Port, M: Pool> Worker<P, M> {
+    /// A worker without ports or configuration; both come by mail.
+    pub fn new(config: &WorkerConfig, wires: WorkerWires<P>, pool: M, books: Books) -> Result<Self, RegionError> {
+        let name = |what: &str| format!("{}-{what}-{}", config.switch, config.id.0);
+        let flows = FlowTable::create(&name("flows"), config.flows_max, config.hash_key, config.huge)?;
+        let fdb = Fdb::create(&name("fdb"), config.macs_max, config.hash_key, config.huge)?;
+        let batch = Batch::new(flows.probe(0));
+        Ok(Worker {
+            id: config.id,
+            pool,
+            wires,
+            lanes: Lanes::new(),
+            brain: Brain::new(flows, fdb),
+            tally: Tally::new(),
+            batch,
+            books,
+            sweeper: Sweeper::new(config.flow_idle_ticks),
+            device_asked: Tick(0),
+            stopped: false,
+        })
+    }
+
+    /// What other threads may see of this worker's tables.
+    pub fn view(&self) -> WorkerView {
+        WorkerView::new(self.id, self.brain.flows.reader(), self.brain.fdb.reader())
+    }
+
+    /// One turn. `now` is coarse time that never runs backwards. Work per turn is bounded.
+    pub fn turn(&mut self, now: Tick) -> Turn {
+        self.brain.now = now;
+        let before = self.tally.worker.credit();
+        let mail = self.read_mail();
+        self.receive();
+        pipeline::run(self);
+        self.take_handoffs();
+        self.take_injected();
+        self.hear_deltas();
+        self.lanes.flush(&mut self.tally);
+        self.sweeper.step(&mut self.brain, &mut self.tally, &mut self.wires.peers);
+        let idle = !mail && self.tally.worker.credit() == before;
+        self.finish(idle)
+    }
+
+    fn finish(&mut self, idle: bool) -> Turn {
+        let worker = &mut self.tally.worker;
+        worker.turns += 1;
+        worker.idle_turns += u64::from(idle);
+        if self.brain.now.since(self.device_asked) >= DEVICE_TICKS {
+            self.device_asked = self.brain.now;
+            // Worker 0 books what the process has lost, so that it counts once.
+            worker.lost = if self.id.0 == 0 { lost_frames() } else { 0 };
+            self.lanes.ask_device(&mut self.tally);
+        }
+        self.tally.publish(&self.books, self.id);
+        match (self.stopped, idle) {
+            (true, true) => Turn::Stopped,
+            (_, true) => Turn::Idle,
+            (_, false) => Turn::Busy,
+        }
+    }
+
+    /// Carries out at most one order a turn, so that no burst waits for a pile of them.
+    fn read_mail(&mut self) -> bool {
+        if !self.wires.mail.has_mail() {
+            return false;
+        }
+        let Some(order) = self.wires.mail.recv() else { return false };
+        let report = match order {
+            Order::Install(snapshot) => {
+                let generation = snapshot.generation;
+                let old = self.brain.install(snapshot);
+                self.sweeper.restart_statics();
+                Some(Report::Installed { generation, old })
+            }
+            Order::Attach { port, queue } => {
+                self.lanes.attach(port, queue).err().map(|queue| Report::Detached { port, queue })
+            }
+            Order::Detach { port } => {
+                self.lanes.detach(port, &mut self.tally).map(|queue| Report::Detached { port, queue })
+            }
+            Order::Stop => {
+                self.stopped = true;
+                Some(Report::Stopped)
+            }
+        };
+        if let Some(report) = report
+            && self.wires.mail.send(report).is_err()
+        {
+            unreachable!("control keeps at most as many orders open as reports fit the mailbox");
+        }
+        true
+    }
+
+    fn receive(&mut self) {
+        if self.stopped {
+            return;
+        }
+        let Batch { frames, meta, .. } = &mut self.batch;
+        let tally = &mut self.tally;
+        let mut place = 0;
+        self.lanes.receive(frames, |port, received| {
+            let octets: usize = received.iter().map(Frame::len).sum();
+            let books = tally.port(port);
+            books.rx += received.len() as u64;
+            books.rx_bytes += octets as u64;
+            tally.worker.rx += received.len() as u64;
+            for meta in &mut meta[place..place + received.len()] {
+                meta.port = port;
+            }
+            place += received.len();
+        });
+    }
+
+    /// Frames that other workers have made ready for ports served here.
+    fn take_handoffs(&mut self) {
+        for from in 0..self.wires.peers.len() {
+            for _ in 0..BURST_MAX {
+                let Some(handoff) = self.wires.peers[from].as_mut().and_then(|peer| peer.from.pop()) else { break };
+                self.tally.worker.taken += 1;
+                self.tally.worker.taken_from[from] += 1;
+                self.lanes.place(handoff.port, handoff.frame, &mut self.tally, &mut self.pool);
+            }
+        }
+    }
+
+    /// Frames of the host stack.
+    fn take_injected(&mut self) {
+        for _ in 0..BURST_MAX {
+            let Some(inject) = self.wires.injects.pop() else { break };
+            self.tally.worker.injected += 1;
+            self.lanes.place(inject.port, inject.frame, &mut self.tally, &mut self.pool);
+        }
+    }
+
+    fn hear_deltas(&mut self) {
+        for from in 0..self.wires.peers.len() {
+            for _ in 0..DELTAS_A_TURN {
+                let Some(delta) = self.wires.peers[from].as_mut().and_then(|peer| peer.hear.pop()) else { break };
+                learn::heard(&delta, &mut self.brain, &mut self.tally);
+            }
+        }
+    }
+}
+
+impl<P, M: Pool> Worker<P, M> {
+    /// Keeps a frame whose way has ended for the bulk release.
+    #[inline]
+    pub(crate) fn bury(&mut self, frame: Frame) {
+        if let Err(frame) = self.batch.dead.push(frame) {
+            self.pool.release(&mut self.batch.dead);
+            self.pool.release_one(frame);
+        }
+    }
+
+    pub(crate) fn release_dead(&mut self) {
+        if !self.batch.dead.is_empty() {
+            self.pool.release(&mut self.batch.dead);
+        }
+    }
+}
