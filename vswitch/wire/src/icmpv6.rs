@@ -105,7 +105,8 @@ pub struct Neighbour {
 ///
 /// # Errors
 /// [`Malformed::NdTruncated`], [`Malformed::NdOptions`]; [`Malformed::NdFragment`] of a first fragment ("Nodes MUST
-/// silently ignore" fragmented ones, RFC 6980 section 5, and what a later fragment holds could not be checked).
+/// silently ignore any of these messages on receipt if fragmented", RFC 6980 section 5: what later fragments hold could
+/// not be checked here).
 pub fn neighbour(frame: &[u8], parsed: &Parsed) -> Result<Option<Neighbour>, Malformed> {
     if parsed.l3_kind != L3::Ipv6 || parsed.protocol != protocol::ICMPV6 || parsed.l4 == 0 {
         return Ok(None);
@@ -212,7 +213,7 @@ mod tests {
 
     #[test]
     fn four_octets_are_a_message_and_three_are_none() {
-        assert!(Message::new_checked([151, 0, 0, 0]).is_ok());
+        assert!(Message::new_checked([152, 0, 0, 0]).is_ok());
         assert_eq!(Message::new_checked([0; 3]).unwrap_err(), Malformed::Icmpv6Truncated);
     }
 

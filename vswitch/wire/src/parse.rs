@@ -161,8 +161,8 @@ fn is_cut(reason: Malformed) -> bool {
 }
 
 /// A first fragment that ends inside its transport header: legal in IPv4, whose links may carry as little as eight
-/// octets a fragment (RFC 791 section 3.2); in IPv6 the first fragment holds all headers and "an intermediate system
-/// may discard" another (RFC 7112 section 5), which hides neighbour discovery from us otherwise.
+/// octets a fragment (RFC 791 section 3.2). In IPv6 the first fragment must hold all headers, and a system on the way may
+/// discard one that does not (RFC 7112 section 5); it would hide neighbour discovery from us.
 fn cut_first_fragment(l3_kind: L3) -> Result<(), Malformed> {
     if l3_kind == L3::Ipv6 { Err(Malformed::Ipv6FirstFragment) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! Taking a received tunnel packet apart (RFC 7348 sections 4.1 to 5).
+//! Taking a received tunnel packet apart (RFC 7348 section 5).
 
 use std::net::IpAddr;
 
@@ -37,8 +37,9 @@ struct Network {
 /// Takes apart a frame that [`crate::parse`] found to be UDP over IP and whose destination the caller knows to be a
 /// tunnel's (see [`Parsed::ports`]); `None` where it is no UDP. The inner frame is not looked at.
 ///
-/// Reserved bits of the VXLAN header are "ignored on receipt" (section 5). A UDP checksum of 0 "MUST be accepted", one
-/// that is there is verified, and "if the verification fails, the packet MUST be dropped" (section 4.1), over IPv6 too (RFC 6935).
+/// "When a packet is received with a UDP checksum of zero, it MUST be accepted for decapsulation" (section 5), over IPv6
+/// too (RFC 6935). A checksum that is there we choose to verify, and where "the verification fails, the packet MUST be
+/// dropped". Reserved bits of the VXLAN header are "ignored on receipt".
 ///
 /// # Errors
 /// [`Malformed::OuterFragment`] ("The destination VTEP MAY silently discard such VXLAN fragments", section 4.3),
