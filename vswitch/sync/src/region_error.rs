@@ -115,7 +115,7 @@ pub enum RegionError {
         /// The type asked for.
         wanted: &'static str,
     },
-    /// What the region's owner wrote into it cannot be.
+    /// What the region's owner wrote into it, or wants in it, cannot be.
     #[error("region {name}: {what} is {found}, which cannot be")]
     Content {
         /// The region.

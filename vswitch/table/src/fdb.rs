@@ -57,10 +57,10 @@ pub struct Fdb {
 }
 
 impl Fdb {
-    /// An empty FDB with room for `macs_max` MACs, hashed under `seed`; `huge` asks for hugepages. Slots are more by a
-    /// third at least, so that the buckets of hardly any MAC are full before that many are held.
+    /// An empty FDB with room for `macs_max` MACs, hashed under `seed`; `huge` asks for hugepages. Slots are more by
+    /// half at least, so that the buckets of hardly any MAC are full before that many are held.
     pub fn create(name: &str, macs_max: usize, seed: HashKey, huge: bool) -> Result<Self, RegionError> {
-        let slots = macs_max.saturating_add(macs_max.div_ceil(3));
+        let slots = macs_max.saturating_add(macs_max.div_ceil(2));
         let parts = Parts::create((name, KIND, LAYOUT), slots, seed, huge)?;
         Ok(Self::around(parts))
     }

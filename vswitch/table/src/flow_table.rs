@@ -185,3 +185,116 @@ impl<const W: usize> FlowTable<W> {
         before - self.len
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tick;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    const SEED: HashKey = HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3211]);
+
+    fn value(last_seen: u32) -> FlowValue {
+        FlowValue { recipe: last_seen, dst_slot: None, checked_at: 1, last_seen: Tick(last_seen) }
+    }
+
+    fn key(n: u64) -> [u64; 4] {
+        [n, !n, n.rotate_left(17), 7]
+    }
+
+    /// Inserts flows number `range`, each seen at its number; returns how many were evicted.
+    fn fill(table: &mut FlowTable<4>, range: std::ops::Range<u32>) -> usize {
+        range.filter(|&n| table.insert(table.hash(&key(n.into())), &key(n.into()), value(n)).evicted).count()
+    }
+
+    #[test]
+    fn the_least_recently_seen_of_both_buckets_gives_way() {
+        let mut table = FlowTable::<4>::create("test", 1024, SEED, false).unwrap();
+        let mut evictions = 0;
+        for n in 0..4000u32 {
+            let key = key(n.into());
+            let hash = table.hash(&key);
+            let slots: Vec<_> = Parts::<FlowEntry<4>>::slots_of(&table.probe(hash)).collect();
+            let full = slots.iter().all(|&slot| table.parts.is_occupied(slot));
+            let oldest = slots.iter().map(|&slot| table.parts.entry(slot).last_seen().0).min().unwrap();
+            let before: Vec<_> = slots.iter().map(|&slot| table.parts.entry(slot).last_seen().0).collect();
+            let inserted = table.insert(hash, &key, value(n * 7919 % 5003));
+            let place = slots.iter().position(|&slot| slot == inserted.slot.0).expect("one of the key's own slots");
+            assert_eq!(inserted.evicted, full);
+            // Where some of the sixteen were seen after the newcomer, they count as seen just now.
+            if full && before.iter().all(|&seen| seen <= n * 7919 % 5003) {
+                assert_eq!(before[place], oldest);
+                evictions += 1;
+            }
+        }
+        assert!(evictions > 50, "{evictions}");
+        assert!(table.len() <= 1024 && table.len() == table.occupied().count());
+    }
+
+    #[test]
+    fn a_lookup_looks_at_two_buckets_whatever_the_load() {
+        let mut table = FlowTable::<4>::create("test", 4096, SEED, false).unwrap();
+        fill(&mut table, 0..20_000);
+        assert!(table.len() > 4090, "{}: the table is full", table.len());
+        let (mut candidates, mut keys) = (0, 0);
+        for n in 0..40_000 {
+            let mut probe = table.probe(table.hash(&key(n)));
+            table.candidates(&mut probe);
+            assert!(probe.candidates.len() <= 16);
+            candidates += probe.candidates.len();
+            if let Some(slot) = table.find(&probe, &key(n)) {
+                assert!(probe.buckets.contains(&(slot.0 / 8)));
+                assert_eq!(table.entry(slot).key(), key(n));
+                keys += 1;
+            }
+        }
+        assert_eq!(keys as usize, table.len());
+        assert!(candidates - keys < 40, "{candidates} candidates for {keys} keys: 16 in 65,536 tags meet by chance");
+    }
+
+    #[test]
+    fn no_flow_gives_way_at_three_quarters_and_few_at_nine_tenths() {
+        let mut table = FlowTable::<4>::create("test", 65_536, SEED, false).unwrap();
+        assert_eq!(fill(&mut table, 0..49_152), 0, "three quarters");
+        let evicted = fill(&mut table, 49_152..58_982);
+        assert!(evicted < 590, "{evicted}: one in a hundred");
+    }
+
+    #[test]
+    fn a_flow_removed_between_two_steps_is_not_found() {
+        let mut table = FlowTable::<4>::create("test", 16, SEED, false).unwrap();
+        let slot = table.insert(table.hash(&key(1)), &key(1), value(1)).slot;
+        let mut probe = table.probe(table.hash(&key(1)));
+        table.candidates(&mut probe);
+        assert_eq!(table.find(&probe, &key(1)), Some(slot));
+        table.remove(slot);
+        assert_eq!(table.find(&probe, &key(1)), None);
+        assert_eq!(table.find(&Probe::EMPTY, &key(1)), None);
+    }
+
+    #[test]
+    fn a_successor_empties_the_bucket_its_predecessor_died_in_and_no_other() {
+        let mut table = FlowTable::<4>::create("test", 64, SEED, false).unwrap();
+        fill(&mut table, 0..40);
+        let victim = table.get(table.hash(&key(7)), &key(7)).unwrap().0;
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            table.parts.rewrite(victim, |entry| {
+                entry.begin(&key(99), value(99));
+                panic!("killed here");
+            })
+        }));
+        assert!(died.is_err());
+        let lost: Vec<_> = table.occupied().filter(|slot| slot.0 / 8 == victim / 8).collect();
+        let reader = table.reader();
+        assert_eq!(reader.iter().count(), 40 - lost.len(), "nobody sees a bucket half written");
+        let fd = table.region().fd().try_clone_to_owned().unwrap();
+        drop(table);
+        let mut next = FlowTable::<4>::attach(fd).unwrap();
+        assert_eq!((next.len(), next.region().generation()), (40 - lost.len(), 2));
+        assert!(!lost.is_empty() && lost.iter().all(|slot| !next.parts.is_occupied(slot.0)));
+        let all = (0..40).filter(|&n| next.get(next.hash(&key(n)), &key(n)).is_some()).count();
+        assert_eq!(all, next.len());
+        fill(&mut next, 0..40);
+        assert_eq!(reader.iter().count(), 40, "the bucket is whole again");
+    }
+}

@@ -61,9 +61,11 @@ pub(crate) const fn fingerprint<E>(version: u64) -> u64 {
     sum
 }
 
-/// Buckets for at least `entries` entries: a power of two, and two at least, for a key has two.
-fn buckets_for(entries: usize) -> usize {
-    entries.div_ceil(SLOTS as usize).min(BUCKETS_MAX).next_power_of_two().max(2)
+/// Buckets for at least `entries` entries: a power of two, and two at least, for a key has two. `None` where slot
+/// numbers would not do.
+fn buckets_for(entries: usize) -> Option<usize> {
+    let buckets = entries.div_ceil(SLOTS as usize).max(2);
+    (buckets <= BUCKETS_MAX).then(|| buckets.next_power_of_two())
 }
 
 /// A table of entries `E`: tags, sequence words and entries, without a notion of what an entry is.
@@ -97,7 +99,10 @@ impl<E: Plain> Parts<E> {
         seed: HashKey,
         huge: bool,
     ) -> Result<Self, RegionError> {
-        let buckets = buckets_for(entries);
+        let Some(buckets) = buckets_for(entries) else {
+            let (name, what) = (name.to_owned(), "the number of slots asked for");
+            return Err(RegionError::Content { name, what, found: entries as u64 });
+        };
         let region = Region::create(name, kind, fingerprint, Offsets::of::<E>(buckets).end, huge)?;
         let head = region.slab::<Head>(0, 1)?;
         head[0].buckets.set(buckets as u64);
