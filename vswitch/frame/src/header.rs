@@ -52,6 +52,41 @@ const _: () = {
     assert!(offset_of!(Header, next) == 64);
 };
 
+/// Where the fields that drivers and the switch share lie in a [`Header`], in bytes; the `dpdk` room compares them with
+/// `rte_mbuf` at compile time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of Header")]
+pub struct HeaderOffsets {
+    pub buf_addr: usize,
+    pub data_off: usize,
+    pub refcnt: usize,
+    pub nb_segs: usize,
+    pub ol_flags: usize,
+    pub pkt_len: usize,
+    pub data_len: usize,
+    pub buf_len: usize,
+    pub pool: usize,
+    pub next: usize,
+    pub tx_offload: usize,
+}
+
+impl Header {
+    /// Where the fields lie.
+    pub const OFFSETS: HeaderOffsets = HeaderOffsets {
+        buf_addr: offset_of!(Header, buf_addr),
+        data_off: offset_of!(Header, data_off),
+        refcnt: offset_of!(Header, refcnt),
+        nb_segs: offset_of!(Header, nb_segs),
+        ol_flags: offset_of!(Header, ol_flags),
+        pkt_len: offset_of!(Header, pkt_len),
+        data_len: offset_of!(Header, data_len),
+        buf_len: offset_of!(Header, buf_len),
+        pool: offset_of!(Header, pool),
+        next: offset_of!(Header, next),
+        tx_offload: offset_of!(Header, tx_offload),
+    };
+}
+
 /// Frames that were dropped on the floor instead of ending in a port, a ring or a pool (release builds only).
 static LOST: AtomicU64 = AtomicU64::new(0);
 
