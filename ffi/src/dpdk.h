@@ -1,0 +1,73 @@
+/* What the Rust side sees of DPDK: the headers bindgen reads, the shim's functions, and constants that bindgen cannot
+ * evaluate by itself (casts and shifts in macros). Names of our own start with millrace_ / MILLRACE_. */
+#ifndef MILLRACE_DPDK_H
+#define MILLRACE_DPDK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+
+/* Where the fields of rte_mbuf lie, as this DPDK was built; Rust compares them with frame::Header at compile time. */
+enum {
+	MILLRACE_AT_BUF_ADDR = offsetof(struct rte_mbuf, buf_addr),
+	MILLRACE_AT_DATA_OFF = offsetof(struct rte_mbuf, data_off),
+	MILLRACE_AT_REFCNT = offsetof(struct rte_mbuf, refcnt),
+	MILLRACE_AT_NB_SEGS = offsetof(struct rte_mbuf, nb_segs),
+	MILLRACE_AT_OL_FLAGS = offsetof(struct rte_mbuf, ol_flags),
+	MILLRACE_AT_PKT_LEN = offsetof(struct rte_mbuf, pkt_len),
+	MILLRACE_AT_DATA_LEN = offsetof(struct rte_mbuf, data_len),
+	MILLRACE_AT_BUF_LEN = offsetof(struct rte_mbuf, buf_len),
+	MILLRACE_AT_POOL = offsetof(struct rte_mbuf, pool),
+	MILLRACE_AT_NEXT = offsetof(struct rte_mbuf, next),
+	MILLRACE_AT_TX_OFFLOAD = offsetof(struct rte_mbuf, tx_offload),
+	MILLRACE_MBUF_SIZE = sizeof(struct rte_mbuf),
+};
+
+/* An mbuf whose bytes lie in somebody else's buffer. */
+static const uint64_t MILLRACE_MBUF_BORROWED = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+
+/* Receive-side scaling over addresses and ports, as far as a device offers it. */
+static const uint64_t MILLRACE_RSS_WANTED = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+
+/* Takes one log line or a part of one; not terminated by a zero byte. */
+typedef void (*millrace_log_sink)(const char *text, size_t len);
+
+/* Sends everything DPDK logs to `sink`. 0, or -1 where no stream could be made. */
+int millrace_log_to(millrace_log_sink sink);
+
+/* rte_errno of this thread. */
+int millrace_errno(void);
+
+/* DPDK's number for this thread (LCORE_ID_ANY where it is not registered). */
+unsigned int millrace_lcore_id(void);
+
+/* 1: the link is up, 0: it is down, or a negative errno; `mbps` gets its speed (0 or UINT32_MAX: unknown). */
+int millrace_link(uint16_t port, uint32_t *mbps);
+
+/* rte_eth_rx_burst and rte_eth_tx_burst. */
+uint16_t millrace_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
+uint16_t millrace_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
+
+/* All of `count` mbufs, reset, or none: 0 or a negative errno. */
+int millrace_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);
+
+/* Frees mbufs that are whole packets: one segment, one reference, their own buffer (what every Frame is). */
+void millrace_free_plain(struct rte_mbuf **mbufs, unsigned int count);
+
+/* Frees any mbuf, chained, shared or borrowed. */
+void millrace_free_any(struct rte_mbuf *mbuf);
+
+/* Bytes that `count` packet buffers with `data_room` bytes behind the mbuf take in a pool, padding included. */
+size_t millrace_pool_bytes(uint32_t count, uint16_t data_room);
+
+#endif
