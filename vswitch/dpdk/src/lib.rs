@@ -1,1 +1,47 @@
-//! DPDK made safe: the EAL, mbuf pools and Ethernet devices.
+//! DPDK made safe: the environment ([`Eal`]), packet buffers ([`Pool`]) and Ethernet devices ([`EthDevice`], [`EthPort`]).
+//!
+//! The only room that knows DPDK; its names appear in no public signature. What comes out of a driver is checked at the
+//! edge once, so that a [`frame::Frame`] is always one plain segment: chained, shared and borrowed buffers are copied
+//! into one, and what does not fit is counted ([`frame::DeviceStats::rx_errors`]), never lost silently.
+//!
+//! Lifetimes are not left to the caller: pools, devices, ports and registered threads keep the environment alive, and it
+//! is cleaned up when the last of them goes and every buffer has come home. Buffers live until then: DPDK cannot return
+//! the memory of a pool of which a driver may still hold frames, so **a pool is made once and lives as long as the
+//! process**.
+//!
+//! One kind of pool in a process: a port frees what it sends into the pool the frame came from, so frames of
+//! [`frame::HeapPool`] must never reach an [`EthPort`].
+//!
+//! # What has been run, and what has not
+//!
+//! Run by the tests of this room, without hugepages: `net_null`, `net_ring`, `net_pcap`; by the smoke tests also
+//! `net_af_packet`. Never run for want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, and
+//! whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's documentation
+//! and nothing else. `net_af_packet` waits in the kernel when its tx ring is full (`poll` without a timeout, in DPDK
+//! 22.11), against the promise of [`frame::Port::tx_burst`]: it is for demonstrations, not for traffic.
+
+mod affinity;
+mod chatter;
+mod devargs;
+mod device;
+mod diagnosis;
+mod eal;
+mod eal_config;
+mod errno;
+mod eth_error;
+mod eth_port;
+mod mbuf;
+mod pool;
+mod setup;
+mod thread;
+
+pub use chatter::Said;
+pub use device::{EthDevice, EthStats, LinkState};
+pub use eal::{Eal, EalError, version};
+pub use eal_config::EalConfig;
+pub use errno::Errno;
+pub use eth_error::EthError;
+pub use eth_port::EthPort;
+pub use pool::{DATA_MAX, Pool, PoolError};
+pub use setup::EthConfig;
+pub use thread::{ThreadError, ThreadGuard};

@@ -1,0 +1,177 @@
+//! One queue pair of an Ethernet device.
+
+use std::{mem::MaybeUninit, ptr::NonNull, sync::Arc};
+
+use dpdk_sys::rte_mbuf;
+use frame::{BURST_MAX, Burst, DeviceStats, Frame, Port, Sent};
+
+use crate::{
+    Pool,
+    device::Shared,
+    mbuf::{self, Refusal},
+    pool,
+    setup::L2_LEN,
+};
+
+/// The shortest thing that is a frame at all: an Ethernet header.
+const FRAME_MIN: usize = 14;
+
+/// One queue pair. Frames it sends go back to the pools they came from, so only frames of DPDK pools may be sent.
+///
+/// It refuses what the device would silently cut or drop: frames longer than the MTU allows and shorter than an Ethernet
+/// header.
+#[derive(Debug)]
+pub struct EthPort {
+    device: Arc<Shared>,
+    queue: u16,
+    /// Octets of the longest frame the device carries, tags included.
+    frame_max: usize,
+    pool: Pool,
+    lost: DeviceStats,
+}
+
+pub(crate) fn new(device: &Arc<Shared>, queue: u16, mtu: u16, pool: &Pool) -> EthPort {
+    let frame_max = usize::from(mtu) + usize::from(L2_LEN);
+    EthPort { device: Arc::clone(device), queue, frame_max, pool: pool.clone(), lost: DeviceStats::default() }
+}
+
+impl Port for EthPort {
+    #[inline]
+    fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
+        let spare = burst.spare_mut();
+        let want = max.min(spare.len());
+        if want == 0 {
+            return 0;
+        }
+        // SAFETY: this is the only user of the queue, and `want` slots are free.
+        let got = usize::from(unsafe {
+            dpdk_sys::millrace_rx_burst(self.device.port, self.queue, spare.as_mut_ptr().cast(), want as u16)
+        });
+        // SAFETY: the driver filled the first `got` slots with buffers that are ours now.
+        let plain =
+            spare[..got].iter().fold(true, |plain, slot| plain & unsafe { mbuf::is_plain(mbuf::received(slot)) });
+        let kept = if plain { got } else { self.make_plain(&mut spare[..got]) };
+        // SAFETY: the first `kept` slots hold plain buffers of ours.
+        unsafe { burst.grow(kept) }
+        kept
+    }
+
+    #[inline]
+    fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
+        let mut bytes = 0;
+        let mut fit = true;
+        for frame in burst.as_slice() {
+            bytes += frame.len();
+            fit &= (FRAME_MIN..=self.frame_max).contains(&frame.len());
+        }
+        if !fit {
+            return self.send_what_fits(burst);
+        }
+        self.send(burst, bytes)
+    }
+
+    /// The device counts for all its queues together, so its counters are in the first port's; every port adds what it
+    /// could not make a frame of.
+    fn device_stats(&mut self) -> DeviceStats {
+        let mut stats = self.lost;
+        if self.queue == 0 {
+            let device = self.device.stats();
+            stats.rx_missed += device.rx_missed;
+            stats.rx_no_buffer += device.rx_no_buffer;
+            stats.rx_errors += device.rx_errors;
+        }
+        stats
+    }
+}
+
+impl EthPort {
+    /// The queue's number within its device.
+    pub fn queue(&self) -> u16 {
+        self.queue
+    }
+
+    /// Offers frames of `bytes` octets in all, and releases what the device does not take.
+    #[inline]
+    fn send(&mut self, burst: &mut Burst, bytes: usize) -> Sent {
+        let offered = burst.len();
+        // SAFETY: this is the only user of the queue; frames are plain buffers of DPDK pools.
+        let taken = usize::from(unsafe {
+            let frames = mbuf::pointers(burst.as_slice());
+            dpdk_sys::millrace_tx_burst(self.device.port, self.queue, frames, offered as u16)
+        });
+        let refused: usize = burst.as_slice()[taken..].iter().map(Frame::len).sum();
+        // SAFETY: the driver owns the first `taken` frames now.
+        unsafe { burst.forget_front(taken) }
+        if !burst.is_empty() {
+            pool::release_all(burst);
+        }
+        Sent { frames: taken as u32, refused: (offered - taken) as u32, bytes: (bytes - refused) as u64 }
+    }
+
+    /// Refuses frames that are too long or too short, and sends the rest.
+    #[cold]
+    fn send_what_fits(&mut self, burst: &mut Burst) -> Sent {
+        let (mut fitting, mut unfit) = (Burst::new(), Burst::new());
+        let mut bytes = 0;
+        for frame in burst.drain() {
+            let fits = (FRAME_MIN..=self.frame_max).contains(&frame.len());
+            bytes += if fits { frame.len() } else { 0 };
+            let to = if fits { &mut fitting } else { &mut unfit };
+            to.push(frame).expect("a burst has room for what came out of a burst");
+        }
+        let refused = unfit.len() as u32;
+        pool::release_all(&mut unfit);
+        let mut sent = self.send(&mut fitting, bytes);
+        sent.refused += refused;
+        sent
+    }
+
+    /// Replaces buffers that cannot be frames by plain copies, drops and counts what cannot be copied, and moves the rest
+    /// to the front. Returns how many are left.
+    #[cold]
+    fn make_plain(&mut self, slots: &mut [MaybeUninit<Frame>]) -> usize {
+        let mut kept = 0;
+        for from in 0..slots.len() {
+            // SAFETY: the driver filled all slots; each is taken once.
+            let received = unsafe { mbuf::received(&slots[from]) };
+            if let Some(frame) = self.admit(received) {
+                slots[kept].write(frame);
+                kept += 1;
+            }
+        }
+        kept
+    }
+
+    fn admit(&mut self, received: NonNull<rte_mbuf>) -> Option<Frame> {
+        // SAFETY: a live buffer that only we have; a plain one keeps Frame's contract.
+        if unsafe { mbuf::is_plain(received) } {
+            // SAFETY: as above.
+            return Some(unsafe { Frame::from_raw(received.cast()) });
+        }
+        // SAFETY: as above.
+        let copy = unsafe { mbuf::copy_out(received, &mut self.pool) };
+        // SAFETY: as above, and nobody uses it after this.
+        unsafe { pool::free_any(received) }
+        match copy {
+            Ok(frame) => return Some(frame),
+            Err(Refusal::Unfit) => self.lost.rx_errors += 1,
+            Err(Refusal::NoBuffer) => self.lost.rx_no_buffer += 1,
+        }
+        None
+    }
+}
+
+/// Frees what waits in the first rx queue of a net_ring that is about to be closed: its close forgets them. Bounded by
+/// the largest ring such a device makes.
+pub(crate) fn drain(port: u16) {
+    const RING_MAX: usize = 1024;
+    let mut waiting = [std::ptr::null_mut(); BURST_MAX];
+    for _ in 0..RING_MAX.div_ceil(BURST_MAX) {
+        // SAFETY: nobody else uses the port any more; the array has as many slots as we say.
+        let got = unsafe { dpdk_sys::millrace_rx_burst(port, 0, waiting.as_mut_ptr(), BURST_MAX as u16) };
+        for mbuf in waiting[..usize::from(got)].iter().filter_map(|&mbuf| NonNull::new(mbuf)) {
+            // SAFETY: received just now, and forgotten.
+            unsafe { pool::free_any(mbuf) }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! From a probed device to one that runs: queues, MTU, start.
+
+use std::ptr::null;
+
+use dpdk_sys::{rte_eth_conf, rte_eth_dev_info};
+
+use crate::{Errno, EthError, Pool, chatter, devargs::Devargs};
+
+/// Descriptors of a queue where the operator says nothing: room for 16 bursts.
+const DESCRIPTORS: u16 = 1024;
+
+/// Octets in front of an MTU's payload: an Ethernet header and two VLAN tags.
+pub(crate) const L2_LEN: u16 = 14 + 2 * 4;
+
+/// How a device is opened.
+#[derive(Clone, Debug)]
+pub struct EthConfig {
+    /// Queue pairs, one per worker that serves the device.
+    pub queues: u16,
+    /// Descriptors of each rx queue; 0 for a default. The device may round it.
+    pub rx_descriptors: u16,
+    /// Descriptors of each tx queue; 0 for a default. The device may round it.
+    pub tx_descriptors: u16,
+    /// The MTU in octets of L3; `None` leaves what the device has.
+    pub mtu: Option<u16>,
+    /// Where received frames are put.
+    pub pool: Pool,
+    /// Receive frames for other MACs too; a bridge needs it.
+    pub promiscuous: bool,
+}
+
+/// What the device made of the configuration.
+pub(crate) struct Granted {
+    pub(crate) mtu: u16,
+    pub(crate) promiscuous: Result<(), Errno>,
+}
+
+/// A DPDK port number with the name errors give it.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) port: u16,
+    pub(crate) device: &'a Devargs,
+}
+
+impl Target<'_> {
+    /// Calls DPDK; a negative result becomes an error with what DPDK said meanwhile.
+    fn step(&self, step: &'static str, call: impl FnOnce() -> i32) -> Result<(), EthError> {
+        let (result, said) = chatter::capture(call);
+        if result >= 0 {
+            return Ok(());
+        }
+        Err(EthError::Setup { device: self.device.text.clone(), step, errno: Errno::new(result), said })
+    }
+
+    pub(crate) fn info(&self) -> Result<rte_eth_dev_info, EthError> {
+        let mut info = rte_eth_dev_info::default();
+        // SAFETY: fills the struct it is given.
+        self.step("read its properties", || unsafe { dpdk_sys::rte_eth_dev_info_get(self.port, &mut info) })?;
+        Ok(info)
+    }
+
+    fn mtu(&self) -> Result<u16, EthError> {
+        let mut mtu = 0;
+        // SAFETY: fills the integer it is given.
+        self.step("read its MTU", || unsafe { dpdk_sys::rte_eth_dev_get_mtu(self.port, &mut mtu) })?;
+        Ok(mtu)
+    }
+
+    /// Configures and starts the device.
+    pub(crate) fn bring_up(&self, config: &EthConfig, info: &rte_eth_dev_info) -> Result<Granted, EthError> {
+        self.check_queues(config.queues, info)?;
+        let mtu = config.mtu.unwrap_or(self.mtu()?);
+        self.check_mtu(mtu, config, info)?;
+        self.configure(config.queues, mtu, info)?;
+        if config.mtu.is_some() {
+            self.set_mtu(mtu, info)?;
+        }
+        self.set_up_queues(config)?;
+        // SAFETY: configured, with all queues set up.
+        self.step("start it", || unsafe { dpdk_sys::rte_eth_dev_start(self.port) })?;
+        // SAFETY: the port is started. A device without counters to reset starts from zero anyway.
+        let _ = unsafe { dpdk_sys::rte_eth_stats_reset(self.port) };
+        Ok(Granted { mtu: self.mtu()?, promiscuous: self.promiscuous(config.promiscuous) })
+    }
+
+    fn check_queues(&self, asked: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
+        let max = info.max_rx_queues.min(info.max_tx_queues);
+        if (1..=max).contains(&asked) {
+            return Ok(());
+        }
+        Err(EthError::Queues { device: self.device.text.clone(), asked, max })
+    }
+
+    fn check_mtu(&self, mtu: u16, config: &EthConfig, info: &rte_eth_dev_info) -> Result<(), EthError> {
+        let device = || self.device.text.clone();
+        if config.mtu.is_some() && !(info.min_mtu..=info.max_mtu).contains(&mtu) {
+            return Err(EthError::Mtu { device: device(), asked: mtu, min: info.min_mtu, max: info.max_mtu });
+        }
+        let (needed, data_max) = (u32::from(mtu) + u32::from(L2_LEN), config.pool.data_max());
+        if needed > u32::from(data_max) {
+            let pool = config.pool.name().to_owned();
+            return Err(EthError::PoolTooSmall { device: device(), mtu, needed, pool, data_max });
+        }
+        Ok(())
+    }
+
+    fn configure(&self, queues: u16, mtu: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
+        let mut conf = rte_eth_conf::default();
+        conf.rxmode.mtu = u32::from(mtu);
+        let rss = info.flow_type_rss_offloads & dpdk_sys::MILLRACE_RSS_WANTED;
+        if queues > 1 && rss != 0 {
+            conf.rxmode.mq_mode = dpdk_sys::RTE_ETH_MQ_RX_RSS;
+            conf.rx_adv_conf.rss_conf.rss_hf = rss;
+        }
+        // SAFETY: the struct is read during the call.
+        self.step("configure it", || unsafe { dpdk_sys::rte_eth_dev_configure(self.port, queues, queues, &conf) })
+    }
+
+    /// Tells the device its MTU. One that has no such setting (net_ring, net_pcap) is believed where it says that it
+    /// receives frames of that length.
+    fn set_mtu(&self, mtu: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
+        // SAFETY: the port is configured and stopped.
+        let (result, said) = chatter::capture(|| unsafe { dpdk_sys::rte_eth_dev_set_mtu(self.port, mtu) });
+        let believed = result == -libc::ENOTSUP && info.max_rx_pktlen >= u32::from(mtu) + u32::from(L2_LEN);
+        if result >= 0 || believed {
+            return Ok(());
+        }
+        let (device, current) = (self.device.text.clone(), self.mtu()?);
+        Err(EthError::MtuRefused { device, asked: mtu, current, errno: Errno::new(result), said })
+    }
+
+    fn set_up_queues(&self, config: &EthConfig) -> Result<(), EthError> {
+        let or_default = |descriptors| if descriptors == 0 { DESCRIPTORS } else { descriptors };
+        let (mut rx, mut tx) = (or_default(config.rx_descriptors), or_default(config.tx_descriptors));
+        // SAFETY: reads and changes the two integers.
+        self.step("size its queues", || unsafe {
+            dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(self.port, &mut rx, &mut tx)
+        })?;
+        // SAFETY: asks for the NUMA node; a negative one means any.
+        let node = unsafe { dpdk_sys::rte_eth_dev_socket_id(self.port) }.max(-1) as u32;
+        for queue in 0..config.queues {
+            // SAFETY: the device is configured with so many queues; the pool lives as long as DPDK; null means defaults.
+            self.step("set up an rx queue", || unsafe {
+                dpdk_sys::rte_eth_rx_queue_setup(self.port, queue, rx, node, null(), config.pool.raw())
+            })?;
+            // SAFETY: as above.
+            self.step("set up a tx queue", || unsafe {
+                dpdk_sys::rte_eth_tx_queue_setup(self.port, queue, tx, node, null())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn promiscuous(&self, wanted: bool) -> Result<(), Errno> {
+        if !wanted {
+            return Ok(());
+        }
+        // SAFETY: the port is started.
+        match unsafe { dpdk_sys::rte_eth_promiscuous_enable(self.port) } {
+            0 => Ok(()),
+            error => Err(Errno::new(error)),
+        }
+    }
+}
