@@ -58,15 +58,15 @@ netns_del() {
 # no_offloads NAME IFACE: makes the kernel segment and checksum by itself, as AF_PACKET at the other end needs.
 no_offloads() { in_ns "$1" ethtool -K "$2" tx off tso off gso off gro off >/dev/null; }
 
-# underlay NODE1 NODE2 [MTU]: joins two nodes by a veth called `u0` on both sides, without offloads and without any
+# underlay NODE1 NODE2 [MTU]: joins two nodes by a veth called `ul0` on both sides, without offloads and without any
 # address: Millrace answers for its own, a Linux peer gets one by `address`.
 underlay() {
     local a=$1 b=$2 mtu=${3:-1600} node
-    ip link add u0 netns "$(ns "$a")" mtu "$mtu" type veth peer name u0 netns "$(ns "$b")" mtu "$mtu"
+    ip link add ul0 netns "$(ns "$a")" mtu "$mtu" type veth peer name ul0 netns "$(ns "$b")" mtu "$mtu"
     for node in "$a" "$b"; do
-        no_offloads "$node" u0
-        in_ns "$node" sysctl -qw net.ipv6.conf.u0.disable_ipv6=1
-        ip -n "$(ns "$node")" link set u0 up
+        no_offloads "$node" ul0
+        in_ns "$node" sysctl -qw net.ipv6.conf.ul0.disable_ipv6=1
+        ip -n "$(ns "$node")" link set ul0 up
     done
 }
 
@@ -79,11 +79,11 @@ address() {
 
 # --- Linux as the peer ---
 
-# kernel_vxlan NAME VNI PORT LOCAL [learning|nolearning] [MTU]: a VXLAN device called vx<VNI>, up, over u0.
+# kernel_vxlan NAME VNI PORT LOCAL [learning|nolearning] [MTU]: a VXLAN device called vx<VNI>, up, over ul0.
 kernel_vxlan() {
     local name=$1 vni=$2 port=$3 local_address=$4 learning=${5:-nolearning} mtu=${6:-1450}
     ip -n "$(ns "$name")" link add "vx$vni" mtu "$mtu" type vxlan id "$vni" dstport "$port" local "$local_address" \
-        dev u0 "$learning"
+        dev ul0 "$learning"
     ip -n "$(ns "$name")" link set "vx$vni" up
 }
 
@@ -108,23 +108,76 @@ kernel_bridge() {
     ip -n "$(ns "$container")" link set eth0 up
 }
 
+# --- a switch's configuration: $WORK/NAME.toml, piece by piece ---
+
+# config_switch NAME [WORKERS]: starts the file over.
+config_switch() {
+    cat >"$WORK/$1.toml" <<TOML
+[switch]
+name = "$(ns "$1")"
+socket = "$WORK/$1.sock"
+[workers]
+count = ${2:-1}
+TOML
+}
+
+# config_uplink NAME ADDRESS/LEN [WORKER]: `up0`, on ul0.
+config_uplink() {
+    cat >>"$WORK/$1.toml" <<TOML
+[[port]]
+name = "up0"
+kind = "eth"
+device = "net_af_packet0,iface=ul0"
+role = "uplink"
+addresses = ["$2"]
+workers = [${3:-0}]
+TOML
+}
+
+# config_tap NAME CONTAINER NETWORK MAC ADDRESS/LEN [WORKER]: a port called like the container, its `eth0`.
+config_tap() {
+    cat >>"$WORK/$1.toml" <<TOML
+[[port]]
+name = "$2"
+kind = "tap"
+netns = "$(ns "$2")"
+interface = "eth0"
+mac = "$4"
+addresses = ["$5"]
+network = "$3"
+workers = [${6:-0}]
+TOML
+}
+
+# config_network NAME NETWORK VNI [TUNNEL...]
+config_network() {
+    local file=$WORK/$1.toml network=$2 vni=$3 tunnels
+    shift 3
+    tunnels=$(printf '"%s", ' "$@")
+    (($#)) || tunnels=''
+    printf '[[network]]\nname = "%s"\nvni = %s\ntunnels = [%s]\n' "$network" "$vni" "${tunnels%, }" >>"$file"
+}
+
+# config_tunnel NAME TUNNEL REMOTE PORT
+config_tunnel() {
+    printf '[[tunnel]]\nname = "%s"\nuplink = "up0"\nremote = "%s"\nport = %s\n' "$2" "$3" "$4" >>"$WORK/$1.toml"
+}
+
 # --- the switch ---
 
-declare -A MILLRACED_PID=() MILLRACED_SOCKET=()
+declare -A MILLRACED_PID=()
 
-# start_millraced NAME CONFIG SOCKET [ARGUMENT...]: starts the switch in the namespace and waits until it answers on its
-# socket. Its log is $WORK/NAME.log.
+# start_millraced NAME [ARGUMENT...]: starts the switch of $WORK/NAME.toml in its namespace and waits until it answers on
+# $WORK/NAME.sock. Its log is $WORK/NAME.log.
 start_millraced() {
-    local name=$1 config=$2 socket=$3
-    shift 3
-    [[ -x $MILLRACED ]] || die "$MILLRACED is missing: cargo build --release"
-    spawn_in "$name" "$WORK/$name.log" "$MILLRACED" --config "$config" "$@"
+    local name=$1
+    shift
+    [[ -x $MILLRACED && -x $MILLRACE ]] || die "$MILLRACED or $MILLRACE is missing: cargo build --release"
+    spawn_in "$name" "$WORK/$name.log" "$MILLRACED" --config "$WORK/$name.toml" "$@"
     MILLRACED_PID[$name]=$SPAWNED
-    MILLRACED_SOCKET[$name]=$socket
-    if ! wait_until 20 "millraced in $name" answers_or_died "$name" || gone "${MILLRACED_PID[$name]}"; then
-        cat "$WORK/$name.log" >&2
-        die "millraced in $name did not start"
-    fi
+    wait_until 30 "millraced in $name" answers_or_died "$name" && alive "${MILLRACED_PID[$name]}" && return 0
+    cat "$WORK/$name.toml" "$WORK/$name.log" >&2
+    die "millraced in $name did not start"
 }
 
 answers_or_died() { gone "${MILLRACED_PID[$1]}" || millrace "$1" show version; }
@@ -133,7 +186,7 @@ answers_or_died() { gone "${MILLRACED_PID[$1]}" || millrace "$1" show version; }
 millrace() {
     local name=$1
     shift
-    "$MILLRACE" --socket "${MILLRACED_SOCKET[$name]}" "$@"
+    "$MILLRACE" --socket "$WORK/$name.sock" "$@"
 }
 
 # stop_millraced NAME: SIGTERM; it must end by itself with code 0 within 10 seconds.
@@ -205,11 +258,31 @@ iperf_udp() {
 
 # --- what must hold ---
 
-# ledger_balanced NAME: every frame the switch in the namespace met is accounted for.
+# ledger_balanced NAME: every frame the switch met is accounted for. Two workers publish at different moments, so the
+# answer may take a turn to settle; one that never does is a failure.
 ledger_balanced() {
+    wait_until 5 "the ledger of $1 to balance" millrace "$1" show ledger --json && return 0
+    millrace "$1" show ledger >&2 || true
+    return 1
+}
+
+# in_ledger NAME FILTER: what jq's FILTER makes of the switch's ledger, such as `.total.handed`.
+in_ledger() {
     local ledger
-    ledger=$(millrace "$1" show ledger --json)
-    jq -e '.balanced == true' <<<"$ledger" >/dev/null && return 0
-    printf '%serror:%s the ledger of %s does not balance:\n%s\n' "$RED" "$PLAIN" "$1" "$ledger" >&2
+    ledger=$(millrace "$1" show ledger --json) || true
+    jq -er "$2" <<<"$ledger"
+}
+
+# dropped NAME REASON: how many frames the switch dropped for it.
+dropped() {
+    local drops
+    drops=$(millrace "$1" show drops --json)
+    jq -er --arg reason "$2" '.reasons[] | select(.reason == $reason) | .frames' <<<"$drops"
+}
+
+# expect WHAT A OPERATOR B: a comparison of numbers that must hold, with an operator of `test` such as -gt.
+expect() {
+    test "$2" "$3" "$4" && return 0
+    printf '%serror:%s %s: %s is not %s %s\n' "$RED" "$PLAIN" "$1" "$2" "$3" "$4" >&2
     return 1
 }

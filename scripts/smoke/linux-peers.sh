@@ -7,8 +7,8 @@ need_root
 
 netns_add node1 node2 c1 c2
 underlay node1 node2
-address node1 u0 192.0.2.1/24
-address node2 u0 192.0.2.2/24
+address node1 ul0 192.0.2.1/24
+address node2 ul0 192.0.2.2/24
 
 # Every VNI and port the switch is tried with: the smallest usual one, and one beyond 12 bits on the older port.
 kernel_vxlan node1 1 4789 192.0.2.1 learning

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# One switch, three containers on TAPs: it learns, floods, counts everything, and leaves nothing behind.
+source "$(dirname "$0")/../lib.sh"
+source "$(dirname "$0")/../lib-net.sh"
+need_root
+
+netns_add node1 c1 c2 c3
+config_switch node1
+for i in 1 2 3; do
+    config_tap node1 "c$i" blue "02:00:00:00:00:0$i" "10.0.0.$i/24"
+done
+config_network node1 blue 1
+start_millraced node1
+
+ping_all c1=10.0.0.1 c2=10.0.0.2 c3=10.0.0.3
+iperf_tcp c1 c2 10.0.0.2
+echo "TCP: $RESULT Mbit/s"
+for i in 1 2 3; do
+    millrace node1 show macs --json | jq -e --arg mac "02:00:00:00:00:0$i" 'any(.macs[]; .mac == $mac)' >/dev/null ||
+        die "02:00:00:00:00:0$i was not learned"
+done
+expect "frames copied by flooding" "$(in_ledger node1 .total.copied)" -gt 0
+ledger_balanced node1
+
+stop_millraced node1
+! ip -n "$(ns c1)" link show eth0 >/dev/null 2>&1 || die "the TAP in c1 survived the switch"
+[[ ! -e $WORK/node1.sock ]] || die "the socket survived the switch"
