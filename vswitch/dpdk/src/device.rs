@@ -10,7 +10,7 @@ use crate::{
     diagnosis::diagnose,
     eal::Runtime,
     eth_port,
-    setup::{Granted, Target},
+    setup::{self, Granted, Target},
 };
 
 /// An open device. Its queue pairs are the [`EthPort`]s that came with it; it is stopped, closed and removed when the
@@ -71,14 +71,13 @@ impl EthDevice {
     pub fn open(eal: &Eal, device: &str, config: &EthConfig) -> Result<(EthDevice, Vec<EthPort>), EthError> {
         let devargs = Devargs::parse(device).map_err(|cause| EthError::Devargs { device: device.to_owned(), cause })?;
         let port = probe(eal, &devargs)?;
-        let target = Target { port, device: &devargs };
         let mut shared =
             Shared { port, device: std::ptr::null_mut(), is_ring: false, runtime: Arc::clone(eal.runtime()) };
         // From here on, leaving early closes the device again.
-        let info = target.info()?;
+        let info = setup::info(port, &devargs)?;
         shared.device = info.device;
         let driver = driver_name(&info);
-        let granted = target.bring_up(config, &info)?;
+        let granted = Target { port, device: &devargs, driver: &driver }.bring_up(config, &info)?;
         shared.is_ring = driver == "net_ring";
         let opened = EthDevice::new(shared, &devargs, driver, granted);
         let ports = (0..config.queues).map(|queue| eth_port::new(&opened.shared, queue, opened.mtu, &config.pool));

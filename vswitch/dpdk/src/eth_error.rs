@@ -26,8 +26,8 @@ pub enum EthError {
     #[error("device {device}: MTU {asked} is not possible, it carries {min} to {max}")]
     Mtu { device: String, asked: u16, min: u16, max: u16 },
     /// The driver refused an MTU it claims to carry, or cannot change its MTU.
-    #[error("device {device}: it refused MTU {asked}: {errno}{said}; it stays at {current}")]
-    MtuRefused { device: String, asked: u16, current: u16, errno: Errno, said: Said },
+    #[error("device {device}: it refused MTU {asked}: {errno}{said}")]
+    MtuRefused { device: String, asked: u16, errno: Errno, said: Said },
     /// A frame of this MTU does not fit a buffer.
     #[error(
         "device {device}: MTU {mtu} needs buffers of {needed} bytes, pool {pool} has {data_max}; use a pool of larger buffers"

@@ -30,6 +30,7 @@ mod eal_config;
 mod errno;
 mod eth_error;
 mod eth_port;
+mod kernel_interface;
 mod mbuf;
 mod pool;
 mod setup;

@@ -26,6 +26,9 @@ pub const DATA_MAX: u16 = u16::MAX - HEADROOM;
 /// Buffers a handle fetches at once; an allocation costs a third of what single ones cost (measured).
 const CACHE: usize = 32;
 
+/// More do not fit the ring they wait in, which has a power of two of places below 2^31 and more than it holds.
+const FRAMES_MAX: u64 = (1 << 30) - 1;
+
 /// The longest name DPDK lets a pool have (RTE_MEMPOOL_NAMESIZE and its prefix).
 const NAME_LEN_MAX: usize = 24;
 
@@ -259,7 +262,7 @@ fn check(name: &str, frames: u32, data_max: u16) -> Result<(), PoolError> {
     if name.is_empty() || name.len() > NAME_LEN_MAX || !printable {
         return Err(PoolError::Name(name.to_owned()));
     }
-    let limits = [("frames", u64::from(frames), 1 << 30), ("data_max", u64::from(data_max), u64::from(DATA_MAX))];
+    let limits = [("frames", u64::from(frames), FRAMES_MAX), ("data_max", u64::from(data_max), u64::from(DATA_MAX))];
     for (what, value, max) in limits {
         if value == 0 || value > max {
             return Err(PoolError::Size { name: name.to_owned(), what, value, max });

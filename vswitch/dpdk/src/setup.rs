@@ -4,7 +4,7 @@ use std::ptr::null;
 
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info};
 
-use crate::{Errno, EthError, Pool, chatter, devargs::Devargs};
+use crate::{Errno, EthError, Pool, Said, chatter, devargs::Devargs, kernel_interface::KernelInterface};
 
 /// Descriptors of a queue where the operator says nothing: room for 16 bursts.
 const DESCRIPTORS: u16 = 1024;
@@ -40,6 +40,7 @@ pub(crate) struct Granted {
 pub(crate) struct Target<'a> {
     pub(crate) port: u16,
     pub(crate) device: &'a Devargs,
+    pub(crate) driver: &'a str,
 }
 
 impl Target<'_> {
@@ -52,13 +53,6 @@ impl Target<'_> {
         Err(EthError::Setup { device: self.device.text.clone(), step, errno: Errno::new(result), said })
     }
 
-    pub(crate) fn info(&self) -> Result<rte_eth_dev_info, EthError> {
-        let mut info = rte_eth_dev_info::default();
-        // SAFETY: fills the struct it is given.
-        self.step("read its properties", || unsafe { dpdk_sys::rte_eth_dev_info_get(self.port, &mut info) })?;
-        Ok(info)
-    }
-
     fn mtu(&self) -> Result<u16, EthError> {
         let mut mtu = 0;
         // SAFETY: fills the integer it is given.
@@ -69,9 +63,9 @@ impl Target<'_> {
     /// Configures and starts the device.
     pub(crate) fn bring_up(&self, config: &EthConfig, info: &rte_eth_dev_info) -> Result<Granted, EthError> {
         self.check_queues(config.queues, info)?;
-        let mtu = config.mtu.unwrap_or(self.mtu()?);
-        self.check_mtu(mtu, config, info)?;
-        self.configure(config.queues, mtu, info)?;
+        let mtu = self.choose_mtu(config, info)?;
+        let (_, mtu_max) = carried(info);
+        self.configure(config.queues, mtu.min(mtu_max), info)?;
         if config.mtu.is_some() {
             self.set_mtu(mtu, info)?;
         }
@@ -80,7 +74,7 @@ impl Target<'_> {
         self.step("start it", || unsafe { dpdk_sys::rte_eth_dev_start(self.port) })?;
         // SAFETY: the port is started. A device without counters to reset starts from zero anyway.
         let _ = unsafe { dpdk_sys::rte_eth_stats_reset(self.port) };
-        Ok(Granted { mtu: self.mtu()?, promiscuous: self.promiscuous(config.promiscuous) })
+        Ok(Granted { mtu, promiscuous: self.promiscuous(config.promiscuous) })
     }
 
     fn check_queues(&self, asked: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
@@ -91,17 +85,32 @@ impl Target<'_> {
         Err(EthError::Queues { device: self.device.text.clone(), asked, max })
     }
 
-    fn check_mtu(&self, mtu: u16, config: &EthConfig, info: &rte_eth_dev_info) -> Result<(), EthError> {
+    fn kernel_interface(&self) -> Option<KernelInterface> {
+        KernelInterface::behind(self.device, self.driver)
+    }
+
+    /// The MTU to use: the one asked for, if device and pool carry it, or the one the device has.
+    fn choose_mtu(&self, config: &EthConfig, info: &rte_eth_dev_info) -> Result<u16, EthError> {
+        let (min, mut max) = carried(info);
+        let interface = self.kernel_interface();
+        if let Some(interface) = &interface {
+            max = interface.mtu_max;
+        }
+        let current = || match interface.as_ref().and_then(|interface| interface.mtu().ok()) {
+            Some(mtu) => Ok(mtu.min(max)),
+            None => self.mtu(),
+        };
+        let mtu = config.mtu.map_or_else(current, Ok)?;
         let device = || self.device.text.clone();
-        if config.mtu.is_some() && !(info.min_mtu..=info.max_mtu).contains(&mtu) {
-            return Err(EthError::Mtu { device: device(), asked: mtu, min: info.min_mtu, max: info.max_mtu });
+        if config.mtu.is_some() && !(min..=max).contains(&mtu) {
+            return Err(EthError::Mtu { device: device(), asked: mtu, min, max });
         }
         let (needed, data_max) = (u32::from(mtu) + u32::from(L2_LEN), config.pool.data_max());
         if needed > u32::from(data_max) {
             let pool = config.pool.name().to_owned();
             return Err(EthError::PoolTooSmall { device: device(), mtu, needed, pool, data_max });
         }
-        Ok(())
+        Ok(mtu)
     }
 
     fn configure(&self, queues: u16, mtu: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
@@ -119,14 +128,16 @@ impl Target<'_> {
     /// Tells the device its MTU. One that has no such setting (net_ring, net_pcap) is believed where it says that it
     /// receives frames of that length.
     fn set_mtu(&self, mtu: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
-        // SAFETY: the port is configured and stopped.
-        let (result, said) = chatter::capture(|| unsafe { dpdk_sys::rte_eth_dev_set_mtu(self.port, mtu) });
+        let (result, said) = match self.kernel_interface() {
+            Some(interface) => (interface.set_mtu(mtu).map_or_else(error_number, |()| 0), Said::default()),
+            // SAFETY: the port is configured and stopped.
+            None => chatter::capture(|| unsafe { dpdk_sys::rte_eth_dev_set_mtu(self.port, mtu) }),
+        };
         let believed = result == -libc::ENOTSUP && info.max_rx_pktlen >= u32::from(mtu) + u32::from(L2_LEN);
         if result >= 0 || believed {
             return Ok(());
         }
-        let (device, current) = (self.device.text.clone(), self.mtu()?);
-        Err(EthError::MtuRefused { device, asked: mtu, current, errno: Errno::new(result), said })
+        Err(EthError::MtuRefused { device: self.device.text.clone(), asked: mtu, errno: Errno::new(result), said })
     }
 
     fn set_up_queues(&self, config: &EthConfig) -> Result<(), EthError> {
@@ -160,5 +171,46 @@ impl Target<'_> {
             0 => Ok(()),
             error => Err(Errno::new(error)),
         }
+    }
+}
+
+/// What the driver says of the device.
+pub(crate) fn info(port: u16, device: &Devargs) -> Result<rte_eth_dev_info, EthError> {
+    let mut info = rte_eth_dev_info::default();
+    let target = Target { port, device, driver: "" };
+    // SAFETY: fills the struct it is given.
+    target.step("read its properties", || unsafe { dpdk_sys::rte_eth_dev_info_get(port, &mut info) })?;
+    Ok(info)
+}
+
+/// The smallest and largest MTU the device carries, by the rule DPDK checks with: frames have a limit of their own.
+fn carried(info: &rte_eth_dev_info) -> (u16, u16) {
+    const ETHERNET_AND_FCS: u32 = 18;
+    let overhead = match info.max_rx_pktlen.checked_sub(u32::from(info.max_mtu)) {
+        Some(overhead) if info.max_mtu != u16::MAX => overhead,
+        _ => ETHERNET_AND_FCS,
+    };
+    let by_frame = u16::try_from(info.max_rx_pktlen.saturating_sub(overhead)).unwrap_or(u16::MAX);
+    (info.min_mtu, info.max_mtu.min(by_frame))
+}
+
+fn error_number(error: std::io::Error) -> i32 {
+    -error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_limit_of_a_device_bounds_its_mtu() {
+        let limits = |max_mtu, max_rx_pktlen| {
+            carried(&rte_eth_dev_info { min_mtu: 68, max_mtu, max_rx_pktlen, ..rte_eth_dev_info::default() })
+        };
+        assert_eq!(limits(u16::MAX, 1518), (68, 1500), "a driver that only knows frames");
+        assert_eq!(limits(9000, 9022), (68, 9000), "a driver that knows both");
+        assert_eq!(limits(u16::MAX, u32::MAX), (68, u16::MAX), "a driver without limits");
+        assert_eq!(limits(9000, 1518), (68, 1500), "a driver that contradicts itself");
+        assert_eq!(limits(u16::MAX, 0), (68, 0), "a driver that says nothing");
     }
 }

@@ -118,6 +118,7 @@ fn names_and_sizes_that_cannot_be_are_refused() {
     }
     let error = Pool::create(eal(), "wide", 31, DATA_MAX + 1, None).unwrap_err();
     assert_eq!(error.to_string(), "pool wide: data_max is 65408, it must be 1 to 65407");
+    assert!(matches!(Pool::create(eal(), "many", u32::MAX, 256, None), Err(PoolError::Size { .. })));
     assert!(matches!(Pool::create(eal(), "none", 0, 256, None), Err(PoolError::Size { .. })));
 }
 
