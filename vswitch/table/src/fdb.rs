@@ -270,3 +270,46 @@ impl Fdb {
         before - self.len
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_successor_forgets_the_bucket_its_predecessor_died_in_and_says_when() {
+        let (net, mac) = (NetworkId(1), |n| Mac::from_u64(0x0200_0000_0000 + n));
+        let mut fdb = Fdb::create("test", 40, HashKey([1, 2]), false).unwrap();
+        for n in 0..40 {
+            assert!(matches!(fdb.learn(net, mac(n), MemberId(1), true, Tick(1), 5, 99), Learn::New(_)));
+        }
+        let victim = fdb.lookup(net, mac(7)).unwrap().0;
+        let died = catch_unwind(AssertUnwindSafe(|| {
+            fdb.parts.rewrite(victim, |cell| {
+                cell.begin(pack(net, mac(99)), cell_arrival(MemberId(2)));
+                panic!("killed here");
+            })
+        }));
+        assert!(died.is_err());
+        let lost: Vec<_> = fdb.parts.occupied().filter(|slot| slot / 8 == victim / 8).collect();
+        let reader = fdb.reader();
+        assert_eq!(reader.iter().count(), 40 - lost.len(), "nobody sees a bucket half written");
+        let fd = fdb.region().fd().try_clone_to_owned().unwrap();
+        drop(fdb);
+        let next = Fdb::attach(fd, 77).unwrap();
+        assert_eq!((next.len(), next.count(net) as usize), (40 - lost.len(), 40 - lost.len()));
+        assert_eq!(reader.iter().count(), next.len());
+        for slot in (0..next.slots()).map(|n| next.slot_at(n)) {
+            let expected = match next.get(slot) {
+                Some(_) => 5,
+                None if slot.0 / 8 == victim / 8 => 77,
+                None => 0,
+            };
+            assert_eq!(next.changed_at(slot), expected);
+        }
+    }
+
+    fn cell_arrival(member: MemberId) -> Arrival {
+        Arrival { member, is_static: false, is_local: false, now: Tick(9), epoch: 6 }
+    }
+}

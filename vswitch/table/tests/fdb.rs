@@ -302,7 +302,7 @@ proptest! {
 /// Member and epoch of an entry follow from its MAC and how often it moved, so a reader can tell whole from mixed.
 #[test]
 fn a_reader_sees_whole_entries_while_the_writer_churns() {
-    let mut fdb = fdb(48);
+    let mut fdb = fdb(10);
     let (reader, done) = (fdb.reader(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let watching = scope.spawn(|| {
@@ -319,8 +319,8 @@ fn a_reader_sees_whole_entries_while_the_writer_churns() {
             }
             seen
         });
-        for turn in 0..200_000u32 {
-            let n = u64::from(turn.wrapping_mul(7919) % 40);
+        for turn in 0..400_000u32 {
+            let n = u64::from(turn.wrapping_mul(7919) % 11);
             let (net, member) = (NetworkId(n as u16 % 5), n as u32 + 100 * (turn % 1000));
             fdb.learn(net, mac(n), MemberId(member), true, Tick(turn), member ^ 0x5555, 99);
             if turn % 3 == 0
