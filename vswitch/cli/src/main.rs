@@ -1,2 +1,55 @@
-//! The operator's command-line tool.
-fn main() {}
+//! `millrace`, the operator's tool: checks configurations, applies them, and shows what a running switch does.
+//!
+//! One file a thing: `arguments` is what can be typed (and the manual: `--help`), `socket` finds the switch, `client`
+//! talks to it, `check`, `apply` and `show` are the commands, `console` is the terminal, `failure` says what went wrong
+//! and how to mend it. Links no DPDK and needs no privileges of its own.
+#![forbid(unsafe_code)]
+
+mod apply;
+mod arguments;
+mod check;
+mod client;
+mod console;
+mod failure;
+mod file;
+mod quantity;
+mod show;
+mod socket;
+
+use std::{
+    io::{self, BufReader},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use console::Console;
+use failure::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            // Help, version or a usage error. A reader that has gone is no reason to fail.
+            let _ = told.print();
+            return if told.use_stderr() { Exit::Usage } else { Exit::Yes }.into();
+        }
+    };
+    // Standard input is not locked here: `FILE` may be `-`.
+    let (mut out, mut err, mut stdin) = (io::stdout(), io::stderr(), BufReader::new(io::stdin()));
+    let mut console = Console::of_process(&mut out, &mut err, &mut stdin, arguments.json);
+    let answer = run(&arguments, &mut console);
+    answer.unwrap_or_else(|failure| console.fail(&failure)).into()
+}
+
+fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Check { files } => check::run(files, console),
+        Command::Apply(options) => {
+            let file = file::read(&options.file)?;
+            apply::run(options, file, &mut arguments.connect()?, console)
+        }
+        Command::Show(options) => show::run(options, &mut arguments.connect()?, console),
+    }
+}

@@ -1,0 +1,320 @@
+//! What can be typed, and the manual.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    client::Client,
+    failure::Failure,
+    socket::{self, Wanted},
+};
+
+const MANUAL: &str = "\
+Which switch:
+  --socket PATH, else --switch NAME (/run/millrace/NAME.sock), else
+  $MILLRACE_SOCKET, else the only socket in /run/millrace.
+
+Exit codes:
+  0  done; the answer is yes
+  1  the answer is no: a file has errors, apply was refused, failed or declined,
+     the ledger does not balance, you may not use this switch
+  2  wrong usage, or several switches run here and you did not say which
+  3  no switch reachable: no socket, nobody listens, no permission to open it,
+     no answer in time
+
+Output:
+  Answers go to standard output, everything else to standard error. With --json
+  an answer is one JSON object on one line, and so is a failure: {\"error\":{…}}.
+  Tables shorten numbers (12.3k frames, 4.56 MB: powers of ten); --json and
+  `show --exact` give them whole. Colours appear only on a terminal, and not
+  where NO_COLOR is set.
+
+Examples:
+  millrace check node-a.toml               is this file right?
+  millrace apply node-a.toml               show what it changes, ask, change it
+  millrace show ports                      what runs here?
+  millrace --switch node-b show drops      where did its frames go, and why?
+  millrace --json show macs | jq -r '.macs[].mac'";
+
+/// Talks to a running Millrace switch, and checks configuration files without one.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, after_help = MANUAL, arg_required_else_help = true, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// Control socket of the switch.
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "switch", help_heading = "Global options")]
+    socket: Option<PathBuf>,
+
+    /// Name of the switch, where several run on this machine.
+    #[arg(long, global = true, value_name = "NAME", value_parser = socket::name, help_heading = "Global options")]
+    switch: Option<String>,
+
+    /// Print JSON, one object on one line.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+
+    /// Longest wait for an answer [default: 5; apply: 60].
+    #[arg(long, global = true, value_name = "SECONDS", help_heading = "Global options",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check configuration files; no switch is needed, nothing is changed.
+    ///
+    /// Names file, line and column of everything that is wrong, the value, and what would be right. Warnings do not
+    /// make a file wrong. Whether devices and namespaces exist is known to the running switch only: `apply --dry-run`.
+    #[command(after_help = "\
+Examples:
+  millrace check node-a.toml
+  millrace check /etc/millrace/*.toml && echo all good
+  generate-config | millrace check -
+
+Exit code: 0 when all files are right, else 1.")]
+    Check {
+        /// Files to check; - is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+
+    /// Bring a configuration into force: show what it changes, ask, change it.
+    ///
+    /// The file is the whole configuration: what it does not name goes. The switch compares it with what is in force
+    /// and touches only the difference; ports that do not change keep forwarding without losing a packet. Either all
+    /// of it comes into force, or none of it. Lines of the difference: + is new, - goes, ~ changes.
+    ///
+    /// Asks for confirmation where standard input is a terminal; scripts are not asked.
+    #[command(after_help = "\
+Examples:
+  millrace apply node-a.toml --dry-run    what would change?
+  millrace apply node-a.toml              show, ask, apply
+  millrace apply node-a.toml --yes        show, apply
+
+Exit code: 0 when it is in force (or the dry run is through), 1 when it was
+refused, failed or declined.")]
+    Apply(Apply),
+
+    /// Show what the switch has and does.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        after_help = "\
+Examples:
+  millrace show ports
+  millrace show flows --limit 20
+  millrace show drops --exact
+  watch -n1 millrace show workers"
+    )]
+    Show(Show),
+}
+
+/// Options of `apply`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Apply {
+    /// The configuration; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Only show what would change.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Options of `show`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Show {
+    /// Numbers in full, not shortened.
+    #[arg(long, global = true)]
+    pub(crate) exact: bool,
+
+    /// What to show.
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+/// What can be shown.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum What {
+    /// Ports: what they are, whether they work, what went through them.
+    ///
+    /// DROPPED: received here, then dropped by the switch (`show drops` says why). REFUSED: offered to the device, not
+    /// taken by it. DEV-LOST: lost by the device before the switch saw them (queue overflow, no buffer, damaged).
+    #[command(after_help = "Examples:
+  millrace show ports
+  millrace --json show ports | jq -r '.ports[] | select(.state != \"up\") | .name'")]
+    Ports,
+
+    /// Networks (bridge domains): VNI, members, how many MACs of how many.
+    #[command(after_help = "Example:
+  millrace show networks")]
+    Networks,
+
+    /// MACs: where each one is, how that is known, and since when it has been silent.
+    ///
+    /// Every worker has its own replica; rows that agree are shown once, with all workers that say so.
+    #[command(after_help = "Examples:
+  millrace show macs
+  millrace show macs --network blue")]
+    Macs {
+        /// Only this network's.
+        #[arg(long, value_name = "NAME")]
+        network: Option<String>,
+        /// Most rows to ask the switch for [default: 1000].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(api::ROWS_MAX)))]
+        limit: Option<u32>,
+    },
+
+    /// Tunnels: the way to each remote VTEP, and whether its next hop is known.
+    #[command(after_help = "Example:
+  millrace show tunnels")]
+    Tunnels,
+
+    /// Flows: decisions the workers have cached, and how much each was used.
+    #[command(after_help = "Examples:
+  millrace show flows
+  millrace --json show flows --limit 100000 | jq '.flows | max_by(.octets)'")]
+    Flows {
+        /// Most rows to ask the switch for [default: 1000].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(api::ROWS_MAX)))]
+        limit: Option<u32>,
+    },
+
+    /// Workers: how busy they are, what they handed each other, how full their tables are.
+    ///
+    /// IDLE: share of turns since the start in which nothing was there to do. HIT: share of looked-up frames whose
+    /// decision was cached.
+    #[command(after_help = "Example:
+  watch -n1 millrace show workers")]
+    Workers,
+
+    /// Drops: how many frames for which reason, from which ports.
+    #[command(after_help = "Examples:
+  millrace show drops
+  millrace show drops --all      every reason there is, with its meaning")]
+    Drops {
+        /// Also reasons nothing was dropped for.
+        #[arg(long)]
+        all: bool,
+    },
+
+    /// The ledger: the proof that no frame disappeared.
+    ///
+    /// What came into a worker's hands stands left of the =, where it went right of it. Likewise for each pair of
+    /// workers that hand frames to each other, and for each port: received frames and their fates; frames offered to
+    /// the device, and taken or refused by it.
+    #[command(after_help = "Examples:
+  millrace show ledger
+  millrace show ledger > /dev/null || echo \"a frame disappeared\"
+
+Exit code: 0 when everything balances, else 1.")]
+    Ledger,
+
+    /// Which switch this is, its version, and since when it runs.
+    #[command(after_help = "Example:
+  millrace show version")]
+    Version,
+}
+
+impl Arguments {
+    /// Connects to the switch that is meant.
+    pub(crate) fn connect(&self) -> Result<Client, Failure> {
+        let wanted = Wanted {
+            socket: self.socket.clone(),
+            switch: self.switch.clone(),
+            environment: std::env::var_os("MILLRACE_SOCKET").filter(|path| !path.is_empty()).map(PathBuf::from),
+        };
+        let path = socket::find(wanted, socket::DIRECTORY.as_ref())?;
+        Client::connect(&path, self.timeout.map(Duration::from_secs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_before_and_after_the_command() {
+        for line in ["millrace --json --switch node-a show ports", "millrace show ports --switch node-a --json"] {
+            let arguments = parse(line).unwrap();
+            assert!(arguments.json && arguments.switch.as_deref() == Some("node-a"), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        let lines = [
+            "millrace",
+            "millrace check",
+            "millrace show",
+            "millrace show prots",
+            "millrace apply",
+            "millrace apply a b",
+            "millrace apply a --dry-run --yes",
+            "millrace --socket /a --switch b show ports",
+            "millrace --switch ../../etc/x show ports",
+            "millrace --switch UPPER show ports",
+            "millrace --timeout 0 show ports",
+            "millrace show flows --limit 0",
+            "millrace show flows --limit 100001",
+            "millrace show ports --limit 5",
+        ];
+        lines.iter().for_each(|line| assert!(parse(line).is_err(), "{line}"));
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        fn visit(command: &mut clap::Command, seen: &mut usize) {
+            if command.get_name() != "help" {
+                let text = command.render_long_help().to_string();
+                assert!(text.contains("Example"), "{}", command.get_name());
+                *seen += 1;
+            }
+            command.get_subcommands_mut().for_each(|sub| visit(sub, seen));
+        }
+        let mut seen = 0;
+        visit(&mut Arguments::command(), &mut seen);
+        assert_eq!(seen, 13);
+    }
+
+    #[test]
+    fn the_examples_in_the_manual_parse() {
+        let mut lines = 0;
+        let mut try_all = |text: &str| {
+            for line in text.lines().filter(|line| line.starts_with("  millrace ")) {
+                let line = line.split(['|', '>', '&']).next().unwrap_or_default();
+                let line = line.trim().split("   ").next().unwrap_or_default();
+                assert!(parse(line).is_ok(), "{line}");
+                lines += 1;
+            }
+        };
+        fn texts(command: &clap::Command, into: &mut Vec<String>) {
+            into.extend(command.get_after_help().map(ToString::to_string));
+            command.get_subcommands().for_each(|sub| texts(sub, into));
+        }
+        let mut all = Vec::new();
+        texts(&Arguments::command(), &mut all);
+        all.iter().for_each(|text| try_all(text));
+        assert!(lines >= 20, "{lines}");
+    }
+}

@@ -1,0 +1,129 @@
+//! `show ports`.
+
+use api::{Link, PortRow, Ports};
+
+use super::grid::{Grid, Lean::Left, Lean::Right, joined, or_dash};
+use crate::quantity::{Numbers, count, octets};
+
+pub(super) fn table(ports: &Ports, numbers: Numbers) -> Grid {
+    let mut grid = Grid::new([
+        ("PORT", Left),
+        ("ROLE", Left),
+        ("STATE", Left),
+        ("NETWORK", Left),
+        ("WHERE", Left),
+        ("MAC", Left),
+        ("MTU", Right),
+        ("WORKERS", Left),
+        ("GUARD", Left),
+        ("RX", Right),
+        ("RX-OCTETS", Right),
+        ("TX", Right),
+        ("TX-OCTETS", Right),
+        ("DROPPED", Right),
+        ("REFUSED", Right),
+        ("DEV-LOST", Right),
+    ]);
+    for port in &ports.ports {
+        let device_lost = port.rx_missed.saturating_add(port.rx_no_buffer).saturating_add(port.rx_errors);
+        grid.row([
+            port.name.clone(),
+            port.role.name().into(),
+            state(port),
+            or_dash(port.network.as_ref()),
+            place(port),
+            or_dash(port.mac),
+            port.mtu.to_string(),
+            joined(&port.workers),
+            if port.anti_spoof { "on" } else { "off" }.into(),
+            count(port.rx_frames, numbers),
+            octets(port.rx_octets, numbers),
+            count(port.tx_frames, numbers),
+            octets(port.tx_octets, numbers),
+            count(port.dropped, numbers),
+            count(port.refused, numbers),
+            count(device_lost, numbers),
+        ]);
+    }
+    grid
+}
+
+/// `up`, `up/no-link`, `opening`; and loudly where its ledger does not balance.
+fn state(port: &PortRow) -> String {
+    let mut state = port.state.name().to_owned();
+    if port.link == Link::Down {
+        state.push_str("/no-link");
+    }
+    if !port.balanced {
+        state.push_str("/UNBALANCED");
+    }
+    state
+}
+
+/// `tap:pod-a1/eth0`, or `eth:0000:3b:02.1`.
+fn place(port: &PortRow) -> String {
+    let kind = port.kind.name();
+    match (&port.device, &port.netns, &port.interface) {
+        (Some(device), ..) => format!("{kind}:{device}"),
+        (None, Some(netns), Some(interface)) => format!("{kind}:{netns}/{interface}"),
+        (None, None, Some(interface)) => format!("{kind}:{interface}"),
+        _ => kind.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{PortKind, PortRole, PortState};
+
+    use super::*;
+
+    fn port() -> PortRow {
+        PortRow {
+            name: "a1".into(),
+            kind: PortKind::Tap,
+            role: PortRole::Access,
+            device: None,
+            netns: Some("pod-a1".into()),
+            interface: Some("eth0".into()),
+            mac: "02:00:00:00:0a:01".parse().ok(),
+            mtu: 1450,
+            addresses: vec![],
+            state: PortState::Up,
+            link: Link::Up,
+            network: Some("blue".into()),
+            workers: vec![0, 1],
+            anti_spoof: true,
+            rx_frames: 12_345,
+            rx_octets: 4_560_000,
+            tx_frames: 1,
+            tx_octets: 64,
+            dropped: 2,
+            refused: 0,
+            rx_missed: 1,
+            rx_no_buffer: 1,
+            rx_errors: u64::MAX,
+            balanced: true,
+        }
+    }
+
+    #[test]
+    fn a_port_is_one_line() {
+        let text = table(&Ports { ports: vec![port()] }, Numbers::Short).to_string();
+        let line: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        let expected = "a1 access up blue tap:pod-a1/eth0 02:00:00:00:0a:01 1450 0,1 on 12.3k 4.56 MB 1 64 B 2 0 18.4E";
+        assert_eq!(line.join(" "), expected);
+    }
+
+    #[test]
+    fn trouble_stands_in_the_state() {
+        let broken = PortRow { link: Link::Down, balanced: false, state: PortState::Down, ..port() };
+        assert_eq!(state(&broken), "down/no-link/UNBALANCED");
+    }
+
+    #[test]
+    fn a_place_says_what_kind_of_device_it_is() {
+        assert_eq!(place(&PortRow { netns: None, ..port() }), "tap:eth0");
+        let eth = PortRow { kind: PortKind::Eth, device: Some("net_null0".into()), ..port() };
+        assert_eq!(place(&eth), "eth:net_null0");
+    }
+}

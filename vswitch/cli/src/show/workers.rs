@@ -1,0 +1,114 @@
+//! `show workers`: two tables, what they do and how their tables fare.
+
+use api::{WorkerRow, Workers};
+
+use super::grid::{Grid, Lean::Left, Lean::Right, or_dash};
+use crate::quantity::{Numbers, count, share};
+
+pub(super) fn tables(workers: &Workers, numbers: Numbers) -> String {
+    format!("{}\n\n{}", work(workers, numbers), state(workers, numbers))
+}
+
+fn work(workers: &Workers, numbers: Numbers) -> Grid {
+    let mut grid = Grid::new([
+        ("WORKER", Right),
+        ("CPU", Right),
+        ("TURNS", Right),
+        ("IDLE", Right),
+        ("RX", Right),
+        ("TX", Right),
+        ("DROPPED", Right),
+        ("HANDED", Right),
+        ("TAKEN", Right),
+        ("LOST", Right),
+    ]);
+    for worker in &workers.workers {
+        grid.row([
+            worker.worker.to_string(),
+            or_dash(worker.cpu),
+            count(worker.turns, numbers),
+            share(worker.idle_turns, worker.turns),
+            count(worker.rx, numbers),
+            count(worker.tx, numbers),
+            count(worker.dropped, numbers),
+            count(worker.handed, numbers),
+            count(worker.taken, numbers),
+            count(worker.lost, numbers),
+        ]);
+    }
+    grid
+}
+
+fn state(workers: &Workers, numbers: Numbers) -> Grid {
+    let mut grid = Grid::new([
+        ("WORKER", Right),
+        ("FLOWS", Right),
+        ("HIT", Right),
+        ("MISSES", Right),
+        ("EVICTED", Right),
+        ("REDECIDED", Right),
+        ("AGED", Right),
+        ("MACS", Right),
+        ("LEARNED", Right),
+        ("MOVED", Right),
+        ("AGED", Right),
+        ("REFUSED", Left),
+    ]);
+    for worker in &workers.workers {
+        grid.row([
+            worker.worker.to_string(),
+            fill(worker.flows, worker.flows_max, numbers),
+            share(worker.flow_hits, worker.flow_hits.saturating_add(worker.flow_misses)),
+            count(worker.flow_misses, numbers),
+            count(worker.flow_evicted, numbers),
+            count(worker.flow_redecided, numbers),
+            count(worker.flow_aged, numbers),
+            fill(worker.macs, worker.macs_max, numbers),
+            count(worker.mac_learned, numbers),
+            count(worker.mac_moved, numbers),
+            count(worker.mac_aged, numbers),
+            refused(worker, numbers),
+        ]);
+    }
+    grid
+}
+
+fn fill(used: u64, max: u64, numbers: Numbers) -> String {
+    format!("{}/{}", count(used, numbers), count(max, numbers))
+}
+
+/// MACs that could not be learned, and which bound forbade it.
+fn refused(worker: &WorkerRow, numbers: Numbers) -> String {
+    match (worker.mac_refused_network, worker.mac_refused_table) {
+        (0, 0) => "0".to_owned(),
+        (network, table) => {
+            format!("{} (network full), {} (table full)", count(network, numbers), count(table, numbers))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_tables_name_every_worker() {
+        let busy = WorkerRow {
+            worker: 1,
+            cpu: Some(3),
+            turns: 1_000,
+            idle_turns: 250,
+            flows: 100,
+            flows_max: 65_536,
+            flow_hits: 999,
+            flow_misses: 1,
+            mac_refused_table: 7,
+            ..WorkerRow::default()
+        };
+        let text = tables(&Workers { workers: vec![WorkerRow::default(), busy] }, Numbers::Short);
+        let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(line(1), "0 - 0 - 0 0 0 0 0 0");
+        assert_eq!(line(2), "1 3 1000 25.0% 0 0 0 0 0 0");
+        assert_eq!(line(6), "1 100/65.5k 99.9% 1 0 0 0 0/0 0 0 0 0 (network full), 7 (table full)");
+    }
+}

@@ -1,0 +1,210 @@
+//! `millrace apply` and `millrace check`: what is shown, what is sent, how they end.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::fake_switch::{Directory, FakeSwitch, Ran, millrace, run};
+use api::{Applied, ConfigProblem, DiffLine, DiffOp, Reply, Request, RpcError};
+
+fn diff() -> Vec<DiffLine> {
+    vec![
+        DiffLine { op: DiffOp::Changed, text: "port a1: mtu 1450 -> 1400".into() },
+        DiffLine { op: DiffOp::Removed, text: "tunnel to-b".into() },
+    ]
+}
+
+fn problem(line: u32, hint: Option<&str>) -> ConfigProblem {
+    ConfigProblem {
+        file: "node.toml".into(),
+        line,
+        column: 3,
+        message: "no network `blu`".into(),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// A switch to which every configuration is `diff`, and that applies it.
+fn applying(diff: Vec<DiffLine>) -> FakeSwitch {
+    FakeSwitch::answering(move |request| match request {
+        Request::Apply { dry_run, .. } => Ok(Reply::Applied(Applied {
+            diff: diff.clone(),
+            generation: if *dry_run { 3 } else { 4 },
+            applied: !dry_run,
+            warnings: vec![],
+        })),
+        _ => Err(RpcError::internal("apply asks for nothing else")),
+    })
+}
+
+/// The `dry_run` of every request the switch got.
+fn runs(switch: &FakeSwitch) -> Vec<bool> {
+    let dry = |request| match request {
+        Request::Apply { dry_run, .. } => dry_run,
+        other => panic!("{other:?}"),
+    };
+    switch.asked().into_iter().map(dry).collect()
+}
+
+#[test]
+fn a_script_sees_the_difference_and_is_not_asked() {
+    let (switch, files) = (applying(diff()), Directory::new());
+    let name = files.write("node.toml", "[switch]\n");
+    let ran = switch.run(&["apply", &name]);
+    let expected = "~ port a1: mtu 1450 -> 1400\n- tunnel to-b\napplied: generation 4 is in force\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, expected, ""));
+    let sent = |dry_run| Request::Apply { config: "[switch]\n".into(), file: name.clone(), dry_run };
+    assert_eq!(switch.asked(), [sent(true), sent(false)]);
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let (switch, files) = (applying(diff()), Directory::new());
+    let name = files.write("node.toml", "");
+    let ran = switch.run(&["apply", "--dry-run", &name]);
+    assert_eq!((ran.code, ran.out.lines().last()), (0, Some("dry run: 2 changes, nothing was applied")));
+    let json = switch.run(&["apply", "--dry-run", "--json", &name]);
+    let answer: Applied = serde_json::from_str(&json.out).expect("one object");
+    assert!(!answer.applied && answer.diff == diff());
+    assert_eq!(runs(&switch), [true, true]);
+}
+
+#[test]
+fn an_empty_difference_is_not_sent_and_is_a_yes() {
+    let (switch, files) = (applying(vec![]), Directory::new());
+    let name = files.write("node.toml", "");
+    let ran = switch.run(&["apply", &name]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "nothing changes: generation 3 is in force\n"));
+    let json: Applied = serde_json::from_str(&switch.run(&["apply", &name, "--json"]).out).expect("one object");
+    assert!(json.applied && json.generation == 3);
+    assert_eq!(runs(&switch), [true, true]);
+}
+
+#[test]
+fn json_is_one_object_without_the_difference_in_front() {
+    let (switch, files) = (applying(diff()), Directory::new());
+    let ran = switch.run(&["apply", "--json", "--yes", &files.write("node.toml", "")]);
+    let answer: Applied = serde_json::from_str(&ran.out).expect("one object");
+    assert_eq!((ran.code, answer.applied, answer.generation, ran.err.as_str()), (0, true, 4, ""));
+}
+
+#[test]
+fn a_refused_configuration_is_a_no_with_one_line_a_problem() {
+    let switch = FakeSwitch::answering(|_| {
+        Err(RpcError::config_refused(&[problem(2, Some("did you mean `blue`?")), problem(9, None)]))
+    });
+    let ran = switch.run(&["apply", &Directory::new().write("node.toml", "")]);
+    assert_eq!(ran.code, 1, "the directory is gone, so the file is: {ran:?}");
+    let files = Directory::new();
+    let ran = switch.run(&["apply", &files.write("node.toml", "")]);
+    let expected = "millrace: the switch refuses this configuration\n\
+                    node.toml:2:3: no network `blu`; did you mean `blue`?\nnode.toml:9:3: no network `blu`\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", expected));
+    let json = switch.run(&["apply", "--json", &files.write("node.toml", "")]).out;
+    let value: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!(value["error"]["data"][0]["line"], 2);
+}
+
+#[test]
+fn a_transaction_that_fails_says_why_and_is_a_no() {
+    let switch = FakeSwitch::answering(|request| match request {
+        Request::Apply { dry_run: true, .. } => {
+            Ok(Reply::Applied(Applied { diff: diff(), generation: 3, ..Applied::default() }))
+        }
+        _ => Err(RpcError::apply_failed("port a3 cannot be opened: no namespace `pod-a3`; generation 3 is in force")),
+    });
+    let files = Directory::new();
+    let ran = switch.run(&["apply", &files.write("node.toml", "")]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("port a3 cannot be opened: no namespace `pod-a3`"), "{ran:?}");
+}
+
+#[test]
+fn warnings_and_a_changed_difference_are_told() {
+    let switch = FakeSwitch::answering(|request| {
+        let dry = matches!(request, Request::Apply { dry_run: true, .. });
+        let mut diff = diff();
+        diff.truncate(if dry { 2 } else { 1 });
+        Ok(Reply::Applied(Applied { diff, generation: 5, applied: !dry, warnings: vec![problem(4, None)] }))
+    });
+    let files = Directory::new();
+    let ran = switch.run(&["apply", &files.write("node.toml", "")]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.err.contains("node.toml:4:3: no network `blu` (warning)"), "{ran:?}");
+    assert!(ran.err.contains("meanwhile something else was changed"), "{ran:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_nothing_is_sent() {
+    let switch = applying(diff());
+    let ran = switch.run(&["apply", "/nowhere/node.toml"]);
+    assert_eq!((ran.code, switch.asked().len()), (1, 0));
+    assert!(ran.err.starts_with("millrace: cannot read /nowhere/node.toml: "), "{ran:?}");
+}
+
+fn with_input(mut command: Command, input: &[u8]) -> Ran {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it was built");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends").into()
+}
+
+#[test]
+fn a_configuration_may_come_by_standard_input() {
+    let switch = applying(diff());
+    let mut command = millrace();
+    command.arg("--socket").arg(switch.socket()).args(["apply", "-"]);
+    assert_eq!(with_input(command, b"# typed\n").code, 0);
+    let typed = Request::Apply { config: "# typed\n".into(), file: "standard input".into(), dry_run: true };
+    assert_eq!(switch.asked()[0], typed);
+    let mut command = millrace();
+    command.args(["check", "-"]);
+    let ran = with_input(command, b"[nonsense]\n");
+    assert!(ran.code == 1 && ran.err.starts_with("standard input:1:"), "{ran:?}");
+}
+
+const GOOD: &str = r#"
+[switch]
+name = "node-a"
+
+[[network]]
+name = "blue"
+vni = 4096
+
+[[port]]
+name = "a1"
+kind = "tap"
+network = "blue"
+
+[[port]]
+name = "a2"
+kind = "tap"
+network = "blue"
+"#;
+
+#[test]
+fn a_good_file_is_a_yes_without_any_switch() {
+    let files = Directory::new();
+    let name = files.write("good.toml", GOOD);
+    let ran = run(&["check", &name]);
+    assert_eq!((ran.code, ran.out), (0, format!("{name}: ok, 2 ports, 1 network, 0 tunnels\n")), "{}", ran.err);
+}
+
+#[test]
+fn a_bad_file_is_a_no_that_names_the_place_and_what_would_be_right() {
+    let files = Directory::new();
+    let bad = GOOD.replace("vni = 4096", "vin = 4096");
+    let (good, bad) = (files.write("good.toml", GOOD), files.write("bad.toml", bad));
+    let ran = run(&["check", &bad, &good]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains(&format!("{bad}:7:1: ")) && ran.err.contains("did you mean `vni`?"), "{ran:?}");
+    assert!(ran.out.starts_with(&format!("{bad}: refused, ")), "{ran:?}");
+    assert!(ran.out.contains(&format!("{good}: ok, ")), "{ran:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["check", "--json", &bad, &good]).out).expect("one object");
+    assert_eq!((&json["ok"], &json["files"][0]["errors"][0]["line"]), (&false.into(), &7.into()));
+    assert_eq!(json["files"][1]["ok"], true);
+}

@@ -1,0 +1,6 @@
+//! The whole tool as an operator or a script uses it, against a switch made of canned lines.
+
+mod apply;
+mod connection;
+mod fake_switch;
+mod show;
