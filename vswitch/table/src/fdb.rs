@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_successor_forgets_the_bucket_its_predecessor_died_in_and_says_when() {
-        let (net, mac) = (NetworkId(1), |n| Mac::from_u64(0x0200_0000_0000 + n));
+        let (net, mac) = (NetworkId(1), |n: u64| Mac::from_u64(0x0200_0000_0000 + n));
         let mut fdb = Fdb::create("test", 40, HashKey([1, 2]), false).unwrap();
         for n in 0..40 {
             assert!(matches!(fdb.learn(net, mac(n), MemberId(1), true, Tick(1), 5, 99), Learn::New(_)));
