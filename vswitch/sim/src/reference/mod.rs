@@ -1,0 +1,267 @@
+//! The naive reference switch: one frame at a time, no cache, no table of fixed size, written from the rules.
+//!
+//! It shares with the data path the snapshot it works by, the list of drop reasons, and the `wire` room's parser and
+//! outer header (which have their own tests), and nothing else.
+
+mod guard;
+mod underlay;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use datapath::{Cause, DropReason, Member, MemberKind, Network, PortId, Role, Snapshot};
+use table::{MemberId, NetworkId, Tick};
+use wire::{L3, Mac, Parsed};
+
+/// One end of one frame or copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It left by this port.
+    Sent(PortId, Vec<u8>),
+    /// It was given to the host stack.
+    Punted(PortId, Vec<u8>),
+    /// It was dropped.
+    Dropped(DropReason),
+}
+
+/// What is known about a MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    member: MemberId,
+    is_static: bool,
+    last_seen: Tick,
+}
+
+/// An overlay frame on its way in: where it comes from, its octets from the inner Ethernet header on, its headers.
+struct Arrival<'a> {
+    port: PortId,
+    ingress: MemberId,
+    data: &'a [u8],
+    headers: Parsed,
+}
+
+/// The reference switch.
+#[derive(Clone, Debug, Default)]
+pub struct Reference {
+    snapshot: Arc<Snapshot>,
+    macs: HashMap<(NetworkId, Mac), Place>,
+}
+
+impl Reference {
+    /// A switch without configuration.
+    pub fn new() -> Reference {
+        Reference::default()
+    }
+
+    /// Puts a snapshot in force: MACs behind members that are no more what they were are forgotten, static entries are
+    /// what the snapshot says.
+    pub fn install(&mut self, new: Arc<Snapshot>) {
+        let old = std::mem::replace(&mut self.snapshot, Arc::clone(&new));
+        self.macs.retain(|&(network, mac), place| {
+            let is_listed = |n: &Network| n.statics.contains(&(mac, place.member));
+            let same = is_same_member(old.member(place.member), new.member(place.member));
+            same && new.network(network).is_some_and(|n| !place.is_static || is_listed(n))
+        });
+        for (index, network) in new.networks.iter().enumerate() {
+            for &(mac, member) in network.iter().flat_map(|n| &n.statics) {
+                let place = Place { member, is_static: true, last_seen: Tick(0) };
+                self.macs.insert((NetworkId(index as u16), mac), place);
+            }
+        }
+    }
+
+    /// What becomes of a frame that comes in by `port`.
+    pub fn frame(&mut self, now: Tick, port: PortId, bytes: &[u8]) -> Vec<Fate> {
+        self.receive(now, port, bytes).unwrap_or_else(|reason| vec![Fate::Dropped(reason)])
+    }
+
+    /// All MACs known, as (network, MAC, member, static).
+    pub fn macs(&self) -> BTreeMap<(u16, Mac), (MemberId, bool)> {
+        self.macs.iter().map(|(&(network, mac), p)| ((network.0, mac), (p.member, p.is_static))).collect()
+    }
+
+    /// Brings this switch's idea of which MACs have aged in line with `seen`, the MACs another switch knows. Within
+    /// `slack` ticks of a network's age either is right.
+    ///
+    /// # Errors
+    /// Where the other switch forgot a MAC too early, keeps one too long, or knows one it should not.
+    pub fn agree_on_ages(
+        &mut self,
+        now: Tick,
+        slack: u32,
+        seen: &BTreeMap<(u16, Mac), (MemberId, bool)>,
+    ) -> Result<(), String> {
+        let mut gone = Vec::new();
+        for (&(network, mac), place) in &self.macs {
+            let (idle, age) = (now.since(place.last_seen), self.age_of(network));
+            match seen.get(&(network.0, mac)) {
+                Some(&other) if other != (place.member, place.is_static) => {
+                    return Err(format!("{network} {mac}: is {place:?}, the other says {other:?}"));
+                }
+                Some(_) if !place.is_static && idle > age.saturating_add(slack) => {
+                    return Err(format!("{network} {mac}: kept {idle} ticks after its last frame, age {age}"));
+                }
+                Some(_) => {}
+                None if place.is_static => return Err(format!("{network} {mac}: static, and the other lacks it")),
+                None if idle.saturating_add(slack) < age => {
+                    return Err(format!("{network} {mac}: forgotten {idle} ticks after its last frame, age {age}"));
+                }
+                None => gone.push((network, mac)),
+            }
+        }
+        for key in gone {
+            self.macs.remove(&key);
+        }
+        match seen.keys().find(|&&(network, mac)| !self.macs.contains_key(&(NetworkId(network), mac))) {
+            Some((network, mac)) => Err(format!("network {network} {mac}: the other knows it and should not")),
+            None => Ok(()),
+        }
+    }
+
+    fn age_of(&self, network: NetworkId) -> u32 {
+        self.snapshot.network(network).map_or(0, |n| n.age_ticks)
+    }
+
+    fn receive(&mut self, now: Tick, port: PortId, bytes: &[u8]) -> Result<Vec<Fate>, DropReason> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let headers = wire::parse(bytes)?;
+        let spec = snapshot.port(port).ok_or(Cause::PortUnknown)?;
+        match &spec.role {
+            Role::Access { member, .. } => self.overlay(now, &Arrival { port, ingress: *member, data: bytes, headers }),
+            Role::Uplink { mac, addresses } => {
+                match underlay::admit(&snapshot, port, (*mac, addresses), bytes, &headers)? {
+                    underlay::Admitted::Host => Ok(vec![Fate::Punted(port, bytes.to_vec())]),
+                    underlay::Admitted::Inner { ingress, data, headers } => {
+                        self.overlay(now, &Arrival { port, ingress, data, headers })
+                    }
+                }
+            }
+        }
+    }
+
+    fn overlay(&mut self, now: Tick, arrival: &Arrival<'_>) -> Result<Vec<Fate>, DropReason> {
+        let snapshot = Arc::clone(&self.snapshot);
+        // A switch that looks into neighbour discovery passes none on that it cannot read.
+        wire::icmpv6::neighbour(arrival.data, &arrival.headers)?;
+        let member = snapshot.member(arrival.ingress).ok_or(Cause::PortUnknown)?;
+        let network = snapshot.network(member.network).ok_or(Cause::PortUnknown)?;
+        let Parsed { src, dst, .. } = arrival.headers;
+        if src.is_multicast() || src == Mac::ZERO {
+            return Err(Cause::SourceMacInvalid.into());
+        }
+        if let Some(Role::Access { guard, .. }) = snapshot.port(arrival.port).map(|spec| &spec.role) {
+            guard::check(guard, arrival.data, &arrival.headers)?;
+        }
+        self.learn(now, member.network, network, src, arrival.ingress);
+        if is_reserved(dst) {
+            return Err(Cause::ReservedMac.into());
+        }
+        match self.macs.get(&(member.network, dst)) {
+            Some(place) if dst.is_unicast() => self.forward(arrival, member, place.member),
+            _ => self.flood(arrival, member, network),
+        }
+    }
+
+    fn learn(&mut self, now: Tick, id: NetworkId, network: &Network, src: Mac, member: MemberId) {
+        let known = self.macs.keys().filter(|(of, _)| *of == id).count();
+        let place = Place { member, is_static: false, last_seen: now };
+        match self.macs.get_mut(&(id, src)) {
+            Some(known) if known.is_static => {}
+            Some(known) => *known = place,
+            None if known >= network.macs_max as usize => {}
+            None => {
+                self.macs.insert((id, src), place);
+            }
+        }
+    }
+
+    fn forward(&self, arrival: &Arrival<'_>, from: &Member, to: MemberId) -> Result<Vec<Fate>, DropReason> {
+        if to == arrival.ingress {
+            return Err(Cause::SamePort.into());
+        }
+        let target = self.snapshot.member(to).ok_or(Cause::PortUnknown)?;
+        if is_vtep(from) && is_vtep(target) {
+            return Err(Cause::SplitHorizon.into());
+        }
+        Ok(vec![self.send(arrival, target)])
+    }
+
+    fn flood(&self, arrival: &Arrival<'_>, from: &Member, network: &Network) -> Result<Vec<Fate>, DropReason> {
+        let others = network.members.iter().filter(|&&id| id != arrival.ingress);
+        let targets = others.filter_map(|&id| self.snapshot.member(id));
+        let fates: Vec<Fate> =
+            targets.filter(|to| !(is_vtep(from) && is_vtep(to))).map(|to| self.send(arrival, to)).collect();
+        if fates.is_empty() { Err(Cause::FloodNobody.into()) } else { Ok(fates) }
+    }
+
+    fn send(&self, arrival: &Arrival<'_>, to: &Member) -> Fate {
+        self.shape(arrival, to).unwrap_or_else(|cause| Fate::Dropped(cause.into()))
+    }
+
+    /// The frame as it leaves towards a member.
+    fn shape(&self, arrival: &Arrival<'_>, to: &Member) -> Result<Fate, Cause> {
+        let frame_max =
+            |port| self.snapshot.port(port).map(|spec| usize::from(spec.frame_max)).ok_or(Cause::PortUnknown);
+        match &to.kind {
+            MemberKind::Local { port } if arrival.data.len() > frame_max(*port)? => Err(Cause::MtuExceeded),
+            MemberKind::Local { port } => Ok(Fate::Sent(*port, arrival.data.to_vec())),
+            MemberKind::Vtep { uplink, outer } => {
+                let frame_max = frame_max(*uplink)?;
+                let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
+                if outer.len() + arrival.data.len() > frame_max {
+                    return Err(Cause::MtuExceededUnderlay);
+                }
+                let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
+                let mut packet = [&vec![0; outer.len()][..], arrival.data].concat();
+                assert!(outer.write(&mut packet, entropy, 0), "a frame within the MTU fits its outer header");
+                Ok(Fate::Sent(*uplink, packet))
+            }
+        }
+    }
+
+    /// Whether deciding about these frames in any order gives the same: none of them teaches anything, no two of them
+    /// claim one source from different sides.
+    pub fn is_order_free(&self, now: Tick, frames: &[(PortId, Vec<u8>)]) -> bool {
+        let mut probe = self.clone();
+        let mut sides: HashMap<Mac, PortId> = HashMap::new();
+        let before = self.macs();
+        frames.iter().all(|(port, bytes)| {
+            drop(probe.frame(now, *port, bytes));
+            let src = wire::parse(bytes).map(|headers| headers.src);
+            let one_side = src.is_ok_and(|src| *sides.entry(src).or_insert(*port) == *port);
+            one_side && probe.macs() == before
+        })
+    }
+
+    /// Which MACs are known in which network, for drawing frames that hit.
+    pub fn known_macs(&self) -> HashSet<Mac> {
+        self.macs.keys().map(|&(_, mac)| mac).collect()
+    }
+}
+
+fn is_vtep(member: &Member) -> bool {
+    matches!(member.kind, MemberKind::Vtep { .. })
+}
+
+/// A member is what it was while it is in the same network, behind the same port or behind a tunnel as before.
+fn is_same_member(old: Option<&Member>, new: Option<&Member>) -> bool {
+    let (Some(old), Some(new)) = (old, new) else { return false };
+    let same_side = match (&old.kind, &new.kind) {
+        (MemberKind::Local { port: old }, MemberKind::Local { port: new }) => old == new,
+        (MemberKind::Vtep { .. }, MemberKind::Vtep { .. }) => true,
+        _ => false,
+    };
+    old.network == new.network && same_side
+}
+
+/// Bridges keep frames to 01-80-C2-00-00-00 to -0F to themselves (IEEE 802.1Q-2018, table 8-1).
+fn is_reserved(mac: Mac) -> bool {
+    matches!(mac.octets(), [0x01, 0x80, 0xc2, 0, 0, 0..=0x0f])
+}
+
+/// Whether a frame is ARP, for tests that group frames by what the switch keeps in order.
+pub fn is_arp(bytes: &[u8]) -> bool {
+    wire::parse(bytes).is_ok_and(|headers| headers.l3_kind == L3::Arp)
+}
