@@ -4,7 +4,9 @@
 //! [`diff::diff`], and one is turned into what workers need by [`compile::compile`].
 #![forbid(unsafe_code)]
 
+pub mod compile;
 pub mod config;
+pub mod diff;
 // The running half (host stack, socket server, transactions):
 pub mod host;
 pub mod server;

@@ -12,8 +12,8 @@ fn examples() -> PathBuf {
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder is part of the repository") {
+        let path = entry.expect("its entries can be read").path();
         if path.is_dir() {
             walk(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "toml") {
@@ -23,7 +23,8 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn read(path: &Path) -> Config {
-    match load(&fs::read_to_string(path).unwrap(), &path.display().to_string()) {
+    let text = fs::read_to_string(path).expect("an example can be read");
+    match load(&text, &path.display().to_string()) {
         Ok(config) => config,
         Err(errors) => panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>()),
     }

@@ -34,6 +34,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl From<&ConfigError> for api::ConfigProblem {
+    fn from(error: &ConfigError) -> Self {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let ConfigError { file, line, column, message, hint } = error.clone();
+        api::ConfigProblem { file, line: number(line), column: number(column), message, hint }
+    }
+}
+
 /// Where in the text something stands, in octets.
 pub(super) type Span = Range<usize>;
 

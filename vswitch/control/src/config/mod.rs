@@ -32,6 +32,7 @@ pub use network::{Behind, Network, Static};
 pub use port::{Kind, Port, Role};
 pub use switch::{Admin, Switch};
 pub use tables::Tables;
+pub(crate) use tunnel::next_hop_by;
 pub use tunnel::{Tunnel, next_hop};
 pub use workers::{Idle, Placement, Workers};
 

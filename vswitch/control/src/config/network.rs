@@ -16,10 +16,13 @@ use super::{
 };
 
 /// Networks at most.
-const NETWORKS_MAX: usize = 4096;
+///
+/// Half of the ids there are, so that an id freed by a change need not be given out again by the same change.
+const NETWORKS_MAX: usize = 2048;
 
-/// Pairs of a network and a tunnel at most; each is a member with an outer header of its own.
-const REMOTES_MAX: usize = 65_536;
+/// Pairs of a network and a tunnel at most; each is a member with an outer header of its own. With the access ports half
+/// of the member ids there are.
+const REMOTES_MAX: usize = 32_768 - datapath::PORTS_MAX;
 
 /// MACs a network may hold where the file does not say.
 const MACS_DEFAULT: u32 = 4096;

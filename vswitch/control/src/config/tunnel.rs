@@ -58,7 +58,8 @@ pub fn next_hop(config: &Config, tunnel: &Tunnel) -> Option<IpAddr> {
     next_hop_by(config.port(tunnel.uplink.as_str())?, tunnel.remote)
 }
 
-fn next_hop_by(uplink: &Port, remote: IpAddr) -> Option<IpAddr> {
+/// To whom packets for `remote` are given on `uplink`.
+pub(crate) fn next_hop_by(uplink: &Port, remote: IpAddr) -> Option<IpAddr> {
     if uplink.addresses.iter().any(|own| own.contains(remote)) {
         return Some(remote);
     }

@@ -1,0 +1,70 @@
+//! Members of networks: access ports here, and VTEPs elsewhere.
+
+use datapath::{Member, MemberKind, VtepKey, VtepTable};
+use table::MemberId;
+use wire::{
+    Mac, Vni,
+    outer::{OuterParams, OuterTemplate},
+};
+
+use super::{MemberName, Source};
+use crate::config::{Behind, Config, Tunnel, next_hop_by};
+
+/// All members: the ports of every network, in the order of the file, and behind them its tunnels.
+pub(super) fn names(config: &Config) -> impl Iterator<Item = MemberName> {
+    let local = config.ports.iter().filter_map(|port| {
+        Some(MemberName { network: port.network()?.clone(), behind: Behind::Port(port.name.clone()) })
+    });
+    let remote = config.networks.iter().flat_map(|network| {
+        let name = |tunnel: &crate::config::Name| MemberName {
+            network: network.name.clone(),
+            behind: Behind::Tunnel(tunnel.clone()),
+        };
+        network.tunnels.iter().map(name)
+    });
+    local.chain(remote)
+}
+
+impl Source<'_> {
+    /// The member of that name, without a generation; a VTEP is entered among those who may send to us.
+    pub(super) fn member(&self, name: &MemberName, id: MemberId, vteps: &mut VtepTable) -> Option<Member> {
+        let kind = match &name.behind {
+            Behind::Port(port) => MemberKind::Local { port: self.compiled.port_id(port.as_str())? },
+            Behind::Tunnel(tunnel) => {
+                let tunnel = *self.tunnels.get(tunnel)?;
+                let vni = *self.vnis.get(&name.network)?;
+                let uplink = self.compiled.port_id(tunnel.uplink.as_str())?;
+                let Tunnel { local, remote, udp_port, .. } = *tunnel;
+                vteps.insert(VtepKey { uplink, local, remote, udp_port }, vni, id);
+                MemberKind::Vtep { uplink, outer: self.outer(tunnel, vni) }
+            }
+        };
+        Some(Member { generation: 0, network: self.compiled.network_id(name.network.as_str())?, kind })
+    }
+
+    /// The outer header, once the uplink's MAC and the next hop's are known.
+    fn outer(&self, tunnel: &Tunnel, vni: Vni) -> Option<OuterTemplate> {
+        let params = OuterParams {
+            dst_mac: self.next_hop_mac(tunnel)?,
+            src_mac: self.mac(self.ports.get(&tunnel.uplink)?)?,
+            src: tunnel.local,
+            dst: tunnel.remote,
+            udp_dst: tunnel.udp_port,
+            ttl: tunnel.ttl,
+            tos: tunnel.tos,
+            df: tunnel.df,
+            checksum: tunnel.checksum,
+            vni,
+        };
+        // Both ends are of one family: `config` has checked it.
+        OuterTemplate::new(&params).ok()
+    }
+
+    fn next_hop_mac(&self, tunnel: &Tunnel) -> Option<Mac> {
+        let resolved = || {
+            let address = next_hop_by(self.ports.get(&tunnel.uplink)?, tunnel.remote)?;
+            self.facts.next_hops.get(&(tunnel.uplink.clone(), address)).copied()
+        };
+        tunnel.next_hop_mac.or_else(resolved)
+    }
+}

@@ -1,0 +1,74 @@
+//! Ports: what may leave by them, and what may come in.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use datapath::{Guard, PortSpec, WorkerId};
+use wire::Mac;
+
+use super::{MemberName, Source};
+use crate::config::{Behind, Port, Role};
+
+/// What a frame has in front of the packet that the MTU bounds.
+const ETHERNET_OCTETS: u16 = 14;
+
+impl Source<'_> {
+    /// The port as workers see it, without a generation.
+    pub(super) fn port(&self, port: &Port, workers: Vec<WorkerId>) -> Option<PortSpec> {
+        let role = match &port.role {
+            Role::Uplink { .. } => {
+                let addresses = port.addresses.iter().map(|own| own.address()).collect();
+                datapath::Role::Uplink { mac: self.mac(port)?, addresses }
+            }
+            Role::Access { network, .. } => {
+                let name = MemberName { network: network.clone(), behind: Behind::Port(port.name.clone()) };
+                datapath::Role::Access { member: self.compiled.member_id(&name)?, guard: guard(port) }
+            }
+        };
+        Some(PortSpec { generation: 0, role, frame_max: port.mtu + ETHERNET_OCTETS, workers })
+    }
+
+    /// The MAC a port has: the configured one, else the device's own.
+    pub(super) fn mac(&self, port: &Port) -> Option<Mac> {
+        port.mac.or_else(|| self.facts.macs.get(&port.name).copied())
+    }
+}
+
+/// What a port may claim to be: what is known of it, no more.
+fn guard(port: &Port) -> Guard {
+    let Role::Access { anti_spoof: true, allow, allow_macs, .. } = &port.role else { return Guard::default() };
+    let macs: BTreeSet<Mac> = port.mac.iter().chain(allow_macs).copied().collect();
+    let mut addresses: BTreeSet<IpAddr> =
+        port.addresses.iter().map(|own| own.address()).chain(allow.iter().copied()).collect();
+    if !addresses.is_empty() {
+        // A host speaks IPv6 from its link-local address before, and beside, any other (RFC 4862 section 5.3).
+        addresses.extend(macs.iter().map(|&mac| IpAddr::V6(link_local(mac))));
+    }
+    Guard { macs: some(macs), addresses: some(addresses) }
+}
+
+fn some<T>(set: BTreeSet<T>) -> Option<Vec<T>> {
+    if set.is_empty() { None } else { Some(set.into_iter().collect()) }
+}
+
+/// The link-local address that an interface makes of its MAC (RFC 4291 appendix A).
+fn link_local(mac: Mac) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.octets();
+    let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_is_made_of_the_mac() {
+        let mac: Mac = "02:00:00:00:0a:01".parse().unwrap();
+        assert_eq!(link_local(mac).to_string(), "fe80::ff:fe00:a01");
+        let mac: Mac = "34:56:78:9a:bc:de".parse().unwrap();
+        assert_eq!(link_local(mac).to_string(), "fe80::3656:78ff:fe9a:bcde");
+    }
+}

@@ -1,0 +1,161 @@
+//! Ports, networks and tunnels.
+
+use std::fmt;
+
+use api::DiffOp;
+
+use super::{Diff, Effect, Keys, Object, by_name};
+use crate::config::{Behind, Config, Kind, Name, Network, Port, Role, Static, Tunnel};
+
+/// Adds what differs in ports, networks and tunnels.
+pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
+    let describe = Describe { name: |port: &Port| &port.name, object: Object::Port, word: "port", text: port_text };
+    describe.compare(&old.ports, &new.ports, port_keys, diff);
+    let describe = Describe {
+        name: |network: &Network| &network.name,
+        object: Object::Network,
+        word: "network",
+        text: network_text,
+    };
+    describe.compare(&old.networks, &new.networks, network_keys, diff);
+    let describe =
+        Describe { name: |tunnel: &Tunnel| &tunnel.name, object: Object::Tunnel, word: "tunnel", text: tunnel_text };
+    describe.compare(&old.tunnels, &new.tunnels, tunnel_keys, diff);
+}
+
+/// Whether the device behind a port must be closed and opened anew for the port to become what `new` says.
+pub fn must_reopen(old: &Port, new: &Port) -> bool {
+    let is_same_device = (&old.kind, old.mac, old.queues) == (&new.kind, new.mac, new.queues);
+    !is_same_device || old.is_uplink() != new.is_uplink()
+}
+
+/// How one kind of object is named and described.
+struct Describe<T> {
+    name: fn(&T) -> &Name,
+    object: fn(Name) -> Object,
+    word: &'static str,
+    text: fn(&T) -> String,
+}
+
+impl<T> Describe<T> {
+    fn compare(&self, old: &[T], new: &[T], keys: fn(&T, &T, &mut Keys) -> Effect, diff: &mut Diff) {
+        let (before, after) = (by_name(old, self.name), by_name(new, self.name));
+        let object = |thing: &T| (self.object)((self.name)(thing).clone());
+        for thing in old.iter().filter(|thing| !after.contains_key((self.name)(thing))) {
+            let text = format!("{} {}", self.word, (self.name)(thing));
+            diff.push(DiffOp::Removed, object(thing), Effect::Live, text);
+        }
+        for thing in new {
+            let name = (self.name)(thing);
+            let Some(was) = before.get(name) else {
+                let text = format!("{} {name} ({})", self.word, (self.text)(thing));
+                diff.push(DiffOp::Added, object(thing), Effect::Live, text);
+                continue;
+            };
+            let mut differs = Keys::default();
+            let effect = keys(was, thing, &mut differs);
+            if !differs.is_empty() {
+                let note = if effect == Effect::Reopen { " (the device is opened anew)" } else { "" };
+                let text = format!("{} {name}: {}{note}", self.word, differs.text());
+                diff.push(DiffOp::Changed, object(thing), effect, text);
+            }
+        }
+    }
+}
+
+/// "tap eth0 in pod-a3, network blue"
+fn port_text(port: &Port) -> String {
+    let role = match &port.role {
+        Role::Uplink { .. } => "uplink".to_owned(),
+        Role::Access { network, .. } => format!("network {network}"),
+    };
+    format!("{}, {role}", Device(&port.kind))
+}
+
+fn network_text(network: &Network) -> String {
+    let tunnels: Vec<&str> = network.tunnels.iter().map(Name::as_str).collect();
+    match tunnels.as_slice() {
+        [] => format!("vni {}", network.vni),
+        tunnels => format!("vni {}, tunnels {}", network.vni, tunnels.join(" ")),
+    }
+}
+
+fn tunnel_text(tunnel: &Tunnel) -> String {
+    let Tunnel { local, remote, udp_port, uplink, .. } = tunnel;
+    format!("{local} to {remote} on port {udp_port}, uplink {uplink}")
+}
+
+/// "tap eth0 in pod-a3", or "eth net_af_packet0,iface=ul0"
+struct Device<'a>(&'a Kind);
+
+impl fmt::Display for Device<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Kind::Eth { device } => write!(f, "eth {device}"),
+            Kind::Tap { netns: None, interface } => write!(f, "tap {interface}"),
+            Kind::Tap { netns: Some(netns), interface } => write!(f, "tap {interface} in {netns}"),
+        }
+    }
+}
+
+fn port_keys(old: &Port, new: &Port, keys: &mut Keys) -> Effect {
+    if old.kind != new.kind {
+        keys.parts.push(format!("{} -> {}", Device(&old.kind), Device(&new.kind)));
+    }
+    keys.option("mac", old.mac.as_ref(), new.mac.as_ref(), "the device's own");
+    keys.value("queues", &old.queues, &new.queues);
+    keys.value("mtu", &old.mtu, &new.mtu);
+    keys.set("addresses", &old.addresses, &new.addresses);
+    let holders = |port: &Port| {
+        let workers = port.workers.as_ref()?;
+        Some(workers.iter().map(|worker| worker.0.to_string()).collect::<Vec<_>>().join(" "))
+    };
+    keys.option("workers", holders(old).as_ref(), holders(new).as_ref(), "any");
+    match (&old.role, &new.role) {
+        (Role::Uplink { gateway: old }, Role::Uplink { gateway: new }) => {
+            keys.option("gateway", old.as_ref(), new.as_ref(), "none");
+        }
+        (
+            Role::Access { network, anti_spoof, allow, allow_macs },
+            Role::Access { network: network_new, anti_spoof: anti_spoof_new, allow: allow_new, allow_macs: macs_new },
+        ) => {
+            keys.value("network", network, network_new);
+            keys.value("anti_spoof", anti_spoof, anti_spoof_new);
+            keys.set("allow", allow, allow_new);
+            keys.set("allow_macs", allow_macs, macs_new);
+        }
+        (_, Role::Uplink { .. }) => keys.parts.push("role access -> uplink".to_owned()),
+        (_, Role::Access { network, .. }) => keys.parts.push(format!("role uplink -> access, network {network}")),
+    }
+    if must_reopen(old, new) { Effect::Reopen } else { Effect::Live }
+}
+
+fn network_keys(old: &Network, new: &Network, keys: &mut Keys) -> Effect {
+    keys.value("vni", &old.vni, &new.vni);
+    keys.value("macs_max", &old.macs_max, &new.macs_max);
+    keys.value("age_s", &old.age_s, &new.age_s);
+    keys.set("tunnels", &old.tunnels, &new.tunnels);
+    let texts = |network: &Network| network.statics.iter().map(static_text).collect::<Vec<String>>();
+    keys.set("static", &texts(old), &texts(new));
+    Effect::Live
+}
+
+fn static_text(entry: &Static) -> String {
+    match &entry.behind {
+        Behind::Port(port) => format!("{} at port {port}", entry.mac),
+        Behind::Tunnel(tunnel) => format!("{} at tunnel {tunnel}", entry.mac),
+    }
+}
+
+fn tunnel_keys(old: &Tunnel, new: &Tunnel, keys: &mut Keys) -> Effect {
+    keys.value("uplink", &old.uplink, &new.uplink);
+    keys.value("remote", &old.remote, &new.remote);
+    keys.value("local", &old.local, &new.local);
+    keys.value("port", &old.udp_port, &new.udp_port);
+    keys.value("ttl", &old.ttl, &new.ttl);
+    keys.value("df", &old.df, &new.df);
+    keys.value("checksum", &old.checksum, &new.checksum);
+    keys.value("tos", &old.tos, &new.tos);
+    keys.option("next_hop_mac", old.next_hop_mac.as_ref(), new.next_hop_mac.as_ref(), "asked for");
+    Effect::Live
+}

@@ -1,0 +1,80 @@
+//! Sections that exist once: what a running switch can take up, and what it cannot.
+
+use std::fmt::{Debug, Display};
+
+use api::DiffOp;
+
+use super::{Diff, Effect, Object};
+use crate::config::{Admin, Config, Hugepages, Idle, Placement};
+
+/// Adds what differs in `[switch]`, `[workers]`, `[memory]` and `[tables]`.
+pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
+    let mut setting = |key: &str, effect: Effect, old: String, new: String| {
+        if old == new {
+            return;
+        }
+        let note = match effect {
+            Effect::Restart => " (needs a restart)",
+            Effect::Later => " (with the next start)",
+            Effect::Live | Effect::Reopen => "",
+        };
+        let text = format!("{key}: {old} -> {new}{note}");
+        diff.push(DiffOp::Changed, Object::Setting(key.to_owned()), effect, text);
+    };
+    let mut restart = |key: &str, old: &dyn Display, new: &dyn Display| {
+        setting(key, Effect::Restart, old.to_string(), new.to_string());
+    };
+    restart("[switch] name", &old.switch.name, &new.switch.name);
+    restart("[switch] socket", &old.switch.socket.display(), &new.switch.socket.display());
+    restart("[workers] cores", &placement(&old.workers.placement), &placement(&new.workers.placement));
+    restart("[workers] idle", &idle(old.workers.idle), &idle(new.workers.idle));
+    restart("[memory] hugepages", &hugepages(old.memory.hugepages), &hugepages(new.memory.hugepages));
+    restart("[memory] eal", &list(&old.memory.eal, String::clone), &list(&new.memory.eal, String::clone));
+    restart("[tables] flows_max", &old.tables.flows_max, &new.tables.flows_max);
+    restart("[tables] macs_max", &old.tables.macs_max, &new.tables.macs_max);
+    restart("[tables] flow_idle_s", &old.tables.flow_idle_s, &new.tables.flow_idle_s);
+    // A pool that is larger than it need be serves: ports that go must not ask for a restart.
+    let mut pool = |key: &str, old: u32, new: u32| {
+        let effect = if new > old { Effect::Restart } else { Effect::Later };
+        setting(key, effect, old.to_string(), new.to_string());
+    };
+    pool("[memory] frames", old.memory.frames, new.memory.frames);
+    pool("[memory] buffer", old.memory.buffer.into(), new.memory.buffer.into());
+    let (old, new) = (list(&old.switch.admins, admin), list(&new.switch.admins, admin));
+    setting("[switch] admins", Effect::Live, old, new);
+}
+
+fn placement(placement: &Placement) -> String {
+    match placement {
+        Placement::LastCpu => "the last CPU".to_owned(),
+        Placement::Cpus(cpus) => list(cpus, u16::to_string),
+        Placement::Unpinned(count) => format!("{count} unpinned"),
+    }
+}
+
+fn idle(idle: Idle) -> &'static str {
+    match idle {
+        Idle::Adaptive => "adaptive",
+        Idle::Busy => "busy",
+    }
+}
+
+fn hugepages(hugepages: Hugepages) -> &'static str {
+    match hugepages {
+        Hugepages::Auto => "auto",
+        Hugepages::Always => "always",
+        Hugepages::Never => "never",
+    }
+}
+
+fn admin(admin: &Admin) -> String {
+    match admin {
+        Admin::User(name) => name.clone(),
+        Admin::Uid(uid) => format!("uid {uid}"),
+        Admin::Own => "the daemon's own user".to_owned(),
+    }
+}
+
+fn list<T: Debug>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
+}

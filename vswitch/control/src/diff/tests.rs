@@ -1,0 +1,184 @@
+//! What a diff says, line by line.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Port, load};
+
+const BASE: &str = r#"
+[switch]
+name = "n"
+[[port]]
+name = "up0"
+kind = "eth"
+device = "net_null0"
+role = "uplink"
+addresses = ["192.0.2.1/24"]
+[[port]]
+name = "a1"
+kind = "tap"
+netns = "pod-a1"
+interface = "eth0"
+mac = "02:00:00:00:0a:01"
+addresses = ["10.0.0.1/24"]
+network = "blue"
+[[network]]
+name = "blue"
+vni = 1
+tunnels = ["to-b"]
+[[network]]
+name = "green"
+vni = 2
+[[tunnel]]
+name = "to-b"
+uplink = "up0"
+remote = "192.0.2.2"
+"#;
+
+fn config(text: &str) -> Config {
+    load(text, "f").unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+/// The diff that replacing `what` by `with` in [`BASE`] makes.
+fn edit(what: &str, with: &str) -> Diff {
+    assert!(BASE.contains(what), "{what}");
+    diff(&config(BASE), &config(&BASE.replacen(what, with, 1)))
+}
+
+#[test]
+fn every_kind_of_change_has_its_line() {
+    let a3 = "[[port]]\nname = \"a3\"\nkind = \"tap\"\nnetns = \"pod-a3\"\ninterface = \"eth0\"\nnetwork = \"blue\"\n[[network]]";
+    let tunnel = "[[tunnel]]\nname = \"to-c\"\nuplink = \"up0\"\nremote = \"192.0.2.3\"\n[[tunnel]]";
+    for (what, with, line) in [
+        ("[[network]]", a3, "+ port a3 (tap eth0 in pod-a3, network blue)"),
+        ("[[tunnel]]", tunnel, "+ tunnel to-c (192.0.2.1 to 192.0.2.3 on port 4789, uplink up0)"),
+        ("kind = \"tap\"", "mtu = 1400\nkind = \"tap\"", "~ port a1: mtu 1450 -> 1400"),
+        ("10.0.0.1/24", "10.0.0.2/24", "~ port a1: addresses +10.0.0.2/24 -10.0.0.1/24"),
+        ("network = \"blue\"", "network = \"green\"", "~ port a1: mtu 1450 -> 1500, network blue -> green"),
+        ("netns = \"pod-a1\"\n", "", "~ port a1: tap eth0 in pod-a1 -> tap eth0 (the device is opened anew)"),
+        (
+            "mac = \"02:00:00:00:0a:01\"",
+            "anti_spoof = false",
+            "~ port a1: mac 02:00:00:00:0a:01 -> the device's own, anti_spoof true -> false (the device is opened anew)",
+        ),
+        (
+            "role = \"uplink\"",
+            "role = \"uplink\"\ngateway = \"192.0.2.254\"",
+            "~ port up0: gateway none -> 192.0.2.254",
+        ),
+        ("role = \"uplink\"", "role = \"uplink\"\nworkers = [0]", "~ port up0: workers any -> 0"),
+        ("vni = 2", "vni = 3", "~ network green: vni 2 -> 3"),
+        ("vni = 2", "vni = 2\ntunnels = [\"to-b\"]", "~ network green: tunnels +to-b"),
+        (
+            "tunnels = [\"to-b\"]",
+            "tunnels = [\"to-b\"]\nstatic = [{ mac = \"02:00:00:00:00:09\", tunnel = \"to-b\" }]",
+            "~ network blue: static +02:00:00:00:00:09 at tunnel to-b",
+        ),
+        (
+            "remote = \"192.0.2.2\"",
+            "remote = \"192.0.2.3\"\nport = 8472",
+            "~ tunnel to-b: remote 192.0.2.2 -> 192.0.2.3, port 4789 -> 8472",
+        ),
+        (
+            "name = \"n\"",
+            "name = \"n\"\nadmins = [1000]",
+            "~ [switch] admins: [root, the daemon's own user] -> [uid 1000]",
+        ),
+        (
+            "name = \"n\"",
+            "name = \"m\"\nsocket = \"/run/millrace/n.sock\"",
+            "~ [switch] name: n -> m (needs a restart)",
+        ),
+        (
+            "[switch]",
+            "[workers]\ncores = [0, 1]\n[switch]",
+            "~ [workers] cores: the last CPU -> [0, 1] (needs a restart)",
+        ),
+        ("[switch]", "[memory]\nframes = 20000\n[switch]", "~ [memory] frames: 16384 -> 20000 (needs a restart)"),
+        ("[switch]", "[memory]\nframes = 8192\n[switch]", "~ [memory] frames: 16384 -> 8192 (with the next start)"),
+        ("[switch]", "[tables]\nflow_idle_s = 9\n[switch]", "~ [tables] flow_idle_s: 30 -> 9 (needs a restart)"),
+    ] {
+        let diff = edit(what, with);
+        assert_eq!(diff.to_string(), line);
+        assert_eq!(diff.lines().iter().map(ToString::to_string).collect::<Vec<_>>(), [line]);
+        assert_eq!(diff.restart().len(), usize::from(line.contains("needs a restart")), "{line}");
+    }
+}
+
+#[test]
+fn what_goes_is_named_first() {
+    let fewer = BASE.replace("name = \"to-b\"", "name = \"to-x\"").replace("[\"to-b\"]", "[\"to-x\"]");
+    let text = diff(&config(BASE), &config(&fewer)).to_string();
+    let expected = "~ network blue: tunnels +to-x -to-b\n- tunnel to-b\n+ tunnel to-x (192.0.2.1 to 192.0.2.2 on port 4789, uplink up0)";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn only_what_the_device_is_asks_for_opening_it_anew() {
+    let base = config(BASE);
+    let port = base.port("a1").unwrap();
+    let same = |change: fn(&mut Port)| {
+        let mut new = port.clone();
+        change(&mut new);
+        !must_reopen(port, &new)
+    };
+    assert!(same(|port| port.mtu = 1400));
+    assert!(same(|port| port.addresses.clear()));
+    assert!(same(|port| port.workers = Some(vec![])));
+    assert!(!same(|port| port.mac = None));
+    assert!(!same(|port| port.queues = 2));
+    assert!(!same(|port| port.kind = crate::config::Kind::Eth { device: "net_null0".into() }));
+    assert!(!same(|port| port.role = crate::config::Role::Uplink { gateway: None }));
+}
+
+#[test]
+fn the_order_of_sections_and_lists_does_not_count() {
+    let (head, networks) = BASE.split_at(BASE.find("[[network]]").unwrap());
+    let (networks, tunnel) = networks.split_at(networks.find("[[tunnel]]").unwrap());
+    let swapped = format!("[switch]\nname = \"n\"\n{tunnel}{networks}{}", head.replace("[switch]\nname = \"n\"\n", ""));
+    assert!(diff(&config(BASE), &config(&swapped)).is_empty());
+    assert_eq!(diff(&config(BASE), &config(&swapped)).to_string(), "no changes");
+}
+
+/// A configuration with some of many ports, tunnels and networks.
+fn some(ports: &[u8], tunnels: &[u8], mtu: u16) -> String {
+    let mut text = format!(
+        "[switch]\nname = \"n\"\n[[port]]\nname = \"up\"\nkind = \"eth\"\ndevice = \"net_null0\"\nrole = \"uplink\"\nmtu = {mtu}\naddresses = [\"192.0.2.1/24\"]\n"
+    );
+    for port in ports {
+        text += &format!("[[port]]\nname = \"p{port}\"\nkind = \"tap\"\nnetwork = \"blue\"\n");
+    }
+    for tunnel in tunnels {
+        let remote = u16::from(*tunnel) + 2;
+        text += &format!("[[tunnel]]\nname = \"t{tunnel}\"\nuplink = \"up\"\nremote = \"192.0.2.{remote}\"\n");
+    }
+    let names: Vec<String> = tunnels.iter().map(|tunnel| format!("\"t{tunnel}\"")).collect();
+    text + &format!("[[network]]\nname = \"blue\"\nvni = 7\ntunnels = [{}]\n", names.join(", "))
+}
+
+fn subset() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::btree_set(0..20u8, 0..8).prop_map(|set| set.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_configuration_differs_from_itself_in_nothing(ports in subset(), tunnels in subset(), mtu in 1000..2000u16) {
+        let config = config(&some(&ports, &tunnels, mtu));
+        prop_assert!(diff(&config, &config).is_empty());
+    }
+
+    #[test]
+    fn there_and_back_touch_the_same_objects(a in subset(), b in subset(), s in subset(), t in subset()) {
+        let (one, other) = (config(&some(&a, &s, 1500)), config(&some(&b, &t, 1500)));
+        let objects = |diff: &Diff| {
+            let mut names: Vec<String> = diff.changes().iter().map(|change| format!("{:?}", change.object)).collect();
+            names.sort();
+            names
+        };
+        let (there, back) = (diff(&one, &other), diff(&other, &one));
+        prop_assert_eq!(objects(&there), objects(&back));
+        prop_assert_eq!(there.is_empty(), a == b && s == t);
+    }
+}
