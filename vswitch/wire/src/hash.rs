@@ -54,6 +54,7 @@ mod tests {
         let hash = fold(&[1, 2], KEY);
         assert_ne!(hash, fold(&[2, 1], KEY));
         assert_ne!(hash, fold(&[1, 2, 0], KEY));
+        assert_ne!(fold(&[1], KEY), fold(&[1, 0], KEY), "a last word alone is no pair with a zero");
         assert_ne!(hash, fold(&[1, 2], HashKey([KEY.0[0] ^ 1, KEY.0[1]])));
         assert_ne!(hash, fold(&[1, 2], HashKey([KEY.0[0], KEY.0[1] ^ 1])));
         assert_ne!(fold(&[], KEY), fold(&[0], KEY));

@@ -302,6 +302,8 @@ mod tests {
     fn fragments_are_told_and_the_walk_ends_in_later_ones() {
         let first = upper(44, &[17, 0, 0, 1, 0, 0, 0, 1]).unwrap();
         assert!(first.is_fragment && first.fragment_offset == 0 && first.protocol == 17);
+        let atomic_inside = upper(44, &[44, 0, 0, 1, 0, 0, 0, 1, 17, 0, 0, 0, 0, 0, 0, 2]).unwrap();
+        assert!(atomic_inside.is_fragment && atomic_inside.offset == 16, "a second fragment header takes nothing back");
         // A later fragment whose payload looks like a truncated destination options header.
         let later = upper(44, &[60, 0, 0x05, 0xa8, 0, 0, 0, 1, 17, 255]).unwrap();
         assert_eq!(later, UpperLayer { protocol: 60, offset: 8, fragment_offset: 1448, is_fragment: true });
