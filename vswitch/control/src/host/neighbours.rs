@@ -191,9 +191,11 @@ impl Neighbours {
         self.changed |= entry.hear(next_hop, mac, claim, now);
     }
 
-    /// Sends the requests that are due; `send` gets each frame and the uplink it leaves by.
-    pub fn poll(&mut self, now: Duration, mut send: impl FnMut(PortId, &[u8])) {
-        for (next_hop, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.due <= now) {
+    /// Sends the requests that are due on uplinks that are `ready` (others wait); `send` gets each frame and the uplink
+    /// it leaves by.
+    pub fn poll(&mut self, now: Duration, ready: impl Fn(PortId) -> bool, mut send: impl FnMut(PortId, &[u8])) {
+        let due = |(next_hop, entry): &(&NextHop, &mut Entry)| entry.due <= now && ready(next_hop.uplink);
+        for (next_hop, entry) in self.entries.iter_mut().filter(due) {
             if entry.is_silent() {
                 log::warn!("next hop {} no longer answers", next_hop.address);
                 *entry = Entry::unknown(now);

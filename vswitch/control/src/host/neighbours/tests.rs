@@ -48,10 +48,14 @@ fn reply(mac: Mac) -> Vec<u8> {
 
 fn sent(neighbours: &mut Neighbours, now: Duration) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
-    neighbours.poll(now, |port, frame| {
-        assert_eq!(port, UPLINK);
-        frames.push(frame.to_vec());
-    });
+    neighbours.poll(
+        now,
+        |uplink| uplink == UPLINK,
+        |port, frame| {
+            assert_eq!(port, UPLINK);
+            frames.push(frame.to_vec());
+        },
+    );
     frames
 }
 
@@ -76,6 +80,13 @@ fn the_question_is_a_broadcast_arp_request_from_the_address_in_the_same_prefix()
 fn an_unknown_next_hop_is_asked_for_quickly_at_first_and_then_every_second() {
     let times: Vec<u64> = timeline(&mut resolver(), 0, 3700).into_iter().map(|(at, _)| at).collect();
     assert_eq!(times, [0, 200, 400, 600, 1600, 2600, 3600]);
+}
+
+#[test]
+fn nothing_is_asked_on_an_uplink_that_is_not_ready() {
+    let mut neighbours = resolver();
+    neighbours.poll(ms(0), |_| false, |_, _| panic!("asked"));
+    assert_eq!(sent(&mut neighbours, ms(300)).len(), 1, "the question has waited");
 }
 
 #[test]

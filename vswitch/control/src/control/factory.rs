@@ -1,0 +1,38 @@
+//! What control needs of whoever makes ports: DPDK and TAPs in the daemon, queues in memory in the simulator.
+
+use wire::Mac;
+
+use crate::config::Port;
+
+/// Opens, changes and closes the devices behind ports. Called on the control thread only; may make system calls.
+pub trait PortFactory {
+    /// One queue pair, to be held by a worker.
+    type Queue: frame::Port + Send;
+
+    /// Opens the device with as many queue pairs as the port has `queues`. The error is a sentence for the operator that
+    /// need not name the port.
+    fn open(&mut self, port: &Port) -> Result<Opened<Self::Queue>, String>;
+
+    /// Brings an open device from what `old` says to what `new` says without closing it: MTU, addresses. On error the
+    /// device is as it was.
+    fn change(&mut self, old: &Port, new: &Port) -> Result<(), String>;
+
+    /// Closes the device; `queues` are all its queue pairs.
+    fn close(&mut self, name: &str, queues: Vec<Self::Queue>);
+
+    /// Whether the device has a link.
+    fn link(&self, name: &str) -> api::Link;
+}
+
+/// A device just opened.
+#[derive(Debug)]
+pub struct Opened<Q> {
+    /// Its queue pairs, in order.
+    pub queues: Vec<Q>,
+    /// Its own MAC, where it has one.
+    pub mac: Option<Mac>,
+    /// Its MTU in octets.
+    pub mtu: u16,
+    /// What it is, for the log: driver, offloads.
+    pub detail: String,
+}

@@ -1,0 +1,253 @@
+//! Brings configurations into force and keeps the switch informed, sans-IO.
+//!
+//! [`Control`] owns the running configuration, the snapshot compiled from it, the open devices, the node's host stack and
+//! the mail to the workers. It waits for nothing: [`Control::tick`] is called every few milliseconds (and whenever frames
+//! for the node wait), takes what has come, and does what can be done now. The daemon and the simulator drive the same
+//! code; what differs is the [`PortFactory`] and who turns the workers.
+
+mod apply;
+mod desk;
+mod factory;
+mod open_port;
+mod request;
+mod show;
+mod stop;
+mod transaction;
+mod underlay;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use datapath::{Books, Order, PortId, Report, WorkerId};
+use frame::Pool;
+
+pub use desk::WorkerLink;
+pub use factory::{Opened, PortFactory};
+pub use request::Answer;
+pub use transaction::Ticket;
+
+use crate::{
+    compile::{Compiled, Facts, compile},
+    config::{self, Config, Name, Port, Role},
+    host::{Attachment, NextHop},
+};
+use desk::Desk;
+use open_port::OpenPort;
+use stop::Stopping;
+use transaction::{Plan, Transaction};
+use underlay::Underlay;
+
+/// What the daemon knows about itself, for `version`.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// The product's version.
+    pub version: String,
+    /// The commit it was built from.
+    pub git: Option<String>,
+    /// The DPDK in use.
+    pub dpdk: Option<String>,
+    /// The process.
+    pub pid: u32,
+}
+
+/// The control thread's whole state. Times are since an origin of the caller's choice, the same from which the workers'
+/// ticks are counted.
+pub struct Control<F: PortFactory> {
+    identity: Identity,
+    factory: F,
+    books: Books,
+    desks: Vec<Desk<F::Queue>>,
+    underlay: Underlay,
+    config: Config,
+    compiled: Compiled,
+    ports: BTreeMap<Name, OpenPort<F::Queue>>,
+    transaction: Option<Transaction>,
+    /// How the last transaction ended.
+    outcome: Option<(Ticket, Result<api::Applied, api::RpcError>)>,
+    tickets: u64,
+    stopping: Option<Stopping>,
+    started: Duration,
+    now: Duration,
+}
+
+impl<F: PortFactory> Control<F> {
+    /// Opens all ports of `config` and starts to bring it into force; [`Control::is_settled`] tells when it is.
+    ///
+    /// # Errors
+    /// A port that cannot be opened, by name; what was opened before it is closed again.
+    pub fn start(
+        identity: Identity,
+        config: Config,
+        factory: F,
+        workers: Vec<WorkerLink<F::Queue>>,
+        books: Books,
+        pool: Box<dyn Pool>,
+        now: Duration,
+    ) -> Result<Self, String> {
+        let nothing = Config { ports: Vec::new(), networks: Vec::new(), tunnels: Vec::new(), ..config.clone() };
+        let mut control = Control {
+            identity,
+            factory,
+            books,
+            desks: workers.into_iter().map(Desk::new).collect(),
+            underlay: Underlay::new(pool),
+            compiled: compile(&nothing, &Facts::default(), None),
+            config: nothing,
+            ports: BTreeMap::new(),
+            transaction: None,
+            outcome: None,
+            tickets: 0,
+            stopping: None,
+            started: now,
+            now,
+        };
+        control.apply(config).map_err(|error| error.message)?;
+        Ok(control)
+    }
+
+    /// The configuration in force (or on its way into force, once nothing can stop it).
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The generation of the newest snapshot.
+    pub fn generation(&self) -> u64 {
+        self.compiled.snapshot.generation
+    }
+
+    /// The factory, for whoever made it.
+    pub fn factory(&mut self) -> &mut F {
+        &mut self.factory
+    }
+
+    /// Whether no transaction is under way and every worker works by the newest snapshot.
+    pub fn is_settled(&self) -> bool {
+        self.transaction.is_none() && self.is_installed(self.generation())
+    }
+
+    /// Takes what has come since the last call, and does what can be done now. Never waits.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = now;
+        self.take_reports();
+        self.underlay.hear(&mut self.desks, now);
+        if self.stopping.is_none() {
+            let uplinks = self.ports.values().filter(|open| open.port.is_uplink() && open.is_served());
+            let served = uplinks.filter_map(|open| open.id).collect();
+            self.underlay.speak(&mut self.desks, &served, now);
+        }
+        self.advance_transaction();
+        self.advance_stop();
+        self.refresh();
+        self.desks.iter_mut().for_each(Desk::pump);
+    }
+
+    /// Whether a worker has said something, or a frame for the node itself waits: a reason to call [`Control::tick`] at
+    /// once.
+    pub fn has_work(&self) -> bool {
+        self.desks.iter().any(|desk| desk.link.wires.mail.has_mail() || !desk.link.wires.punts.is_empty())
+    }
+
+    fn take_reports(&mut self) {
+        for index in 0..self.desks.len() {
+            while let Some(report) = self.desks[index].report() {
+                if let Report::Detached { port, queue } = report {
+                    self.take_back(WorkerId(index as u8), port, queue);
+                }
+            }
+        }
+    }
+
+    fn take_back(&mut self, worker: WorkerId, port: PortId, mut queue: F::Queue) {
+        for open in self.ports.values_mut().filter(|open| open.id == Some(port)) {
+            match open.take_back(worker, queue) {
+                Ok(()) => return,
+                Err(back) => queue = back,
+            }
+        }
+        log::error!("worker {} gave back a queue of port {} that nobody had given to it", worker.0, port.0);
+    }
+
+    fn is_installed(&self, generation: u64) -> bool {
+        self.desks.iter().all(|desk| desk.installed >= generation)
+    }
+
+    /// Compiles the running configuration with what is known now, and gives it to the workers.
+    fn install(&mut self) {
+        self.compiled = compile(&self.config, &self.facts(), Some(&self.compiled));
+        let snapshot = Arc::new(self.compiled.snapshot.clone());
+        for desk in &mut self.desks {
+            desk.order(Order::Install(Arc::clone(&snapshot)));
+        }
+        self.name_ports();
+        let (uplinks, wanted) = (self.uplinks(), self.wanted());
+        self.underlay.configure(uplinks, &wanted, self.now);
+    }
+
+    /// A next hop was found, moved or fell silent: the workers need new outer headers. Not while a transaction or an
+    /// older snapshot is on its way; then it is made up for afterwards.
+    fn refresh(&mut self) {
+        let may = self.stopping.is_none() && self.is_settled();
+        if may && self.underlay.neighbours.take_changed() {
+            self.install();
+        }
+    }
+
+    /// Gives open ports the ids that the newest snapshot calls them by.
+    fn name_ports(&mut self) {
+        for (name, open) in &mut self.ports {
+            let id = self.compiled.port_id(name.as_str());
+            if let (None, Some(id)) = (open.id, id) {
+                open.id = Some(id);
+                open.base = show::port_total(&self.books, id);
+            }
+        }
+    }
+
+    /// What only run time knows of the configuration.
+    fn facts(&self) -> Facts {
+        let mut facts = Facts::default();
+        for (name, open) in &self.ports {
+            if let Some(mac) = open.mac {
+                facts.macs.insert(name.clone(), mac);
+            }
+        }
+        for (next_hop, mac) in self.underlay.neighbours.resolved() {
+            let uplink = self.ports.values().find(|open| open.id == Some(next_hop.uplink));
+            if let Some(uplink) = uplink {
+                facts.next_hops.insert((uplink.port.name.clone(), next_hop.address), mac);
+            }
+        }
+        facts
+    }
+
+    /// The node's uplinks, and the worker that sends for each.
+    fn uplinks(&self) -> BTreeMap<PortId, (Attachment, WorkerId)> {
+        let attachment = |port: &Port| {
+            let Role::Uplink { gateway } = port.role else { return None };
+            let open = self.ports.get(&port.name)?;
+            let (id, mac) = open.id.zip(open.mac)?;
+            let home = *self.compiled.snapshot.port(id)?.workers.first()?;
+            let addresses = port.addresses.iter().map(|own| (own.address(), own.prefix_bits())).collect();
+            Some((id, (Attachment { mac, mtu: port.mtu, addresses, gateway }, home)))
+        };
+        self.config.ports.iter().filter_map(attachment).collect()
+    }
+
+    /// The next hops that tunnels need and the configuration does not know.
+    fn wanted(&self) -> BTreeSet<NextHop> {
+        let next_hop = |tunnel: &config::Tunnel| {
+            if tunnel.next_hop_mac.is_some() {
+                return None;
+            }
+            let uplink = self.ports.get(&tunnel.uplink)?.id?;
+            Some(NextHop { uplink, address: config::next_hop(&self.config, tunnel)? })
+        };
+        self.config.tunnels.iter().filter_map(next_hop).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! `show_ports`.
+
+use api::{Link, PortKind, PortRole, PortRow, PortState, Ports, RpcError};
+use datapath::PortReading;
+
+use super::{Control, PortFactory};
+use crate::config::{Kind, Port, Role};
+
+impl<F: PortFactory> Control<F> {
+    pub(in crate::control) fn show_ports(&self) -> Result<Ports, RpcError> {
+        let reading = self.read_books()?;
+        let row = |port: &Port| {
+            let read = reading.ports.iter().find(|(other, _)| other.name == port.name).map(|(_, reading)| reading);
+            self.port_row(port, read.unwrap_or(&PortReading::default()))
+        };
+        Ok(Ports { ports: self.config.ports.iter().map(row).collect() })
+    }
+
+    fn port_row(&self, port: &Port, reading: &PortReading) -> PortRow {
+        let open = self.ports.get(&port.name);
+        let (device, netns, interface) = match &port.kind {
+            Kind::Eth { device } => (Some(device.clone()), None, None),
+            Kind::Tap { netns, interface } => (None, netns.as_ref().map(ToString::to_string), Some(interface.clone())),
+        };
+        let spec = open.and_then(|open| self.compiled.snapshot.port(open.id?));
+        PortRow {
+            name: port.name.to_string(),
+            kind: if device.is_some() { PortKind::Eth } else { PortKind::Tap },
+            role: if port.is_uplink() { PortRole::Uplink } else { PortRole::Access },
+            device,
+            netns,
+            interface,
+            mac: open.and_then(|open| open.mac).or(port.mac),
+            mtu: port.mtu,
+            addresses: port.addresses.iter().map(ToString::to_string).collect(),
+            state: self.port_state(port),
+            link: open.map_or(Link::Unknown, |_| self.factory.link(port.name.as_str())),
+            network: port.network().map(ToString::to_string),
+            workers: spec.map_or_else(Vec::new, |spec| spec.workers.iter().map(|worker| worker.0).collect()),
+            anti_spoof: matches!(port.role, Role::Access { anti_spoof: true, .. }),
+            rx_frames: reading.rx,
+            rx_octets: reading.rx_bytes,
+            tx_frames: reading.tx,
+            tx_octets: reading.tx_bytes,
+            dropped: reading.dropped_total(),
+            refused: reading.refused,
+            rx_missed: reading.rx_missed,
+            rx_no_buffer: reading.rx_no_buffer,
+            rx_errors: reading.rx_errors,
+            balanced: reading.balanced(),
+        }
+    }
+
+    fn port_state(&self, port: &Port) -> PortState {
+        match self.ports.get(&port.name) {
+            Some(open) if open.is_served() => PortState::Up,
+            Some(open) if self.transaction.is_some() && !open.is_leaving => PortState::Opening,
+            _ => PortState::Down,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `show_workers`.
+
+use api::{RpcError, WorkerRow, Workers};
+use datapath::WorkerReading;
+
+use super::{Control, PortFactory};
+use crate::control::desk::Desk;
+
+impl<F: PortFactory> Control<F> {
+    pub(in crate::control) fn show_workers(&self) -> Result<Workers, RpcError> {
+        let reading = self.read_books()?;
+        let rows = self.desks.iter().zip(&reading.workers);
+        Ok(Workers { workers: rows.map(|(desk, reading)| row(desk, reading)).collect() })
+    }
+}
+
+fn row<Q>(desk: &Desk<Q>, reading: &WorkerReading) -> WorkerRow {
+    let view = &desk.link.view;
+    WorkerRow {
+        worker: view.worker().0,
+        cpu: desk.link.cpu,
+        turns: reading.turns,
+        idle_turns: reading.idle_turns,
+        rx: reading.rx,
+        tx: reading.tx,
+        dropped: reading.dropped_total(),
+        handed: reading.handed,
+        taken: reading.taken,
+        flows: view.flows().count() as u64,
+        flows_max: view.flows_capacity() as u64,
+        macs: view.macs().count() as u64,
+        macs_max: view.macs_capacity() as u64,
+        flow_hits: reading.flow_hits,
+        flow_misses: reading.flow_misses,
+        flow_evicted: reading.flow_evicted,
+        flow_redecided: reading.flow_redecided,
+        flow_aged: reading.flow_aged,
+        mac_learned: reading.mac_learned,
+        mac_moved: reading.mac_moved,
+        mac_aged: reading.mac_aged,
+        mac_refused_network: reading.mac_refused_network,
+        mac_refused_table: reading.mac_refused_table,
+        mac_deltas_deferred: reading.mac_deltas_deferred,
+        lost: reading.lost,
+    }
+}

@@ -1,0 +1,96 @@
+//! One change of configuration on its way: what it opens, what it must close first, and how far it is.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::config::{Config, Kind, Name, Port};
+
+/// Names a transaction to whoever waits for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+/// A transaction under way.
+pub(super) struct Transaction {
+    pub(super) ticket: Ticket,
+    /// What it brings into force.
+    pub(super) target: Config,
+    pub(super) plan: Plan,
+    pub(super) stage: Stage,
+    /// The answer, once it is through.
+    pub(super) answer: api::Applied,
+    /// When it was last seen to advance, and whether a worker's delay was complained about since.
+    pub(super) since: Duration,
+    pub(super) is_overdue: bool,
+}
+
+/// How far a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Queues of devices that are in the way of new ones come back from the workers. It can still fail.
+    Vacating,
+    /// The workers take up the snapshot of that generation.
+    Installing(u64),
+    /// Queues go to, and come back from, the workers.
+    Settling,
+}
+
+/// What happens to devices. Ports that are in none of the lists are not touched.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// New, and nobody in the way.
+    pub(super) open_first: Vec<Port>,
+    /// Open ones that a new one cannot be opened beside: the same port anew, or a removed one with the same device.
+    pub(super) vacate: Vec<Port>,
+    /// New, and openable when `vacate` is closed.
+    pub(super) open_later: Vec<Port>,
+    /// Changed while open: as it was, as it shall be.
+    pub(super) change: Vec<(Port, Port)>,
+}
+
+/// What a port occupies outside of the switch: only one open device can have it.
+fn place(port: &Port) -> String {
+    match &port.kind {
+        Kind::Eth { device } => device.split(',').next().unwrap_or_default().to_owned(),
+        Kind::Tap { netns, interface } => format!("{netns:?} {interface}"),
+    }
+}
+
+impl Plan {
+    /// The plan that leads from the ports `old` to the ports `new`; `reopens` says which of both must be opened anew.
+    pub(super) fn new(old: &[Port], new: &[Port], reopens: impl Fn(&Port, &Port) -> bool) -> Plan {
+        let old_by_name: BTreeMap<&Name, &Port> = old.iter().map(|port| (&port.name, port)).collect();
+        let leaves = |port: &Port| match new.iter().find(|other| other.name == port.name) {
+            Some(other) => reopens(port, other),
+            None => true,
+        };
+        let leaving: BTreeMap<String, &Port> =
+            old.iter().filter(|port| leaves(port)).map(|port| (place(port), port)).collect();
+        let mut plan = Plan::default();
+        for port in new {
+            let same_name = old_by_name.get(&port.name).copied();
+            match same_name {
+                Some(before) if !reopens(before, port) => {
+                    if (before.mtu, &before.addresses) != (port.mtu, &port.addresses) {
+                        plan.change.push((before.clone(), port.clone()));
+                    }
+                }
+                _ => plan.add(port, same_name, leaving.get(&place(port)).copied()),
+            }
+        }
+        plan
+    }
+
+    /// Opens `port`, after whatever has its name or its place is closed.
+    fn add(&mut self, port: &Port, same_name: Option<&Port>, same_place: Option<&Port>) {
+        let in_the_way: Vec<&Port> = same_name.into_iter().chain(same_place).collect();
+        if in_the_way.is_empty() {
+            self.open_first.push(port.clone());
+            return;
+        }
+        self.open_later.push(port.clone());
+        for port in in_the_way {
+            if !self.vacate.iter().any(|other| other.name == port.name) {
+                self.vacate.push(port.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The node's own traffic: punted frames to the host stack and the resolver, their frames to the workers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use datapath::{Inject, PortId, WorkerId};
+use frame::Pool;
+
+use super::desk::Desk;
+use crate::host::{Attachment, Host, Neighbours, NextHop};
+
+/// Punted frames handled per worker and tick.
+const PUNTS_A_TICK: usize = 256;
+
+/// The host stack, the resolver, and the frames they use.
+pub(super) struct Underlay {
+    pub(super) neighbours: Neighbours,
+    host: Host,
+    pool: Box<dyn Pool>,
+    /// The worker that sends for each uplink.
+    homes: BTreeMap<PortId, WorkerId>,
+}
+
+impl Underlay {
+    pub(super) fn new(pool: Box<dyn Pool>) -> Underlay {
+        Underlay { neighbours: Neighbours::new(), host: Host::new(), pool, homes: BTreeMap::new() }
+    }
+
+    /// Makes `uplinks` (with the worker that sends for each) the node's uplinks and `wanted` the next hops to find.
+    pub(super) fn configure(
+        &mut self,
+        uplinks: BTreeMap<PortId, (Attachment, WorkerId)>,
+        wanted: &BTreeSet<NextHop>,
+        now: Duration,
+    ) {
+        self.homes = uplinks.iter().map(|(&port, (_, home))| (port, *home)).collect();
+        let attachments = uplinks.into_iter().map(|(port, (attachment, _))| (port, attachment)).collect();
+        self.host.configure(&attachments, now);
+        self.neighbours.configure(&attachments);
+        self.neighbours.want(wanted, now);
+    }
+
+    /// Hears what workers punted.
+    pub(super) fn hear<Q: Send>(&mut self, desks: &mut [Desk<Q>], now: Duration) {
+        desks.iter_mut().for_each(|desk| self.hear_one(desk, now));
+    }
+
+    /// Answers, and asks for next hops on those uplinks that workers serve.
+    pub(super) fn speak<Q: Send>(&mut self, desks: &mut [Desk<Q>], served: &BTreeSet<PortId>, now: Duration) {
+        let Underlay { neighbours, host, pool, homes } = self;
+        let mut send = |port: PortId, octets: &[u8]| {
+            let desk = homes.get(&port).and_then(|home| desks.get_mut(home.index()));
+            if !desk.is_some_and(|desk| inject(desk, &mut **pool, port, octets)) {
+                log::debug!("a frame of the node itself could not be sent: no buffer, or the worker is behind");
+            }
+        };
+        host.poll(now, &mut send);
+        neighbours.poll(now, |uplink| served.contains(&uplink), &mut send);
+    }
+
+    fn hear_one<Q: Send>(&mut self, desk: &mut Desk<Q>, now: Duration) {
+        for _ in 0..PUNTS_A_TICK {
+            let Some(punt) = desk.link.wires.punts.pop() else { return };
+            let octets = punt.frame.data();
+            self.neighbours.receive(punt.port, octets, now);
+            if let Err(refused) = self.host.receive(punt.port, octets) {
+                log::debug!("a frame of {} octets punted to the node: {refused}", octets.len());
+            }
+            self.pool.release_one(punt.frame);
+        }
+    }
+}
+
+/// Hands a frame of the node itself to a worker; `false` where there is no buffer or no room.
+fn inject<Q: Send>(desk: &mut Desk<Q>, pool: &mut dyn Pool, port: PortId, octets: &[u8]) -> bool {
+    let Some(mut frame) = pool.alloc() else { return false };
+    if !frame.write(octets) {
+        pool.release_one(frame);
+        return false;
+    }
+    match desk.link.wires.injects.push(Inject { port, frame }) {
+        Ok(()) => true,
+        Err(Inject { frame, .. }) => {
+            pool.release_one(frame);
+            false
+        }
+    }
+}
