@@ -30,9 +30,14 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
     }
     if asks && !console.ask(&format!("Apply {} to {}?", counted(plan.diff.len(), "change"), client.switch())) {
         console.remark("not applied");
-        return Ok(Exit::No);
+        return if console.json() { finish(&plan, false, console) } else { Ok(Exit::No) };
     }
-    let applied = transact(&file, false, client)?;
+    let applied = transact(&file, false, client).inspect_err(|failure| {
+        if matches!(failure, Failure::NoSwitch(_)) {
+            let again = format!("`millrace apply {} --dry-run`", file.name);
+            console.remark(&format!("whether it came into force is not known: {again} tells once the switch answers"));
+        }
+    })?;
     if applied.diff != plan.diff {
         console.remark("meanwhile something else was changed; what was applied is this:");
         show_plan(&applied.diff, false, console)?;
@@ -79,4 +84,61 @@ fn finish(applied: &Applied, in_force: bool, console: &mut Console) -> Result<Ex
         })?;
     }
     Ok(if in_force { Exit::Yes } else { Exit::No })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{client::tests::answered_by, console::tests::on_console};
+
+    /// What an operator sees who types `typed` when asked about one change, and how it ends.
+    fn with_operator(typed: &str, yes: bool, json: bool) -> (Exit, String, String) {
+        let mut client = answered_by(|request| match request {
+            Request::Apply { dry_run, .. } => Ok(Reply::Applied(Applied {
+                diff: vec![DiffLine { op: DiffOp::Added, text: "port a3".into() }],
+                generation: if dry_run { 1 } else { 2 },
+                applied: !dry_run,
+                warnings: vec![],
+            })),
+            _ => Err(api::RpcError::internal("apply asks for nothing else")),
+        });
+        let options = Apply { file: "a.toml".into(), dry_run: false, yes };
+        let file = Text { name: "a.toml".into(), text: String::new() };
+        let (exit, out, err) = on_console(Some(typed), json, |console| run(&options, file, &mut client, console));
+        (exit.unwrap(), out, err)
+    }
+
+    const QUESTION: &str = "Apply 1 change to node-a? [y/N] ";
+
+    #[test]
+    fn an_operator_is_asked_and_yes_applies() {
+        let (exit, out, err) = with_operator("y\n", false, false);
+        assert_eq!((exit, err.as_str()), (Exit::Yes, QUESTION));
+        assert_eq!(out, "+ port a3\napplied: generation 2 is in force\n");
+    }
+
+    #[test]
+    fn an_operator_who_does_not_say_yes_changes_nothing() {
+        for typed in ["", "\n", "n\n"] {
+            let (exit, out, err) = with_operator(typed, false, false);
+            assert_eq!((exit, out.as_str()), (Exit::No, "+ port a3\n"));
+            assert_eq!(err, format!("{QUESTION}not applied\n"));
+        }
+    }
+
+    #[test]
+    fn an_operator_who_said_yes_before_is_not_asked() {
+        assert_eq!(with_operator("", true, false).0, Exit::Yes);
+    }
+
+    #[test]
+    fn under_json_the_question_and_what_it_is_about_stay_off_the_answer() {
+        let remarked = format!("+ port a3\n{QUESTION}");
+        for (typed, expected, last) in [("y\n", Exit::Yes, ""), ("n\n", Exit::No, "not applied\n")] {
+            let (exit, out, err) = with_operator(typed, false, true);
+            assert_eq!((exit, err), (expected, format!("{remarked}{last}")));
+            let answer: Applied = serde_json::from_str(&out).unwrap();
+            assert_eq!((answer.applied, out.lines().count()), (expected == Exit::Yes, 1));
+        }
+    }
 }

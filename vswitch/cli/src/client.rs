@@ -39,6 +39,15 @@ impl Client {
     pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<Client, Failure> {
         let deadline = Instant::now() + timeout.unwrap_or(ANSWER);
         let stream = open(path, deadline).map_err(|error| unreachable(path, &error))?;
+        Client::greeted(stream, path, deadline, timeout)
+    }
+
+    fn greeted(
+        stream: UnixStream,
+        path: &Path,
+        deadline: Instant,
+        timeout: Option<Duration>,
+    ) -> Result<Client, Failure> {
         let hello = Hello::new("", "");
         let mut client = Client { path: path.to_owned(), stream, rest: Vec::new(), hello, last_id: 0, timeout };
         let line = client.read_line(deadline, HELLO_MAX)?;
@@ -181,4 +190,42 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
         ErrorKind::TimedOut => format!("the switch at {path} does not take connections; is it stopped?"),
         _ => format!("cannot connect to {path}: {error}"),
     })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use super::*;
+
+    /// A client of a switch `node-a` that answers by `answer`, over a socket pair.
+    pub(crate) fn answered_by(answer: impl Fn(Request) -> Result<Reply, RpcError> + Send + 'static) -> Client {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        thread::spawn(move || {
+            theirs.write_all(Hello::new("9.8.7", "node-a").encode().as_bytes()).unwrap();
+            for line in BufReader::new(theirs.try_clone().unwrap()).lines() {
+                let request = RpcRequest::decode(line.unwrap().as_bytes()).unwrap();
+                let response = RpcResponse { id: Some(request.id), outcome: answer(request.request) };
+                theirs.write_all(response.encode().as_bytes()).unwrap();
+            }
+        });
+        Client::greeted(ours, "pair".as_ref(), Instant::now() + ANSWER, None).unwrap()
+    }
+
+    #[test]
+    fn one_connection_answers_many_questions() {
+        let mut client = answered_by(|_| Ok(Reply::Ports(api::Ports::default())));
+        for _ in 0..3 {
+            assert_eq!(client.call(&Request::ShowPorts).unwrap(), Reply::Ports(api::Ports::default()));
+        }
+        assert_eq!((client.switch(), client.path()), ("node-a", Path::new("pair")));
+    }
+
+    #[test]
+    fn a_request_beyond_the_longest_line_is_not_sent() {
+        let mut client = answered_by(|_| Err(RpcError::internal("it was sent")));
+        let config = "\u{1}".repeat(LINE_MAX / 4);
+        let failure = client.call(&Request::Check { config, file: "f".into() }).unwrap_err().to_string();
+        assert!(failure.starts_with("the request is too long: "), "{failure}");
+    }
 }

@@ -53,7 +53,7 @@ fn request(what: &What) -> Request {
 fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) -> Result<(), Failure> {
     let numbers = if options.exact { Numbers::Exact } else { Numbers::Short };
     match reply {
-        Reply::Ports(ports) => console.say(&ports::table(ports, numbers).to_string()),
+        Reply::Ports(ports) => console.say(&ports::tables(ports, numbers)),
         Reply::Networks(networks) => console.say(&networks::table(networks, numbers).to_string()),
         Reply::Macs(macs) => {
             console.say(&macs::table(macs, numbers).to_string())?;

@@ -1,11 +1,15 @@
-//! `show ports`.
+//! `show ports`: two tables, what they are and what went through them.
 
 use api::{Link, PortRow, Ports};
 
 use super::grid::{Grid, Lean::Left, Lean::Right, joined, or_dash};
 use crate::quantity::{Numbers, count, octets};
 
-pub(super) fn table(ports: &Ports, numbers: Numbers) -> Grid {
+pub(super) fn tables(ports: &Ports, numbers: Numbers) -> String {
+    format!("{}\n\n{}", nature(ports), traffic(ports, numbers))
+}
+
+fn nature(ports: &Ports) -> Grid {
     let mut grid = Grid::new([
         ("PORT", Left),
         ("ROLE", Left),
@@ -16,6 +20,28 @@ pub(super) fn table(ports: &Ports, numbers: Numbers) -> Grid {
         ("MTU", Right),
         ("WORKERS", Left),
         ("GUARD", Left),
+        ("ADDRESSES", Left),
+    ]);
+    for port in &ports.ports {
+        grid.row([
+            port.name.clone(),
+            port.role.name().into(),
+            state(port),
+            or_dash(port.network.as_ref()),
+            place(port),
+            or_dash(port.mac),
+            port.mtu.to_string(),
+            joined(&port.workers),
+            if port.anti_spoof { "on" } else { "off" }.into(),
+            joined(&port.addresses),
+        ]);
+    }
+    grid
+}
+
+fn traffic(ports: &Ports, numbers: Numbers) -> Grid {
+    let mut grid = Grid::new([
+        ("PORT", Left),
         ("RX", Right),
         ("RX-OCTETS", Right),
         ("TX", Right),
@@ -28,14 +54,6 @@ pub(super) fn table(ports: &Ports, numbers: Numbers) -> Grid {
         let device_lost = port.rx_missed.saturating_add(port.rx_no_buffer).saturating_add(port.rx_errors);
         grid.row([
             port.name.clone(),
-            port.role.name().into(),
-            state(port),
-            or_dash(port.network.as_ref()),
-            place(port),
-            or_dash(port.mac),
-            port.mtu.to_string(),
-            joined(&port.workers),
-            if port.anti_spoof { "on" } else { "off" }.into(),
             count(port.rx_frames, numbers),
             octets(port.rx_octets, numbers),
             count(port.tx_frames, numbers),
@@ -87,7 +105,7 @@ mod tests {
             interface: Some("eth0".into()),
             mac: "02:00:00:00:0a:01".parse().ok(),
             mtu: 1450,
-            addresses: vec![],
+            addresses: vec!["10.0.0.1/8".into(), "fd00::1/64".into()],
             state: PortState::Up,
             link: Link::Up,
             network: Some("blue".into()),
@@ -107,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_one_line() {
-        let text = table(&Ports { ports: vec![port()] }, Numbers::Short).to_string();
-        let line: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
-        let expected = "a1 access up blue tap:pod-a1/eth0 02:00:00:00:0a:01 1450 0,1 on 12.3k 4.56 MB 1 64 B 2 0 18.4E";
-        assert_eq!(line.join(" "), expected);
+    fn a_port_is_one_line_in_both_tables() {
+        let text = tables(&Ports { ports: vec![port()] }, Numbers::Short);
+        let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(line(1), "a1 access up blue tap:pod-a1/eth0 02:00:00:00:0a:01 1450 0,1 on 10.0.0.1/8,fd00::1/64");
+        assert_eq!(line(4), "a1 12.3k 4.56 MB 1 64 B 2 0 18.4E");
     }
 
     #[test]

@@ -94,8 +94,6 @@ fn a_refused_configuration_is_a_no_with_one_line_a_problem() {
     let switch = FakeSwitch::answering(|_| {
         Err(RpcError::config_refused(&[problem(2, Some("did you mean `blue`?")), problem(9, None)]))
     });
-    let ran = switch.run(&["apply", &Directory::new().write("node.toml", "")]);
-    assert_eq!(ran.code, 1, "the directory is gone, so the file is: {ran:?}");
     let files = Directory::new();
     let ran = switch.run(&["apply", &files.write("node.toml", "")]);
     let expected = "millrace: the switch refuses this configuration\n\
@@ -118,6 +116,20 @@ fn a_transaction_that_fails_says_why_and_is_a_no() {
     let ran = switch.run(&["apply", &files.write("node.toml", "")]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("port a3 cannot be opened: no namespace `pod-a3`"), "{ran:?}");
+}
+
+#[test]
+fn a_switch_that_dies_during_a_transaction_leaves_it_open_and_says_so() {
+    let switch = FakeSwitch::answering(|request| match request {
+        Request::Apply { dry_run: true, .. } => Ok(Reply::Applied(Applied { diff: diff(), ..Applied::default() })),
+        _ => panic!("the thread of the switch ends, and with it the connection"),
+    });
+    let files = Directory::new();
+    let name = files.write("node.toml", "");
+    let ran = switch.run(&["apply", &name]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains(&format!("whether it came into force is not known: `millrace apply {name} --dry-run`")));
+    assert!(ran.err.contains("closed the connection without an answer"), "{ran:?}");
 }
 
 #[test]
