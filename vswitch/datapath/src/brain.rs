@@ -137,7 +137,7 @@ impl Brain {
 
     /// A sender whose FDB entry has gone must be learned again, so its next frame is decided anew.
     fn source_known(&self, network: NetworkId, key: &FlowKey, recipe: &Recipe) -> bool {
-        matches!(recipe, Recipe::Drop(_)) || self.fdb.lookup(network, key.src()).is_some()
+        recipe.is_refusal() || self.fdb.lookup(network, key.src()).is_some()
     }
 }
 
@@ -146,7 +146,7 @@ impl Scopes {
     fn compare(&mut self, old: &Snapshot, new: &Snapshot, epoch: u32) {
         for (place, scope) in self.members.iter_mut().enumerate().take(new.members.len().max(old.members.len())) {
             let id = MemberId(place as u32);
-            if old.member(id).is_none() {
+            if !is_same_member(old, new, id) {
                 scope.born_at = epoch;
             }
             if member_stamp(old, id) != member_stamp(new, id) {
@@ -166,6 +166,18 @@ impl Scopes {
         let born_at = self.members.get(member.index()).map_or(0, |scope| scope.born_at);
         snapshot.member(member).is_some() && !after(born_at, changed_at)
     }
+}
+
+/// Whether an id means in both snapshots who it meant: a member that went to another network, or whose id was given to
+/// somebody else, is a new one, and MACs learned behind the old one must not lead there.
+fn is_same_member(old: &Snapshot, new: &Snapshot, id: MemberId) -> bool {
+    let (Some(old), Some(new)) = (old.member(id), new.member(id)) else { return false };
+    let same_side = match (&old.kind, &new.kind) {
+        (MemberKind::Local { port: old }, MemberKind::Local { port: new }) => old == new,
+        (MemberKind::Vtep { .. }, MemberKind::Vtep { .. }) => true,
+        _ => false,
+    };
+    old.network == new.network && same_side
 }
 
 /// What must be equal in two snapshots for decisions about a member to stay: its own generation and its port's.

@@ -143,6 +143,19 @@ impl Recipe {
         }
     }
 
+    /// Whether the frames are refused before anything is learned from them: they say nothing about where their source is.
+    pub fn is_refusal(self) -> bool {
+        use Cause::{PortUnknown, SourceMacInvalid, SpoofUnverifiable, SpoofedAddress, SpoofedMac, SpoofedNeighbour};
+        match self {
+            Recipe::Drop(DropReason::Other(cause)) => matches!(
+                cause,
+                PortUnknown | SourceMacInvalid | SpoofUnverifiable | SpoofedAddress | SpoofedMac | SpoofedNeighbour
+            ),
+            Recipe::Drop(DropReason::Malformed(_)) => true,
+            Recipe::Forward(_) | Recipe::Flood(_) => false,
+        }
+    }
+
     /// The recipe stored as `word`. What no encoder wrote drops its frames visibly.
     #[inline]
     pub fn decode(word: u32) -> Recipe {

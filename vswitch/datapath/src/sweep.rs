@@ -10,17 +10,15 @@ use crate::{
     Snapshot,
     brain::{Brain, Scopes},
     feature::learn,
-    flow::FlowKey,
+    flow::{FlowKey, Recipe},
     tally::Tally,
     wiring::{FdbDelta, Peer},
 };
 
 /// Ticks in which each table is walked once: one second.
 const PASS_TICKS: u32 = 10;
-/// Buckets (of eight slots) looked at in one turn, of each table.
-const BUDGET: u32 = 16;
-/// Slots of a bucket, in both tables.
-const BUCKET: usize = 8;
+/// Slots looked at in one turn, of each table.
+const BUDGET: u32 = 128;
 /// Static entries put in place in one turn.
 const STATICS_BUDGET: usize = 64;
 
@@ -37,15 +35,15 @@ pub(crate) struct Sweeper {
 #[derive(Default)]
 struct Walk {
     cursor: u32,
-    /// Buckets this walk may still look at before the next tick.
+    /// Slots this walk may still look at before the next tick.
     credit: u32,
 }
 
 impl Walk {
     fn earn(&mut self, slots: usize, ticks: u32) {
-        let buckets = (slots / BUCKET) as u32;
-        let due = buckets.div_ceil(PASS_TICKS).saturating_mul(ticks);
-        self.credit = self.credit.saturating_add(due).min(buckets);
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX);
+        let due = slots.div_ceil(PASS_TICKS).saturating_mul(ticks);
+        self.credit = self.credit.saturating_add(due).min(slots);
     }
 
     fn spend(&mut self) -> u32 {
@@ -93,8 +91,9 @@ impl Sweeper {
             let quiet = now.since(entry.last_seen());
             match snapshot.member(key.ingress()) {
                 Some(member) if quiet <= idle => {
-                    // An active flow keeps the MAC of its sender alive: hits themselves never touch the FDB.
-                    if quiet <= PASS_TICKS + 1 {
+                    // An active flow keeps the MAC of its sender alive: hits themselves never touch the FDB. Frames that
+                    // are refused are not their sender's.
+                    if quiet <= PASS_TICKS + 1 && !Recipe::decode(entry.recipe()).is_refusal() {
                         fdb.touch(member.network, key.src(), key.ingress(), entry.last_seen());
                     }
                     Sweep::Keep
