@@ -78,7 +78,11 @@ impl World {
     fn wrap(&mut self, outer: &Outer, inner: &[u8]) -> Vec<u8> {
         let reserved = if self.dice.chance(10) { 0xff } else { 0 };
         let source_port = 49_152 + self.dice.below(16_384) as u16;
-        let mut datagram = craft::udp(source_port, outer.udp_port, &craft::vxlan(outer.vni, reserved, inner));
+        let mut tunnel = craft::vxlan(outer.vni, reserved, inner);
+        if self.dice.chance(2) {
+            tunnel[0] &= !0x08; // no VNI
+        }
+        let mut datagram = craft::udp(source_port, outer.udp_port, &tunnel);
         match self.dice.below(10) {
             0..4 => craft::seal_udp(&mut datagram, outer.remote, outer.local),
             4 => datagram[7] ^= 1, // no longer "no checksum"
