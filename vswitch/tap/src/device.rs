@@ -69,7 +69,7 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
             .map_err(|source| address_refused(&place, address, prefix, source))?;
     }
     if config.up {
-        kernel::set_up(socket.as_fd(), name).map_err(failed("setting the interface up"))?;
+        kernel::set_up(socket.as_fd(), index).map_err(failed("setting the interface up"))?;
     }
     let control = TapControl { socket: Arc::new(socket), index, place, buffer_len: None };
     Ok(TapDevice { queue, control, mtu: config.mtu })
@@ -116,6 +116,12 @@ impl TapControl {
     /// The interface's index in its namespace.
     pub fn index(&self) -> i32 {
         self.index
+    }
+
+    /// Whether the interface is up (or was set down inside its namespace); `None` where somebody deleted it.
+    pub fn is_up(&self) -> Option<bool> {
+        let flags = kernel::flags(self.socket.as_fd(), self.index).ok()?;
+        Some(flags & libc::IFF_UP as i16 != 0)
     }
 
     /// Sets the interface's MTU in octets. Works after a rename; fails where the interface is gone.

@@ -55,21 +55,32 @@ pub(crate) fn set_mac(socket: BorrowedFd<'_>, name: &str, mac: [u8; 6]) -> io::R
 
 /// Sets the MTU in octets of the interface with this index, whatever it is called by now.
 pub(crate) fn set_mtu(socket: BorrowedFd<'_>, index: c_int, mtu: u16) -> io::Result<()> {
-    let mut request = request_for("")?;
-    request.ifr_ifru.ifru_ifindex = index;
-    ioctl(socket, libc::SIOCGIFNAME, &mut request)?;
+    let mut request = request_by_index(socket, index)?;
     request.ifr_ifru.ifru_mtu = c_int::from(mtu);
     ioctl(socket, libc::SIOCSIFMTU, &mut request)
 }
 
-/// Sets the interface up.
-pub(crate) fn set_up(socket: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-    let mut request = request_for(name)?;
+/// Sets the interface with this index up.
+pub(crate) fn set_up(socket: BorrowedFd<'_>, index: c_int) -> io::Result<()> {
+    let mut request = request_by_index(socket, index)?;
+    request.ifr_ifru.ifru_flags = flags(socket, index)? | libc::IFF_UP as i16;
+    ioctl(socket, libc::SIOCSIFFLAGS, &mut request)
+}
+
+/// The `IFF_` flags of the interface with this index.
+pub(crate) fn flags(socket: BorrowedFd<'_>, index: c_int) -> io::Result<i16> {
+    let mut request = request_by_index(socket, index)?;
     ioctl(socket, libc::SIOCGIFFLAGS, &mut request)?;
     // SAFETY: SIOCGIFFLAGS filled in the flags, an integer.
-    let flags = unsafe { request.ifr_ifru.ifru_flags };
-    request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
-    ioctl(socket, libc::SIOCSIFFLAGS, &mut request)
+    Ok(unsafe { request.ifr_ifru.ifru_flags })
+}
+
+/// A request about the interface with this index, under its present name.
+fn request_by_index(socket: BorrowedFd<'_>, index: c_int) -> io::Result<libc::ifreq> {
+    let mut request = request_for("")?;
+    request.ifr_ifru.ifru_ifindex = index;
+    ioctl(socket, libc::SIOCGIFNAME, &mut request)?;
+    Ok(request)
 }
 
 /// An otherwise zeroed request about the interface `name`.

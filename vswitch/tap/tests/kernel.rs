@@ -216,8 +216,10 @@ fn an_interface_set_down_refuses_frames_and_takes_them_again_when_up() {
         pool.release(&mut burst);
     }
     assert!(!port.is_gone());
+    assert_eq!(port.control().is_up(), Some(false));
     assert!(ns.run("ip link set eth0 up").status.success());
     assert_eq!(offer(&mut port, &mut pool, 60).frames, 1);
+    assert_eq!(port.control().is_up(), Some(true));
     drop(port);
     assert_eq!(pool.used(), 0);
 }
@@ -233,6 +235,7 @@ fn a_deleted_interface_is_noticed_and_refuses_everything() {
     }
     assert_eq!(offer(&mut port, &mut pool, 60).refused, 1);
     assert!(port.is_gone());
+    assert_eq!(port.control().is_up(), None);
     assert!(port.set_mtu(1300).is_err());
     drop(port);
     assert_eq!(pool.used(), 0);
