@@ -171,7 +171,8 @@ fn is_over(entry: &FdbEntry, snapshot: &Snapshot, scopes: &Scopes, now: Tick) ->
 
 /// Tells the other workers of a MAC learned here: each while it is active, and whoever missed a delta in any case.
 fn remind(entry: &FdbEntry, now: Tick, tally: &mut Tally, peers: &mut [Option<Peer>]) {
-    let active = now.since(entry.last_seen) <= PASS_TICKS + 1;
+    // A hit reaches the FDB by one walk and is told by the next.
+    let active = now.since(entry.last_seen) <= 2 * PASS_TICKS + 1;
     let delta = FdbDelta { network: entry.network, mac: entry.mac, member: entry.member, seen: entry.last_seen };
     for peer in peers.iter_mut().flatten().filter(|peer| active || peer.passes_behind > 0) {
         learn::tell_one(&delta, tally, peer);
