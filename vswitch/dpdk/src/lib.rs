@@ -14,11 +14,14 @@
 //!
 //! # What has been run, and what has not
 //!
-//! Run by the tests of this room, without hugepages: `net_null`, `net_ring`, `net_pcap`; by the smoke tests also
+//! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, and, as root,
 //! `net_af_packet`. Never run for want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, and
 //! whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's documentation
-//! and nothing else. `net_af_packet` waits in the kernel when its tx ring is full (`poll` without a timeout, in DPDK
-//! 22.11), against the promise of [`frame::Port::tx_burst`]: it is for demonstrations, not for traffic.
+//! and nothing else.
+//!
+//! `net_af_packet` is for demonstrations, not for traffic, and breaks two promises that this room cannot mend: it may
+//! wait in the kernel (`poll` without a timeout) when its tx ring is full, and what the kernel drops because the rx ring
+//! is full appears in no counter of DPDK 22.11. Interfaces in front of it need their tx checksum offload and TSO off.
 
 mod affinity;
 mod chatter;
