@@ -30,7 +30,7 @@ clean_capture() {
     expect "VXLAN frames of VNI $3 captured" \
         "$("${read[@]}" -Y "$ours && vxlan.vni == $3" 2>/dev/null | wc -l)" -gt 0
     bad=$("${read[@]}" -Y "$ours && (_ws.malformed || !vxlan || vxlan.vni != $3 || ip.checksum.status == 0 \
-        || tcp.checksum.status == 0 || udp.checksum.status == 0 || udp.srcport < 49152)" 2>/dev/null)
+        || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || udp.srcport < 49152)" 2>/dev/null)
     [[ -z $bad ]] || die "tshark objects to: $bad"
 }
 
