@@ -1,9 +1,17 @@
 //! What two sections may not both have: MACs and addresses on one segment, VNIs, interfaces, devices.
 
-use super::{
-    Kind, Name, Network, error::Errors, file::Network as SaidNetwork, port::Draft, reference::Unique, section::Section,
-};
+use std::collections::HashMap;
+
 use toml::Spanned;
+
+use super::{
+    Cidr, Kind, Name, Netns, Network,
+    error::{Errors, Span},
+    file::Network as SaidNetwork,
+    port::Draft,
+    reference::Unique,
+    section::Section,
+};
 
 /// Objects to ports that are in each other's way.
 ///
@@ -17,41 +25,52 @@ pub(super) fn ports(drafts: &[Draft], errors: &mut Errors) {
         if let (Some(mac), Some(text)) = (port.mac, &said.mac)
             && let Some(other) = macs.claim((segment, mac), &port.name)
         {
-            check.refuse(
-                "mac",
-                &text.span(),
-                format!("is the MAC of port `{other}` too"),
-                where_unique(segment, "MAC"),
-            );
+            let problem = format!("is the MAC of port `{other}` too");
+            check.refuse("mac", &text.span(), problem, where_unique(segment, "MAC"));
         }
         for text in &said.addresses {
-            let Ok(own) = text.get_ref().parse::<super::Cidr>() else { continue };
-            if let Some(other) =
-                addresses.claim((segment, own.address()), &port.name).filter(|other| **other != port.name)
-            {
-                let hint = where_unique(segment, "address");
-                check.refuse("addresses", &text.span(), format!("is an address of port `{other}` too"), hint);
+            let Ok(own) = text.get_ref().parse::<Cidr>() else { continue };
+            let other = addresses.claim((segment, own.address()), &port.name);
+            // The same address twice on one port is reported where its list is read.
+            if let Some(other) = other.filter(|other| **other != port.name) {
+                let problem = format!("is an address of port `{other}` too");
+                check.refuse("addresses", &text.span(), problem, where_unique(segment, "address"));
             }
         }
-        let (place, key, span) = match &port.kind {
-            Kind::Tap { netns, interface } => {
-                let text = said.interface.as_ref().unwrap_or(&said.name);
-                let key = if said.interface.is_some() { "interface" } else { "name" };
-                ((netns.as_ref(), interface.as_str()), key, text.span())
-            }
-            Kind::Eth { device } => {
-                let own = device.split(',').next().unwrap_or_default();
-                ((None, own), "device", said.device.as_ref().map_or(draft.said.span(), Spanned::span))
-            }
-        };
-        if let Some(other) = places.claim((key == "device", place), &port.name) {
-            let problem = format!("is taken by port `{other}`");
-            let hint = if key == "device" {
-                "a port has a device of its own"
-            } else {
-                "one interface of a name in a namespace"
+        let (place, key, span) = place(draft);
+        if let Some(other) = places.claim(place, &port.name) {
+            let hint = match place {
+                Place::Device(_) => "a port has a device of its own",
+                Place::Interface(..) => "one interface of a name in a namespace",
             };
-            check.refuse(key, &span, problem, hint);
+            check.refuse(key, &span, format!("is taken by port `{other}`"), hint);
+        }
+    }
+}
+
+/// What a port occupies outside of the switch.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place<'d> {
+    /// A PCI address, or the name of a virtual device.
+    Device(&'d str),
+    /// A namespace, and the name of an interface there.
+    Interface(Option<&'d Netns>, &'d str),
+}
+
+/// What a port occupies, and the key that says so.
+fn place<'d>(draft: &'d Draft) -> (Place<'d>, &'static str, Span) {
+    let said = draft.said.get_ref();
+    match &draft.port.kind {
+        Kind::Tap { netns, interface } => {
+            let place = Place::Interface(netns.as_ref(), interface);
+            match &said.interface {
+                Some(text) => (place, "interface", text.span()),
+                None => (place, "name", said.name.span()),
+            }
+        }
+        Kind::Eth { device } => {
+            let name = device.split(',').next().unwrap_or_default();
+            (Place::Device(name), "device", said.device.as_ref().map_or(draft.said.span(), Spanned::span))
         }
     }
 }
@@ -65,13 +84,13 @@ fn where_unique(segment: Option<&Name>, what: &str) -> String {
 
 /// Objects to networks with the same VNI.
 pub(super) fn vnis(networks: &[Network], said: &[Spanned<SaidNetwork>], errors: &mut Errors) {
+    let sections: HashMap<&str, _> = said.iter().map(|said| (said.get_ref().name.get_ref().as_str(), said)).collect();
     let mut vnis = Unique::new();
     for network in networks {
         let Some(other) = vnis.claim(network.vni, &network.name).filter(|other| **other != network.name) else {
             continue;
         };
-        let section = said.iter().rfind(|said| network.name == said.get_ref().name.get_ref().as_str());
-        let Some(section) = section else { continue };
+        let Some(section) = sections.get(network.name.as_str()) else { continue };
         let mut check = Section::named(errors, "network", &section.get_ref().name, section);
         let at = section.get_ref().vni.span();
         check.refuse("vni", &at, format!("is the VNI of network `{other}` too"), "a VNI for each network");

@@ -145,9 +145,13 @@ impl<'a> Errors<'a> {
 /// `text` on one line, cut to a length that fits a message.
 pub(super) fn shorten(text: &str) -> String {
     const CHARS_MAX: usize = 60;
-    let mut short: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
-    // escape_debug is for control characters; quotes may stay as they are.
-    short = short.replace("\\\"", "\"").replace("\\'", "'");
+    let mut short = String::new();
+    for char in text.chars().take(CHARS_MAX) {
+        match char.is_control() {
+            true => short.extend(char.escape_default()),
+            false => short.push(char),
+        }
+    }
     if text.chars().nth(CHARS_MAX).is_some() {
         short.push('…');
     }

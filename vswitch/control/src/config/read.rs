@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, errors: &mut Errors) -> File {
     let (table, objections) = DeTable::parse_recoverable(text);
     if !objections.is_empty() {
         for objection in objections {
-            errors.add(&objection.span().unwrap_or(0..0), one_line(objection.message()));
+            grammar(text, &objection.span().unwrap_or(0..0), objection.message(), errors);
         }
         return file;
     }
@@ -50,6 +50,19 @@ pub(super) fn read(text: &str, errors: &mut Errors) -> File {
         }
     }
     file
+}
+
+/// Says what TOML objects to. The usual mistake is text without quotes, which TOML takes for a broken number.
+fn grammar(text: &str, at: &Span, message: &str, errors: &mut Errors) {
+    let source = errors.source(at);
+    let message = if source.is_empty() { one_line(message) } else { format!("{} at `{source}`", one_line(message)) };
+    let before = text.get(..at.start).unwrap_or_default().trim_end_matches([' ', '\t']);
+    let is_bare = text.get(at.start..).unwrap_or_default().starts_with(char::is_alphabetic);
+    if is_bare && before.ends_with(['=', ',']) {
+        errors.hint(at, message, "text stands in quotes");
+    } else {
+        errors.add(at, message);
+    }
 }
 
 /// A section that exists once.
@@ -135,6 +148,8 @@ fn report(title: &str, path: &[String], at: &Span, message: &str, errors: &mut E
         let key = path.last().map(String::as_str).unwrap_or_default();
         let source = errors.source(at);
         errors.hint(at, format!("`{key} = {source}` in {place} is of the wrong kind"), kind(expected));
+    } else if let Some(key) = path.last() {
+        errors.add(at, format!("`{key} = {}` in {place}: {}", errors.source(at), one_line(message)));
     } else {
         errors.add(at, format!("{place}: {}", one_line(message)));
     }
@@ -169,7 +184,8 @@ fn unknown_section(unknown: &str, span: &Span, value: &Spanned<DeValue>, errors:
     let unknown = super::error::shorten(unknown);
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) => {
-            let hint = advice(&unknown, SECTIONS.into_iter(), "the sections are");
+            let known = SECTIONS.into_iter();
+            let hint = if errors.is_full() { String::new() } else { advice(&unknown, known, "the sections are") };
             errors.hint(span, format!("unknown section [{unknown}]"), hint);
         }
         _ => errors.hint(span, format!("`{unknown}` stands in no section"), "write it below [switch] or another"),

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::{
     Name,
-    error::{Errors, Span},
+    error::{Errors, Span, shorten},
     file::{File, Text},
     read::advice,
     section::Section,
@@ -44,8 +44,13 @@ impl<'f> Names<'f> {
         let mut places: HashMap<&str, Span> = HashMap::new();
         for name in names {
             if let Some(first) = places.get(name.get_ref().as_str()) {
-                let hint = format!("the first is on line {}", errors.line(first));
-                errors.hint(&name.span(), format!("two {kind}s are named `{}`", name.get_ref()), hint);
+                // Finding a line costs; beyond the last error shown nobody would see it.
+                let hint = if errors.is_full() {
+                    String::new()
+                } else {
+                    format!("the first is on line {}", errors.line(first))
+                };
+                errors.hint(&name.span(), format!("two {kind}s are named `{}`", shorten(name.get_ref())), hint);
                 continue;
             }
             places.insert(name.get_ref(), name.span());
@@ -66,7 +71,7 @@ impl<'f> Names<'f> {
     }
 
     fn advice(&self, text: &Spanned<String>) -> String {
-        let mut known: Vec<&str> = self.places.keys().copied().collect();
+        let mut known: Vec<&str> = self.places.keys().copied().filter(|name| name.parse::<Name>().is_ok()).collect();
         known.sort_unstable();
         if known.is_empty() {
             return format!("there is no [[{}]]", self.kind);

@@ -36,6 +36,11 @@ impl<'e, 'a> Section<'e, 'a> {
         Section { errors, title, span: section.span() }
     }
 
+    /// How the section is called in messages.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// Objects to a value.
     pub(super) fn refuse(&mut self, key: &str, at: &Span, problem: impl Display, hint: impl Into<String>) {
         let message = self.phrase(key, at, problem);
@@ -102,7 +107,7 @@ impl<'e, 'a> Section<'e, 'a> {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("one of {}", known.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")),
             };
-            self.refuse(key, &text.span(), "is not a word it takes", hint);
+            self.refuse(key, &text.span(), "is unknown", hint);
         }
         found.map(|(_, meaning)| *meaning)
     }

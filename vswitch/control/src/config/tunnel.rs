@@ -132,16 +132,17 @@ fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, chec
 fn remote(text: &Text, ports: &HashMap<&str, &Port>, check: &mut Section) -> Option<IpAddr> {
     let remote = check.address("remote", text)?;
     let uplinks = || ports.values().filter(|port| port.is_uplink());
-    let problem = if let Some(own) = uplinks().find(|port| port.has_address(remote)) {
-        format!("is our own address, on uplink `{}`", own.name)
+    let hint = "the address of the other VTEP";
+    if let Some(own) = uplinks().find(|port| port.has_address(remote)) {
+        check.refuse("remote", &text.span(), format!("is our own address, on uplink `{}`", own.name), hint);
     } else if uplinks().any(|port| port.addresses.iter().any(|own| own.is_broadcast(remote))) {
-        "is a broadcast address".to_owned()
+        check.refuse("remote", &text.span(), "is a broadcast address", hint);
     } else if remote.is_ipv6() && !IPV6_UNDERLAY {
-        "is an IPv6 address; IPv6 underlay is not supported yet".to_owned()
+        let problem = "is an IPv6 address: IPv6 underlay is not supported yet";
+        check.refuse("remote", &text.span(), problem, "the IPv4 address of the other VTEP");
     } else {
         return Some(remote);
-    };
-    check.refuse("remote", &text.span(), problem, "the address of the other VTEP");
+    }
     None
 }
 
