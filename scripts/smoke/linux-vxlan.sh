@@ -61,7 +61,9 @@ for workers in 1 2; do
     clean_capture "$WORK/wire.pcap" 4789 1
     clean_capture "$WORK/wire.pcap" 8472 4096
 
-    in_ns linux bridge fdb show dev vx1 | grep -q "^02:00:00:00:01:01 dst 192.0.2.1" || die "Linux did not learn m1"
+    # Into a variable: `grep -q` in a pipe would end `bridge` early, which counts as a failure.
+    fdb=$(in_ns linux bridge fdb show dev vx1)
+    grep -q "^02:00:00:00:01:01 dst 192.0.2.1" <<<"$fdb" || die "Linux did not learn m1 but: $fdb"
     learned "$(mac_of k1)" >/dev/null || die "Millrace did not learn k1"
     iperf_tcp m1 k1 10.0.1.2
     echo "TCP to Linux: $RESULT Mbit/s"
