@@ -1,0 +1,91 @@
+//! A turn never allocates: neither in the steady state nor on misses, floods, learning, drops, punts and aging.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+mod rig;
+
+use std::sync::Arc;
+
+use datapath::{Order, PortId, Report};
+use frame::HeapPool;
+use rig::*;
+use table::Tick;
+use wire::Mac;
+
+/// A switch by the picture whose ports receive these packets, and turns with everything installed.
+fn allocations(packets: [Vec<Vec<u8>>; PORTS.len()], turns: u32, ticks_a_turn: u32) -> u64 {
+    let mut heap = HeapPool::new(4096, 2048);
+    let stock = Stock::new(2048, &mut heap);
+    let size = Size::default();
+    let (mut all, mut wires, books) = workers::<ScriptPort, Stock>(size, &stock);
+    let (worker, wires) = (&mut all[0], &mut wires[0]);
+    let mut snapshot = picture();
+    snapshot.ports.iter_mut().flatten().for_each(|port| port.workers = vec![datapath::WorkerId(0)]);
+    wires.mail.send(Order::Install(Arc::new(snapshot))).map_err(|_| ()).unwrap();
+    worker.turn(Tick(1));
+    for (port, packets) in PORTS.into_iter().zip(packets) {
+        let queue = ScriptPort::new(packets, 12, stock.clone());
+        wires.mail.send(Order::Attach { port: PortId(port), queue }).map_err(|_| ()).unwrap();
+    }
+    let mut release = stock.clone();
+    let measured = allocation_counter::measure(|| {
+        for turn in 0..turns {
+            worker.turn(Tick(2 + turn * ticks_a_turn));
+            while let Some(punt) = wires.punts.pop() {
+                frame::Pool::release_one(&mut release, punt.frame);
+            }
+        }
+    });
+    let reading = books.read(datapath::WorkerId(0), &[]).unwrap().0;
+    assert!(reading.balanced() && reading.rx > u64::from(turns), "{reading:?}");
+    assert_eq!(frame::Pool::available(&stock), 2048, "all frames are back on the shelf");
+    while let Some(report) = wires.mail.recv() {
+        drop::<Report<ScriptPort>>(report);
+    }
+    stock.clear(&mut heap);
+    measured.count_total
+}
+
+/// One packet of every station to every other.
+fn all_pairs(stations: std::ops::Range<u8>) -> Vec<Vec<u8>> {
+    stations.clone().flat_map(|a| stations.clone().map(move |b| udp_frame(b, a, a, 64))).collect()
+}
+
+#[test]
+fn the_counter_counts() {
+    let measured = allocation_counter::measure(|| drop(std::hint::black_box(vec![1u8; 100])));
+    assert_eq!(measured.count_total, 1);
+}
+
+#[test]
+fn a_turn_in_the_steady_state_allocates_nothing() {
+    let tunnelled = |(a, b)| Tunnelled::default().around(&udp_frame(a, b, b, 64));
+    let packets = [
+        vec![tunnelled((1, 9)), tunnelled((2, 9))],
+        vec![udp_frame(2, 1, 1, 64), udp_frame(9, 1, 1, 64)],
+        vec![udp_frame(1, 2, 2, 64), udp_frame(9, 2, 2, 64)],
+        vec![udp_frame(1, 3, 3, 64)],
+        vec![],
+    ];
+    assert_eq!(allocations(packets, 500, 1), 0);
+}
+
+#[test]
+fn misses_floods_moves_and_aging_allocate_nothing() {
+    let many: Vec<_> = (0..200).flat_map(|n| [plain(n, 255 - n), udp_frame(n, 255 - n, n, 1400)]).collect();
+    let moved = all_pairs(1..60);
+    let tunnelled: Vec<_> = all_pairs(1..40).iter().map(|inner| Tunnelled::default().around(inner)).collect();
+    assert_eq!(allocations([tunnelled, moved, many.clone(), all_pairs(3..5), many], 2000, 3), 0);
+}
+
+#[test]
+fn drops_punts_and_malformed_frames_allocate_nothing() {
+    let whole = Tunnelled::default().around(&udp_frame(1, 9, 9, 64));
+    let cut: Vec<_> = (1..whole.len()).map(|len| whole[..len].to_vec()).collect();
+    let mut for_us = arp(50, 50);
+    for_us[..6].copy_from_slice(&UPLINK_MAC.octets());
+    let spoofed = vec![udp_frame(1, 3, 7, 64), arp(3, 7), plain(1, 7), arp(3, 3)];
+    let odd = vec![plain(1, 0), ethernet(Mac::BROADCAST, Mac::BROADCAST, 0x0800, &[0; 20]), udp_frame(1, 2, 2, 1490)];
+    let uplink = [cut, vec![for_us; 4]].concat();
+    assert_eq!(allocations([uplink, odd.clone(), odd, spoofed, vec![plain(8, 9)]], 1000, 1), 0);
+}

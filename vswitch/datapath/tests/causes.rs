@@ -1,0 +1,128 @@
+//! Every cause of a drop is provoked once, and exactly its counter says so.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+mod rig;
+
+use std::{collections::HashSet, sync::Arc};
+
+use datapath::{Cause, DropReason, Order, PortId, Report, WorkerId};
+use frame::HeapPool;
+use rig::*;
+use table::Tick;
+use wire::Mac;
+
+/// A cause, the switch it takes, how to provoke it, and how many frames that costs.
+type Case = (Cause, Size, fn(&mut Rig), u64);
+
+const USUAL: Size = Size { workers: 1, frames: 8192, depth: 4096, flows: 1024, macs: 1024 };
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    (Cause::PortUnknown, USUAL, |rig| { rig.attach(9, 0); rig.send(9, &plain(2, 1)) }, 1),
+    (Cause::SourceMacInvalid, USUAL, |rig| rig.send(1, &ethernet(mac(2), Mac::BROADCAST, 0x88b5, &[0; 46])), 1),
+    (Cause::SpoofedMac, USUAL, |rig| rig.send(3, &plain(1, 7)), 1),
+    (Cause::SpoofedAddress, USUAL, |rig| rig.send(3, &udp_frame(1, 3, 7, 10)), 1),
+    (Cause::SpoofedNeighbour, USUAL, |rig| rig.send(3, &arp(3, 7)), 1),
+    (Cause::SpoofUnverifiable, USUAL, |rig| rig.send(3, &ethernet(mac(1), mac(3), 0x8100, &[0, 1, 0x81, 0, 0, 1, 0x81, 0, 0, 1, 8, 0])), 1),
+    (Cause::ReservedMac, USUAL, |rig| rig.send(1, &ethernet(Mac::new([1, 0x80, 0xc2, 0, 0, 0]), mac(1), 0x88cc, &[0; 46])), 1),
+    (Cause::SamePort, USUAL, |rig| { rig.send(1, &plain(99, 8)); rig.send(1, &plain(8, 1)) }, 1),
+    (Cause::SplitHorizon, USUAL, vtep_to_vtep, 1),
+    (Cause::FloodNobody, USUAL, flood_alone, 1),
+    (Cause::MtuExceeded, USUAL, |rig| { shorten(rig, 2); rig.send(1, &udp_frame(2, 1, 1, 400)) }, 1),
+    (Cause::MtuExceededUnderlay, USUAL, |rig| rig.send(1, &udp_frame(2, 1, 1, 1440)), 1),
+    (Cause::NextHopUnresolved, USUAL, |rig| rig.send(4, &plain(1, 4)), 1),
+    (Cause::UplinkOtherMac, USUAL, |rig| rig.send(0, &Tunnelled { dst_mac: mac(77), ..Tunnelled::default() }.around(&plain(1, 9))), 1),
+    (Cause::UplinkOtherAddress, USUAL, |rig| rig.send(0, &Tunnelled { local: [192, 0, 2, 9], ..Tunnelled::default() }.around(&plain(1, 9))), 1),
+    (Cause::UplinkProtocol, USUAL, |rig| rig.send(0, &ethernet(UPLINK_MAC, mac(200), 0x0800, &ipv4(REMOTE, LOCAL, 47, &[0; 20]))), 1),
+    (Cause::UplinkUdpPort, USUAL, |rig| rig.send(0, &Tunnelled { udp_port: 4790, ..Tunnelled::default() }.around(&plain(1, 9))), 1),
+    (Cause::UnknownVtep, USUAL, |rig| rig.send(0, &Tunnelled { remote: [192, 0, 2, 66], ..Tunnelled::default() }.around(&plain(1, 9))), 1),
+    (Cause::UnknownVni, USUAL, |rig| rig.send(0, &Tunnelled { vni: 9, ..Tunnelled::default() }.around(&plain(1, 9))), 1),
+    // A flood from port 1 goes to three members: the frame itself and two copies.
+    (Cause::OutOfFrames, Size { frames: 1, ..USUAL }, |rig| rig.send(1, &plain(99, 1)), 2),
+    (Cause::TxRefused, Size { depth: 1, ..USUAL }, |rig| { rig.send(1, &plain(99, 1)); rig.send(1, &plain(99, 1)) }, 3),
+    (Cause::TxUnserved, USUAL, |rig| { rig.order(0, Order::Detach { port: PortId(2) }); rig.send(1, &plain(99, 1)) }, 1),
+    (Cause::HandoffFull, Size { workers: 2, ..USUAL }, |rig| overrun_the_other(rig, 1024 + 76), 76),
+    (Cause::PuntFull, USUAL, |rig| ask_the_node(rig, 256 + 5), 5),
+];
+
+/// A third VTEP's frame to a station that is behind the second.
+fn vtep_to_vtep(rig: &mut Rig) {
+    rig.change(|snapshot, _| {
+        snapshot.members.push(vtep(0, 7, SILENT, true));
+        snapshot.networks[0] = network(7, &[1, 2, 3, 4, 7]);
+        hear(&mut snapshot.vteps, SILENT, 7, 7);
+    });
+    rig.send(0, &Tunnelled::default().around(&plain(1, 9)));
+    rig.send(0, &Tunnelled { remote: SILENT, ..Tunnelled::default() }.around(&plain(9, 8)));
+}
+
+fn flood_alone(rig: &mut Rig) {
+    rig.change(|snapshot, stamp| {
+        let mut alone = network(7, &[1]);
+        alone.as_mut().unwrap().generation = stamp;
+        snapshot.networks[0] = alone;
+    });
+    rig.send(1, &plain(99, 1));
+}
+
+/// Lets only short frames out by a port.
+fn shorten(rig: &mut Rig, port: usize) {
+    rig.change(|snapshot, stamp| {
+        let port = snapshot.ports[port].as_mut().unwrap();
+        (port.frame_max, port.generation) = (100, stamp);
+    });
+}
+
+/// Sends so many frames to a port of the second worker while that does not turn.
+fn overrun_the_other(rig: &mut Rig, frames: usize) {
+    rig.send(2, &plain(1, 2));
+    (0..frames).for_each(|_| assert!(rig.peers[&1].send(&plain(2, 1))));
+    (0..frames).for_each(|_| drop(rig.turn_one(0)));
+    assert_eq!(rig.total().handed - rig.total().taken, 1024, "the ring is full");
+}
+
+/// Asks for the node's MAC so many times while nobody takes the questions.
+fn ask_the_node(rig: &mut Rig, times: usize) {
+    (0..times).for_each(|_| rig.send(0, &arp(9, 9)));
+}
+
+#[test]
+fn each_cause_counts_under_its_own_name_and_no_other() {
+    for &(cause, size, provoke, frames) in CASES {
+        let mut rig = Rig::new(size);
+        provoke(&mut rig);
+        assert_eq!(rig.drops(), [(cause.name(), frames)].into(), "{}", cause.name());
+        rig.assert_at_rest();
+    }
+}
+
+#[test]
+fn the_cases_are_all_causes_there_are() {
+    let cases: HashSet<Cause> = CASES.iter().map(|case| case.0).chain([Cause::NoHeadroom]).collect();
+    assert_eq!(cases, Cause::ALL.iter().copied().collect(), "NoHeadroom has a test of its own");
+}
+
+#[test]
+fn a_frame_without_room_for_the_outer_header_is_dropped_and_its_copies_are_not() {
+    let mut heap = HeapPool::new(64, 2048);
+    let stock = Stock::new(16, &mut heap);
+    let (mut all, mut wires, books) = workers::<ScriptPort, Stock>(USUAL, &stock);
+    let (worker, mail) = (&mut all[0], &mut wires[0].mail);
+    assert!(mail.send(Order::Install(Arc::new(picture()))).is_ok());
+    worker.turn(Tick(1));
+    let queue = ScriptPort::new(vec![], 1, stock.clone());
+    assert!(mail.send(Order::Attach { port: PortId(0), queue }).is_ok());
+    worker.turn(Tick(1));
+    let queue = ScriptPort::new(vec![plain(99, 1)], 1, stock.clone()).crowded(49);
+    assert!(mail.send(Order::Attach { port: PortId(1), queue }).is_ok());
+    worker.turn(Tick(1));
+    let reading = books.read(WorkerId(0), &[]).unwrap().0;
+    // Ports 2 and 3 are not attached; the frame itself was on its way into the tunnel.
+    assert_eq!(reading.dropped[DropReason::from(Cause::NoHeadroom).index()], 1);
+    assert!(reading.balanced() && reading.rx == 1, "{reading:?}");
+    while let Some(report) = mail.recv() {
+        drop::<Report<ScriptPort>>(report);
+    }
+    stock.clear(&mut heap);
+}

@@ -1,0 +1,83 @@
+//! Frames, octet by octet.
+
+use wire::{Mac, Vni};
+
+use super::{LOCAL, REMOTE, UPLINK_MAC};
+
+/// The MAC of the station with that number.
+pub(crate) const fn mac(number: u8) -> Mac {
+    Mac::new([2, 0, 0, 0, 0, number])
+}
+
+/// The address of the station with that number.
+pub(crate) const fn address(number: u8) -> [u8; 4] {
+    [10, 0, 0, number]
+}
+
+/// An Ethernet frame.
+pub(crate) fn ethernet(dst: Mac, src: Mac, ethertype: u16, payload: &[u8]) -> Vec<u8> {
+    [&dst.octets()[..], &src.octets(), &ethertype.to_be_bytes(), payload].concat()
+}
+
+/// A frame between two stations that says nothing.
+pub(crate) fn plain(dst: u8, src: u8) -> Vec<u8> {
+    ethernet(mac(dst), mac(src), 0x88b5, &[0; 46])
+}
+
+/// An IPv4 packet between two addresses.
+pub(crate) fn ipv4(src: [u8; 4], dst: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0];
+    packet[2..4].copy_from_slice(&((20 + payload.len()) as u16).to_be_bytes());
+    packet.extend_from_slice(&[src, dst].concat());
+    let words = packet.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
+    let sum: u32 = words.sum();
+    let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+    packet.extend_from_slice(payload);
+    packet
+}
+
+/// A UDP packet of station `src` with the source address of `claims`.
+pub(crate) fn udp_frame(dst: u8, src: u8, claims: u8, len: usize) -> Vec<u8> {
+    let datagram = udp(4000, 5000, &vec![0; len]);
+    ethernet(mac(dst), mac(src), 0x0800, &ipv4(address(claims), address(dst), 17, &datagram))
+}
+
+/// A UDP datagram without checksum.
+pub(crate) fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
+    let len = (8 + payload.len()) as u16;
+    [&src.to_be_bytes()[..], &dst.to_be_bytes(), &len.to_be_bytes(), &[0, 0], payload].concat()
+}
+
+/// A broadcast ARP request of station `src` that claims to be `claims`.
+pub(crate) fn arp(src: u8, claims: u8) -> Vec<u8> {
+    let sender = [&mac(src).octets()[..], &address(claims)].concat();
+    let packet = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &sender, &[0; 6], &address(99)].concat();
+    ethernet(Mac::BROADCAST, mac(src), 0x0806, &packet)
+}
+
+/// What surrounds a tunnelled frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Tunnelled {
+    pub(crate) dst_mac: Mac,
+    pub(crate) remote: [u8; 4],
+    pub(crate) local: [u8; 4],
+    pub(crate) udp_port: u16,
+    pub(crate) vni: u32,
+}
+
+impl Default for Tunnelled {
+    fn default() -> Tunnelled {
+        Tunnelled { dst_mac: UPLINK_MAC, remote: REMOTE, local: LOCAL, udp_port: 4789, vni: 7 }
+    }
+}
+
+impl Tunnelled {
+    /// A VXLAN packet with `inner` in it.
+    pub(crate) fn around(&self, inner: &[u8]) -> Vec<u8> {
+        let [a, b, c] = Vni::new(self.vni).unwrap().octets();
+        let tunnel = [&[8, 0, 0, 0, a, b, c, 0][..], inner].concat();
+        let packet = ipv4(self.remote, self.local, 17, &udp(50_000, self.udp_port, &tunnel));
+        ethernet(self.dst_mac, mac(200), 0x0800, &packet)
+    }
+}

@@ -1,0 +1,102 @@
+//! The snapshot most tests start from.
+//!
+//! Network 0 (VNI 7): access ports 1, 2 and 3 (members 1, 2, 3), a tunnel by uplink 0 (member 4) and another whose next
+//! hop is not known (member 5, in network 1 with port 4 as member 6). Port 3 may only be station 3. Port 0 is the uplink.
+
+use std::net::IpAddr;
+
+use datapath::{Guard, Member, MemberKind, Network, PortId, PortSpec, Role, Snapshot, VtepKey, VtepTable, WorkerId};
+use table::{MemberId, NetworkId};
+use wire::{Mac, OuterParams, OuterTemplate, Vni};
+
+use super::{address, mac};
+
+/// All ports of the picture, the uplink first.
+pub(crate) const PORTS: [u16; 5] = [0, 1, 2, 3, 4];
+/// The uplink's MAC.
+pub(crate) const UPLINK_MAC: Mac = Mac::new([2, 0xee, 0, 0, 0, 1]);
+/// Our address on it.
+pub(crate) const LOCAL: [u8; 4] = [192, 0, 2, 1];
+/// The other VTEP's.
+pub(crate) const REMOTE: [u8; 4] = [192, 0, 2, 2];
+/// The silent VTEP's.
+pub(crate) const SILENT: [u8; 4] = [192, 0, 2, 3];
+/// Ticks after which networks forget a MAC.
+pub(crate) const AGE_TICKS: u32 = 100;
+
+/// A port.
+pub(crate) fn port(role: Role, worker: u8) -> Option<PortSpec> {
+    Some(PortSpec { generation: 1, role, frame_max: 1514, workers: vec![WorkerId(worker)] })
+}
+
+/// An access port of that member that may send anything.
+pub(crate) fn access(member: u32, worker: u8) -> Option<PortSpec> {
+    port(Role::Access { member: MemberId(member), guard: Guard::default() }, worker)
+}
+
+/// A member behind a port.
+pub(crate) fn local(network: u16, port: u16) -> Option<Member> {
+    Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Local { port: PortId(port) } })
+}
+
+/// A member behind a tunnel to `remote`, resolved or not.
+pub(crate) fn vtep(network: u16, vni: u32, remote: [u8; 4], resolved: bool) -> Option<Member> {
+    let params = OuterParams {
+        dst_mac: mac(200),
+        src_mac: UPLINK_MAC,
+        src: LOCAL.into(),
+        dst: remote.into(),
+        udp_dst: 4789,
+        ttl: 64,
+        tos: 0,
+        df: true,
+        checksum: false,
+        vni: Vni::new(vni).unwrap(),
+    };
+    let outer = resolved.then(|| OuterTemplate::new(&params).unwrap());
+    Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Vtep { uplink: PortId(0), outer } })
+}
+
+/// A network with these members.
+pub(crate) fn network(vni: u32, members: &[u32]) -> Option<Network> {
+    Some(Network {
+        generation: 1,
+        vni: Vni::new(vni).unwrap(),
+        macs_max: 1000,
+        age_ticks: AGE_TICKS,
+        members: members.iter().copied().map(MemberId).collect(),
+        statics: Vec::new(),
+    })
+}
+
+/// Lets a VTEP send frames of a network.
+pub(crate) fn hear(vteps: &mut VtepTable, remote: [u8; 4], vni: u32, member: u32) {
+    let [local, remote] = [LOCAL, remote].map(IpAddr::from);
+    let sender = VtepKey { uplink: PortId(0), local, remote, udp_port: 4789 };
+    vteps.insert(sender, Vni::new(vni).unwrap(), MemberId(member));
+}
+
+/// The snapshot described above. With two workers, ports 0, 1 and 3 are the first's, 2 and 4 the second's.
+pub(crate) fn picture() -> Snapshot {
+    let bound = Guard { macs: Some(vec![mac(3)]), addresses: Some(vec![address(3).into()]) };
+    let guarded = port(Role::Access { member: MemberId(3), guard: bound }, 0);
+    let uplink = port(Role::Uplink { mac: UPLINK_MAC, addresses: vec![LOCAL.into()] }, 0);
+    let mut vteps = VtepTable::default();
+    hear(&mut vteps, REMOTE, 7, 4);
+    hear(&mut vteps, SILENT, 8, 5);
+    Snapshot {
+        generation: 1,
+        ports: vec![uplink, access(1, 0), access(2, 1), guarded, access(6, 1)],
+        networks: vec![network(7, &[1, 2, 3, 4]), network(8, &[5, 6])],
+        members: vec![
+            None,
+            local(0, 1),
+            local(0, 2),
+            local(0, 3),
+            vtep(0, 7, REMOTE, true),
+            vtep(1, 8, SILENT, false),
+            local(1, 4),
+        ],
+        vteps,
+    }
+}
