@@ -1,2 +1,163 @@
-//! The switch.
-fn main() {}
+//! `millraced`, the switch: puts the rooms together.
+//!
+//! Start order: arguments, configuration, signals, control socket, DPDK, pool, workers, ports. Stop order: ports come
+//! back from the workers and are closed, threads end, the socket goes, DPDK goes. `service.rs` is the loop in between.
+#![deny(unsafe_code)]
+
+mod arguments;
+mod factory;
+mod idle;
+mod memory;
+mod os;
+mod port;
+mod service;
+mod socket;
+mod workers;
+
+use std::{
+    fs,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use api::Hello;
+use clap::Parser;
+use control::{
+    config::{self, Admin, Config, Placement},
+    control::{Control, Identity, WorkerLink},
+};
+use datapath::{Books, Worker, WorkerConfig, connect};
+use dpdk::{Eal, EalConfig, Pool};
+use log::{error, info, warn};
+use table::Tick;
+use wire::HashKey;
+
+use crate::{
+    arguments::Arguments, factory::Factory, idle::Policy, memory::Plan, port::AnyPort, service::Service,
+    socket::ControlSocket, workers::Workers,
+};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const GIT: &str = env!("MILLRACE_GIT");
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    env_logger::Builder::new().filter_level(arguments.log).parse_default_env().init();
+    match run(&arguments.config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            message.lines().for_each(|line| error!("{line}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(file: &Path) -> Result<(), String> {
+    let start = Instant::now();
+    let config = load(file)?;
+    info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
+    let asked_to_stop = stop_signals()?;
+    let hello = Hello::new(VERSION, config.switch.name.as_str());
+    let socket = ControlSocket::listen(&config.switch.socket, admins(&config), hello).map_err(|e| e.to_string())?;
+    let plan = memory::plan(&config.memory)?;
+    let eal = start_eal(&config, plan)?;
+    let pool =
+        Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, None).map_err(|e| e.to_string())?;
+    let books = Books::create(config.switch.name.as_str(), config.workers.count()).map_err(|e| e.to_string())?;
+    let (workers, links) = make_workers(&config, plan, &pool, &books)?;
+    let idle = match config.workers.idle {
+        config::Idle::Busy => Policy::Busy,
+        config::Idle::Adaptive => Policy::Adaptive,
+    };
+    let factory = Factory::new(eal.clone(), pool.clone());
+    let identity = Identity {
+        version: VERSION.to_owned(),
+        git: Some(GIT.to_owned()),
+        dpdk: Some(dpdk::version()),
+        pid: std::process::id(),
+    };
+    let pages = if plan.hugepages { "hugepages" } else { "4 KiB pages" };
+    info!("{} frames of {} octets on {pages}, {} worker(s)", config.memory.frames, config.memory.buffer, workers.len());
+    let control = Control::start(identity, config, factory, links, books, Box::new(pool), start.elapsed())?;
+    let workers =
+        Workers::start(workers, idle, start, &eal).map_err(|error| format!("cannot start a thread: {error}"))?;
+    Service::new(control, socket, workers, start, asked_to_stop).run()
+}
+
+fn load(file: &Path) -> Result<Config, String> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot read it: {error}"))?;
+    let config = config::load(&text, &name)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    Ok(config)
+}
+
+fn stop_signals() -> Result<Arc<AtomicBool>, String> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|e| format!("cannot handle signals: {e}"))?;
+    }
+    Ok(flag)
+}
+
+/// The user numbers that may use the control socket.
+fn admins(config: &Config) -> Vec<u32> {
+    let number = |admin: &Admin| match admin {
+        Admin::Own => Some(os::user_id()),
+        Admin::Uid(uid) => Some(*uid),
+        Admin::User(name) => {
+            let uid = os::user_named(name);
+            if uid.is_none() {
+                warn!("[switch] admins: there is no user `{name}` on this machine");
+            }
+            uid
+        }
+    };
+    config.switch.admins.iter().filter_map(number).collect()
+}
+
+fn start_eal(config: &Config, plan: Plan) -> Result<Eal, String> {
+    let eal = EalConfig {
+        cpu: None,
+        hugepages: plan.hugepages,
+        memory_mib: plan.memory_mib,
+        no_pci: !Path::new("/sys/bus/pci/devices").exists(),
+        file_prefix: Some(format!("millrace-{}-{}", config.switch.name, std::process::id())),
+        // What matters of a failure is in the error itself; the rest is for whoever asks for it.
+        log_level: if log::max_level() >= log::LevelFilter::Debug { log::max_level() } else { log::LevelFilter::Error },
+        extra: config.memory.eal.clone(),
+    };
+    Eal::init(&eal).map_err(|error| error.to_string())
+}
+
+/// A worker of the daemon, the CPU for it, and control's link to it.
+type Made = (Vec<(workers::DaemonWorker, Option<usize>)>, Vec<WorkerLink<AnyPort>>);
+
+fn make_workers(config: &Config, plan: Plan, pool: &Pool, books: &Books) -> Result<Made, String> {
+    let cpus: Vec<Option<usize>> = match &config.workers.placement {
+        Placement::LastCpu => vec![os::allowed_cpus().last().copied()],
+        Placement::Cpus(cpus) => cpus.iter().map(|&cpu| Some(usize::from(cpu))).collect(),
+        Placement::Unpinned(count) => vec![None; usize::from(*count)],
+    };
+    let (ends, controls) = connect(cpus.len());
+    let hash_key = HashKey::random();
+    let mut made = (Vec::new(), Vec::new());
+    for (((id, cpu), end), wires) in config.workers.ids().zip(cpus).zip(ends).zip(controls) {
+        let worker = WorkerConfig {
+            id,
+            switch: config.switch.name.to_string(),
+            flows_max: config.tables.flows_max as usize,
+            macs_max: config.tables.macs_max as usize,
+            flow_idle_ticks: config.tables.flow_idle_s * Tick::PER_SECOND,
+            hash_key,
+            huge: plan.hugepages,
+        };
+        let worker = Worker::new(&worker, end, pool.clone(), books.clone()).map_err(|error| error.to_string())?;
+        made.1.push(WorkerLink { wires, view: worker.view(), cpu: cpu.map(|cpu| cpu as u32) });
+        made.0.push((worker, cpu));
+    }
+    Ok(made)
+}

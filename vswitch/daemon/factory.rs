@@ -1,0 +1,115 @@
+//! Opens and closes the devices behind ports, for control.
+
+use std::collections::HashMap;
+
+use api::Link;
+use control::{
+    config::{Kind, Port},
+    control::{Opened, PortFactory},
+};
+use dpdk::{Eal, EthConfig, EthDevice, Pool};
+use tap::{Netns, TapConfig, TapControl};
+use wire::Mac;
+
+use crate::port::AnyPort;
+
+/// What stays with control while workers hold the queue pairs.
+enum Device {
+    Eth(EthDevice),
+    Tap(TapControl),
+}
+
+/// Makes ports from DPDK devices and TAPs, all with frames of one pool.
+pub(crate) struct Factory {
+    eal: Eal,
+    pool: Pool,
+    devices: HashMap<String, Device>,
+}
+
+impl Factory {
+    pub(crate) fn new(eal: Eal, pool: Pool) -> Factory {
+        Factory { eal, pool, devices: HashMap::new() }
+    }
+
+    fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
+        let config = EthConfig {
+            queues: port.queues,
+            rx_descriptors: control::config::ETH_DESCRIPTORS,
+            tx_descriptors: control::config::ETH_DESCRIPTORS,
+            mtu: Some(port.mtu),
+            pool: self.pool.clone(),
+            // An uplink is one station; an access port has everything behind the guest's bridge behind it.
+            promiscuous: !port.is_uplink(),
+        };
+        let (device, queues) = EthDevice::open(&self.eal, device, &config).map_err(|error| error.to_string())?;
+        let opened = Opened {
+            queues: queues.into_iter().map(AnyPort::Eth).collect(),
+            mac: Some(Mac::new(device.mac())),
+            mtu: device.mtu(),
+            detail: format!("{}, driver {}", device.name(), device.driver()),
+        };
+        Ok((Device::Eth(device), opened))
+    }
+
+    fn open_tap(&self, config: TapConfig) -> Result<(Device, Opened<AnyPort>), String> {
+        let mtu = config.mtu;
+        let queue = tap::open(config, self.pool.clone()).map_err(|error| error.to_string())?;
+        let control = queue.control();
+        let detail = control.place().to_string();
+        let opened = Opened { queues: vec![AnyPort::Tap(queue)], mac: None, mtu, detail };
+        Ok((Device::Tap(control), opened))
+    }
+}
+
+fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapConfig, String> {
+    Ok(TapConfig {
+        netns: netns.map(Netns::new).transpose().map_err(|error| error.to_string())?,
+        interface: interface.to_owned(),
+        mac: port.mac.map(Mac::octets),
+        mtu: port.mtu,
+        addresses: port.addresses.iter().map(|own| (own.address(), own.prefix_bits())).collect(),
+        up: true,
+    })
+}
+
+impl PortFactory for Factory {
+    type Queue = AnyPort;
+
+    fn open(&mut self, port: &Port) -> Result<Opened<AnyPort>, String> {
+        let (device, opened) = match &port.kind {
+            Kind::Eth { device } => self.open_eth(port, device)?,
+            Kind::Tap { netns, interface } => {
+                let netns = netns.as_ref().map(|netns| netns.path().to_string_lossy().into_owned());
+                self.open_tap(tap_config(port, netns.as_deref(), interface)?)?
+            }
+        };
+        self.devices.insert(port.name.to_string(), device);
+        Ok(opened)
+    }
+
+    fn change(&mut self, old: &Port, new: &Port) -> Result<(), String> {
+        if old.mtu == new.mtu {
+            return Ok(());
+        }
+        match self.devices.get(old.name.as_str()) {
+            Some(Device::Tap(tap)) => tap.set_mtu(new.mtu).map_err(|error| error.to_string()),
+            _ => Err("the MTU of an open DPDK device cannot be changed; remove the port and add it again".to_owned()),
+        }
+    }
+
+    fn close(&mut self, name: &str, queues: Vec<AnyPort>) {
+        drop(queues);
+        self.devices.remove(name);
+    }
+
+    fn link(&self, name: &str) -> Link {
+        match self.devices.get(name) {
+            Some(Device::Eth(device)) => match device.link() {
+                Ok(link) if link.up => Link::Up,
+                Ok(_) => Link::Down,
+                Err(_) => Link::Unknown,
+            },
+            Some(Device::Tap(_)) | None => Link::Unknown,
+        }
+    }
+}

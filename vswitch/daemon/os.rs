@@ -1,0 +1,108 @@
+//! The few system calls the standard library does not offer. The only file of the daemon with `unsafe`.
+#![allow(unsafe_code)]
+
+use std::{
+    io,
+    os::{fd::AsRawFd, unix::net::UnixStream},
+    time::Duration,
+};
+
+/// Who is at the other end of a Unix socket, as the kernel knows it (`SO_PEERCRED`, unix(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PeerCredentials {
+    pub(crate) pid: i32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// Asks the kernel who connected.
+pub(crate) fn peer_credentials(stream: &UnixStream) -> io::Result<PeerCredentials> {
+    let mut cred = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `cred` and `len` are valid for writes, and `len` is the size of `cred`.
+    let status = unsafe {
+        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut cred).cast(), &raw mut len)
+    };
+    if status != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(PeerCredentials { pid: cred.pid, uid: cred.uid, gid: cred.gid })
+}
+
+/// What to wait for on a descriptor, and what has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    pub(crate) fd: i32,
+    pub(crate) write: bool,
+    pub(crate) ready: bool,
+}
+
+/// Waits until one of the descriptors is ready or `timeout` has passed (poll(2)). A signal ends the wait early.
+pub(crate) fn wait(watches: &mut [Watch], timeout: Duration) {
+    let mut fds: Vec<libc::pollfd> = watches
+        .iter()
+        .map(|w| libc::pollfd { fd: w.fd, events: libc::POLLIN | if w.write { libc::POLLOUT } else { 0 }, revents: 0 })
+        .collect();
+    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the pointer and the count describe `fds`.
+    let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) };
+    for (watch, fd) in watches.iter_mut().zip(&fds) {
+        watch.ready = ready > 0 && fd.revents != 0;
+    }
+}
+
+/// Lets this thread's sleeps end when they should instead of up to 50 µs later (`PR_SET_TIMERSLACK`, prctl(2)).
+pub(crate) fn sleep_precisely() {
+    // SAFETY: this option takes one integer and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000_u64) };
+}
+
+/// The user this process runs as.
+pub(crate) fn user_id() -> u32 {
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// The CPUs this process may use, lowest first (sched_getaffinity(2)).
+pub(crate) fn allowed_cpus() -> Vec<usize> {
+    // SAFETY: an all-zero cpu_set_t is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer and the size describe `set`; pid 0 is this thread.
+    let status = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
+    if status != 0 {
+        return Vec::new();
+    }
+    // SAFETY: CPU_ISSET reads within the set for numbers below CPU_SETSIZE.
+    (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
+}
+
+/// Binds this thread to one CPU (sched_setaffinity(2)).
+pub(crate) fn pin_to(cpu: usize) -> io::Result<()> {
+    if cpu >= libc::CPU_SETSIZE as usize {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: an all-zero cpu_set_t is the empty set, and `cpu` is below CPU_SETSIZE.
+    let set = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        set
+    };
+    // SAFETY: the pointer and the size describe `set`; pid 0 is this thread.
+    match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The number of the user with that name; `None` where there is none (getpwnam_r(3)).
+pub(crate) fn user_named(name: &str) -> Option<u32> {
+    let name = std::ffi::CString::new(name).ok()?;
+    let mut buffer = [0; 4096];
+    // SAFETY: an all-zero passwd is one of null pointers and zeroes, which nobody reads unless the call fills it.
+    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+    let mut found = std::ptr::null_mut();
+    // SAFETY: all pointers are valid for the call, and the length is the buffer's.
+    let status =
+        unsafe { libc::getpwnam_r(name.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
+    (status == 0 && !found.is_null()).then_some(entry.pw_uid)
+}

@@ -1,0 +1,34 @@
+//! The one enum over all kinds of ports, matched once a burst.
+
+use frame::{Burst, DeviceStats, Port, Sent};
+
+/// A queue pair of any kind.
+pub(crate) enum AnyPort {
+    Eth(dpdk::EthPort),
+    Tap(tap::TapPort<dpdk::Pool>),
+}
+
+impl Port for AnyPort {
+    #[inline]
+    fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
+        match self {
+            AnyPort::Eth(port) => port.rx_burst(burst, max),
+            AnyPort::Tap(port) => port.rx_burst(burst, max),
+        }
+    }
+
+    #[inline]
+    fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
+        match self {
+            AnyPort::Eth(port) => port.tx_burst(burst),
+            AnyPort::Tap(port) => port.tx_burst(burst),
+        }
+    }
+
+    fn device_stats(&mut self) -> DeviceStats {
+        match self {
+            AnyPort::Eth(port) => port.device_stats(),
+            AnyPort::Tap(port) => port.device_stats(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The control socket: where sessions come from and how their octets travel. What they mean is the control room's.
+
+use std::{
+    fs, io,
+    io::{Read, Write},
+    os::{
+        fd::AsRawFd,
+        unix::{
+            fs::{FileTypeExt, PermissionsExt},
+            net::{UnixListener, UnixStream},
+        },
+    },
+    path::{Path, PathBuf},
+};
+
+use api::Hello;
+use control::server::{Peer, Session};
+use log::{debug, warn};
+
+use crate::os::{self, Watch};
+
+/// Connections at one time; more are closed at once.
+const CONNECTIONS_MAX: usize = 64;
+/// Octets read from a connection at a time.
+const READ_OCTETS: usize = 64 * 1024;
+
+/// Why the socket cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SocketError {
+    /// Another switch answers there.
+    #[error("control socket {0}: another switch is listening there; stop it, or give this one another [switch] socket")]
+    InUse(PathBuf),
+    /// Something else is there.
+    #[error("control socket {0}: a file that is no socket is in the way; remove it")]
+    NotASocket(PathBuf),
+    /// The system refuses.
+    #[error("control socket {path}: cannot {verb}: {source}")]
+    System { path: PathBuf, verb: &'static str, source: io::Error },
+}
+
+/// One connection: its stream, its session, and its number.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    pub(crate) session: Session,
+    /// Names the connection as long as it lives.
+    pub(crate) id: u64,
+    /// Read, but not taken by the session yet.
+    unread: Vec<u8>,
+    broken: bool,
+}
+
+/// The listening socket and its connections.
+pub(crate) struct ControlSocket {
+    path: PathBuf,
+    listener: UnixListener,
+    pub(crate) connections: Vec<Connection>,
+    next_id: u64,
+    admins: Vec<u32>,
+    hello: Hello,
+}
+
+impl ControlSocket {
+    /// Listens at `path`, in place of a stale socket if one is there.
+    pub(crate) fn listen(path: &Path, admins: Vec<u32>, hello: Hello) -> Result<ControlSocket, SocketError> {
+        let system = |verb| move |source| SocketError::System { path: path.to_owned(), verb, source };
+        remove_stale(path)?;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(system("create its folder"))?;
+        }
+        let listener = UnixListener::bind(path).map_err(system("listen"))?;
+        // Who may speak is checked by uid for each connection; the mode only has to let admins that are not root connect.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(system("set its mode"))?;
+        listener.set_nonblocking(true).map_err(system("make it non-blocking"))?;
+        let path = path.to_owned();
+        Ok(ControlSocket { path, listener, connections: Vec::new(), next_id: 0, admins, hello })
+    }
+
+    /// What to wait for before [`ControlSocket::exchange`] can do something.
+    pub(crate) fn watches(&self) -> impl Iterator<Item = Watch> {
+        let listener = Watch { fd: self.listener.as_raw_fd(), write: false, ready: false };
+        let connections = self.connections.iter().map(|c| Watch {
+            fd: c.stream.as_raw_fd(),
+            write: !c.session.output().is_empty(),
+            ready: false,
+        });
+        std::iter::once(listener).chain(connections)
+    }
+
+    /// Accepts whoever waits, reads what has come and writes what is due. Never waits.
+    pub(crate) fn exchange(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if let Err(error) = self.welcome(stream) {
+                warn!("control socket: cannot take a connection: {error}");
+            }
+        }
+        for connection in &mut self.connections {
+            connection.read();
+            connection.write();
+        }
+        self.connections.retain(|connection| !connection.is_over());
+    }
+
+    fn welcome(&mut self, stream: UnixStream) -> io::Result<()> {
+        if self.connections.len() == CONNECTIONS_MAX {
+            return Err(io::Error::other(format!("{CONNECTIONS_MAX} are open already")));
+        }
+        stream.set_nonblocking(true)?;
+        let peer = os::peer_credentials(&stream)?;
+        debug!("control socket: process {} of uid {} connected", peer.pid, peer.uid);
+        let session = Session::new(Peer { uid: peer.uid, gid: peer.gid }, &self.admins, &self.hello);
+        self.next_id += 1;
+        self.connections.push(Connection { stream, session, id: self.next_id, unread: Vec::new(), broken: false });
+        Ok(())
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+impl Connection {
+    fn read(&mut self) {
+        let mut buffer = [0; READ_OCTETS];
+        self.offer_unread();
+        while self.unread.is_empty() && self.session.wants_input() && !self.broken {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return self.session.end_of_input(),
+                Ok(octets) => {
+                    self.unread.extend_from_slice(&buffer[..octets]);
+                    self.offer_unread();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.broken = true,
+            }
+        }
+    }
+
+    /// Gives the session what was read; what it has no room for waits here, at most one read's worth.
+    fn offer_unread(&mut self) {
+        let taken = self.session.receive(&self.unread);
+        self.unread.drain(..taken);
+    }
+
+    fn write(&mut self) {
+        while !self.session.output().is_empty() && !self.broken {
+            match self.stream.write(self.session.output()) {
+                Ok(0) => self.broken = true,
+                Ok(octets) => self.session.sent(octets),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.broken = true,
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.broken || self.session.is_finished()
+    }
+}
+
+/// Removes the socket of a switch that is gone; leaves a living one alone.
+fn remove_stale(path: &Path) -> Result<(), SocketError> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        return Err(SocketError::NotASocket(path.to_owned()));
+    }
+    if UnixStream::connect(path).is_ok() {
+        return Err(SocketError::InUse(path.to_owned()));
+    }
+    fs::remove_file(path).map_err(|source| SocketError::System {
+        path: path.to_owned(),
+        verb: "remove the stale socket there",
+        source,
+    })
+}
