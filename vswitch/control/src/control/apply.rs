@@ -14,7 +14,8 @@ use api::{Applied, RpcError};
 use datapath::{Order, PortId};
 
 use super::{
-    Control, Plan, PortFactory, Ticket, Transaction, open_port::OpenPort, request::warnings, transaction::Stage,
+    Control, Plan, PortFactory, Ticket, Transaction, desk::Desk, open_port::OpenPort, request::warnings,
+    transaction::Stage,
 };
 use crate::{
     config::{Config, Port},
@@ -115,7 +116,8 @@ impl<F: PortFactory> Control<F> {
                 let leaving: Vec<Port> = self.ports.values().filter(|o| o.is_leaving).map(|o| o.port.clone()).collect();
                 self.close_home(&leaving);
                 // A port that waited for the id of one that left is attached next time.
-                if leaving.is_empty() && self.ports.values().all(OpenPort::is_settled) {
+                let is_settled = leaving.is_empty() && self.ports.values().all(OpenPort::is_settled);
+                if is_settled && self.desks.iter().all(Desk::is_up_to_date) {
                     self.finish(transaction);
                     return None;
                 }

@@ -38,6 +38,11 @@ impl<Q: Send> Desk<Q> {
         self.outbox.push_back(order);
     }
 
+    /// Whether the worker has read every order.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        self.outbox.is_empty() && self.link.wires.mail.unread() == 0
+    }
+
     /// The oldest report not yet taken.
     pub(super) fn report(&mut self) -> Option<Report<Q>> {
         let report = self.link.wires.mail.recv()?;

@@ -1,3 +1,4 @@
+mod random;
 mod rig;
 
 use std::collections::BTreeSet;
@@ -354,5 +355,46 @@ fn a_silent_next_hop_is_unresolved_again() {
     rig.send("a1", &frame(Mac::BROADCAST, A1, 2));
     rig.run_ms(30);
     assert!(rig.received("up0").iter().all(|packet| packet[12..14] == [8, 6]), "ARP requests only");
+    rig.stop();
+}
+
+#[test]
+fn two_queues_of_a_port_change_places() {
+    let port = "[[port]]\nname = \"e1\"\nkind = \"eth\"\ndevice = \"net_mem1\"\nnetwork = \"blue\"\nqueues = 2\n";
+    let text = |workers: &str| format!("{}{port}workers = {workers}\n", ONE_NODE.replace("count = 1", "count = 2"));
+    let mut rig = Rig::new(&text("[0, 1]"));
+    rig.events();
+    for (workers, slow) in [("[1, 0]", 0), ("[0, 1]", 1), ("[1, 0]", 1)] {
+        // The snapshot is installed in the second step; then one worker is slow to give its queue back.
+        rig.stall(slow, 2..7);
+        rig.apply(&text(workers)).unwrap();
+        assert!(rig.events().is_empty(), "queues move, the device stays open");
+        assert_eq!(ports(&mut rig)[2], ("e1".to_owned(), PortState::Up));
+        rig.send("e1", &frame(Mac::BROADCAST, A1, 1));
+        rig.run_ms(20);
+        assert_eq!(rig.received("a1").len(), 1);
+    }
+    rig.stop();
+}
+
+#[test]
+fn a_port_of_a_full_switch_is_replaced_although_no_id_is_free() {
+    let tap = |number: usize| format!("[[port]]\nname = \"p{number}\"\nkind = \"tap\"\nnetwork = \"blue\"\n");
+    let text = |without: usize| {
+        let taps: String = (0..=datapath::PORTS_MAX).filter(|&number| number != without).map(tap).collect();
+        format!(
+            "[switch]\nname = \"rig\"\n[workers]\ncount = 1\n[memory]\nframes = 1048576\n\
+             [[network]]\nname = \"blue\"\nvni = 1\n{taps}"
+        )
+    };
+    let last = format!("p{}", datapath::PORTS_MAX);
+    let mut rig = Rig::new(&text(datapath::PORTS_MAX));
+    rig.events();
+    rig.apply(&text(999)).unwrap();
+    assert_eq!(rig.events(), [format!("open {last} {last}"), "close p999 1".to_owned()]);
+    assert!(ports(&mut rig).iter().all(|(_, state)| *state == PortState::Up));
+    rig.send(&last, &frame(Mac::BROADCAST, A1, 1));
+    rig.run_ms(20);
+    assert_eq!(rig.received("p1").len(), 1);
     rig.stop();
 }

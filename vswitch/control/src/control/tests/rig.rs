@@ -82,6 +82,8 @@ pub(super) struct Rig {
     pub(super) world: Arc<Mutex<World>>,
     pool: HeapPool,
     now: Duration,
+    /// A worker that has no turn, and in which steps from now.
+    stalled: (usize, std::ops::Range<u32>),
 }
 
 fn worker_config(id: usize) -> WorkerConfig {
@@ -122,7 +124,7 @@ impl Rig {
         let identity = Identity { version: "0.1.0".into(), ..Identity::default() };
         let boxed = Box::new(pool.clone());
         match Control::start(identity, config, factory, links, books, boxed, Duration::ZERO) {
-            Ok(control) => Ok(Rig { control, workers, world, pool, now: Duration::ZERO }),
+            Ok(control) => Ok(Rig { control, workers, world, pool, now: Duration::ZERO, stalled: (0, 0..0) }),
             Err(error) => Err((error, world)),
         }
     }
@@ -131,12 +133,20 @@ impl Rig {
     pub(super) fn step(&mut self) {
         self.now += Duration::from_millis(10);
         let tick = Tick((self.now.as_millis() / 100) as u32);
-        for _ in 0..8 {
-            for worker in &mut self.workers {
+        let (stalled, steps) = &mut self.stalled;
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            let turns = if steps.contains(&0) && index == *stalled { 0 } else { 8 };
+            for _ in 0..turns {
                 worker.turn(tick);
             }
         }
+        *steps = steps.start.saturating_sub(1)..steps.end.saturating_sub(1);
         self.control.tick(self.now);
+    }
+
+    /// Gives a worker no turn in these steps from now.
+    pub(super) fn stall(&mut self, worker: usize, steps: std::ops::Range<u32>) {
+        self.stalled = (worker, steps);
     }
 
     pub(super) fn run_ms(&mut self, ms: u64) {
@@ -145,7 +155,7 @@ impl Rig {
 
     /// Runs until the configuration is in force everywhere.
     pub(super) fn settle(&mut self) {
-        for _ in 0..100 {
+        for _ in 0..500 {
             if self.control.is_settled() {
                 return self.step();
             }
@@ -173,7 +183,7 @@ impl Rig {
             Answer::Now(answer) => return answer,
             Answer::Later(ticket) => ticket,
         };
-        for _ in 0..100 {
+        for _ in 0..500 {
             if let Some(answer) = self.control.answer_later(ticket) {
                 return answer;
             }
@@ -203,7 +213,7 @@ impl Rig {
         assert!(ledger.balanced, "{ledger:?}");
         self.events();
         self.control.stop();
-        for _ in 0..100 {
+        for _ in 0..500 {
             if self.control.is_stopped() {
                 break;
             }
