@@ -109,7 +109,15 @@ impl PortFactory for Factory {
                 Ok(_) => Link::Down,
                 Err(_) => Link::Unknown,
             },
-            Some(Device::Tap(_)) | None => Link::Unknown,
+            // Deleted under us counts as down: whoever asks sees that nothing gets through.
+            Some(Device::Tap(tap)) => {
+                if tap.is_up() == Some(true) {
+                    Link::Up
+                } else {
+                    Link::Down
+                }
+            }
+            None => Link::Unknown,
         }
     }
 }
