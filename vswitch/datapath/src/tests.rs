@@ -15,7 +15,8 @@ fn snapshot(ports: u16) -> Snapshot {
         frame_max: 1514,
         workers: vec![WorkerId(0)],
     };
-    let member = |id: u16| Member { generation: 1, network: NetworkId(0), kind: MemberKind::Local { port: PortId(id) } };
+    let member =
+        |id: u16| Member { generation: 1, network: NetworkId(0), kind: MemberKind::Local { port: PortId(id) } };
     let network = Network {
         generation: 1,
         vni: Vni::new(7).unwrap(),
