@@ -1,6 +1,6 @@
 //! Opens and closes the devices behind ports, for control.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
 use api::Link;
 use control::{
@@ -8,7 +8,7 @@ use control::{
     control::{Opened, PortFactory},
 };
 use dpdk::{Eal, EthConfig, EthDevice, Pool};
-use tap::{Netns, TapConfig, TapControl};
+use tap::{Netns, TapConfig, TapControl, TapError};
 use wire::Mac;
 
 use crate::port::AnyPort;
@@ -67,9 +67,27 @@ fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapCo
         interface: interface.to_owned(),
         mac: port.mac.map(Mac::octets),
         mtu: port.mtu,
-        addresses: port.addresses.iter().map(|own| (own.address(), own.prefix_bits())).collect(),
+        addresses: addresses(port),
         up: true,
     })
+}
+
+/// The port's addresses with their prefix lengths.
+fn addresses(port: &Port) -> Vec<(IpAddr, u8)> {
+    port.addresses.iter().map(|own| (own.address(), own.prefix_bits())).collect()
+}
+
+/// Addresses are looked after also where only the MTU changes: below 1280 the kernel takes IPv6 addresses away.
+fn change_tap(tap: &TapControl, old: &Port, new: &Port) -> Result<(), TapError> {
+    if old.mtu != new.mtu {
+        tap.set_mtu(new.mtu)?;
+    }
+    let Err(error) = tap.set_addresses(&addresses(old), &addresses(new)) else { return Ok(()) };
+    let put_back = tap.set_mtu(old.mtu).and_then(|()| tap.set_addresses(&addresses(old), &addresses(old)));
+    if let Err(again) = put_back {
+        log::error!("port {}: could not be put back: {again}", old.name);
+    }
+    Err(error)
 }
 
 impl PortFactory for Factory {
@@ -88,12 +106,11 @@ impl PortFactory for Factory {
     }
 
     fn change(&mut self, old: &Port, new: &Port) -> Result<(), String> {
-        if old.mtu == new.mtu {
-            return Ok(());
-        }
         match self.devices.get(old.name.as_str()) {
-            Some(Device::Tap(tap)) => tap.set_mtu(new.mtu).map_err(|error| error.to_string()),
-            _ => Err("the MTU of an open DPDK device cannot be changed; remove the port and add it again".to_owned()),
+            Some(Device::Tap(tap)) => change_tap(tap, old, new).map_err(|error| error.to_string()),
+            // Addresses of an `eth` port are on no interface; what the device itself is asks for opening it anew.
+            Some(Device::Eth(_)) => Ok(()),
+            None => Err("the port is not open".to_owned()),
         }
     }
 

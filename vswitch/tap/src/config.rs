@@ -44,20 +44,25 @@ impl TapConfig {
             check_mac(&place, mac)?;
         }
         check_mtu(&place, self.mtu)?;
-        for (i, &(address, prefix)) in self.addresses.iter().enumerate() {
-            let wrong = |why| Err(TapError::Address { place: place.clone(), address, prefix, why });
-            if prefix > if address.is_ipv4() { 32 } else { 128 } {
-                return wrong("the prefix is longer than the address");
-            }
-            if address.is_unspecified() || address.is_multicast() {
-                return wrong("an interface needs a unicast address");
-            }
-            if self.addresses[..i].iter().any(|&(earlier, _)| earlier == address) {
-                return wrong("the address is given twice");
-            }
-        }
-        Ok(())
+        check_addresses(&place, &self.addresses)
     }
+}
+
+/// Refuses addresses no interface can have, and one given twice.
+pub(crate) fn check_addresses(place: &Place, addresses: &[(IpAddr, u8)]) -> Result<(), TapError> {
+    for (i, &(address, prefix)) in addresses.iter().enumerate() {
+        let wrong = |why| Err(TapError::Address { place: place.clone(), address, prefix, why });
+        if prefix > if address.is_ipv4() { 32 } else { 128 } {
+            return wrong("the prefix is longer than the address");
+        }
+        if address.is_unspecified() || address.is_multicast() {
+            return wrong("an interface needs a unicast address");
+        }
+        if addresses[..i].iter().any(|&(earlier, _)| earlier == address) {
+            return wrong("the address is given twice");
+        }
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), TapError> {

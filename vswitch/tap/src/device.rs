@@ -13,8 +13,9 @@ use std::{
 
 use crate::{
     Place, TapConfig, TapError,
-    config::{check_buffer, check_mtu},
-    kernel, netlink,
+    config::{check_addresses, check_buffer, check_mtu},
+    kernel,
+    netlink::Netlink,
 };
 
 /// An interface without a pool yet: opened by control, given to [`crate::TapPort::new`] where the pool is at hand.
@@ -33,6 +34,7 @@ pub struct TapDevice {
 #[derive(Clone, Debug)]
 pub struct TapControl {
     socket: Arc<OwnedFd>,
+    netlink: Arc<Netlink>,
     index: i32,
     place: Place,
     /// Bytes a frame of the port's pool holds, once known.
@@ -64,14 +66,16 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
         kernel::set_mac(socket.as_fd(), name, mac).map_err(failed("setting the MAC"))?;
     }
     kernel::set_mtu(socket.as_fd(), index, config.mtu).map_err(failed("setting the MTU"))?;
+    let netlink = Netlink::open().map_err(failed("opening a netlink socket"))?;
     for &(address, prefix) in &config.addresses {
-        netlink::add_address(index.cast_unsigned(), address, prefix)
+        netlink
+            .add_address(index.cast_unsigned(), address, prefix)
             .map_err(|source| address_refused(&place, address, prefix, source))?;
     }
     if config.up {
         kernel::set_up(socket.as_fd(), index).map_err(failed("setting the interface up"))?;
     }
-    let control = TapControl { socket: Arc::new(socket), index, place, buffer_len: None };
+    let control = TapControl { socket: Arc::new(socket), netlink: Arc::new(netlink), index, place, buffer_len: None };
     Ok(TapDevice { queue, control, mtu: config.mtu })
 }
 
@@ -132,5 +136,47 @@ impl TapControl {
         }
         kernel::set_mtu(self.socket.as_fd(), self.index, mtu)
             .map_err(|source| TapError::system(&self.place, "setting the MTU", source))
+    }
+
+    /// Brings the interface's addresses (with their prefix lengths) from `old` to `new`, without duplicate address
+    /// detection. Addresses in neither stay. On error the interface has the old ones again, as far as the kernel lets us.
+    ///
+    /// What is new comes before what is gone goes, so that routes over a subnet both have survive.
+    pub fn set_addresses(&self, old: &[(IpAddr, u8)], new: &[(IpAddr, u8)]) -> Result<(), TapError> {
+        check_addresses(&self.place, new)?;
+        self.move_addresses(old, new).inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = self.move_addresses(new, old);
+        })
+    }
+
+    fn move_addresses(&self, old: &[(IpAddr, u8)], new: &[(IpAddr, u8)]) -> Result<(), TapError> {
+        // An IPv6 address cannot be there twice, so one whose prefix changes has to go first.
+        let goes_first = |own: &(IpAddr, u8)| own.0.is_ipv6() && new.iter().any(|other| other.0 == own.0);
+        let lost = || old.iter().filter(|own| !new.contains(own));
+        lost().filter(|own| goes_first(own)).try_for_each(|own| self.remove_address(own))?;
+        new.iter().filter(|own| !old.contains(own)).try_for_each(|own| self.ensure_address(own))?;
+        lost().filter(|own| !goes_first(own)).try_for_each(|own| self.remove_address(own))?;
+        // With the first IPv4 address of a subnet the kernel may have removed the others.
+        new.iter().try_for_each(|own| self.ensure_address(own))
+    }
+
+    fn ensure_address(&self, &(address, prefix): &(IpAddr, u8)) -> Result<(), TapError> {
+        match self.netlink.add_address(self.index.cast_unsigned(), address, prefix) {
+            Err(error) if error.raw_os_error() != Some(libc::EEXIST) => {
+                Err(address_refused(&self.place, address, prefix, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An address somebody else has removed already is as good as removed.
+    fn remove_address(&self, &(address, prefix): &(IpAddr, u8)) -> Result<(), TapError> {
+        match self.netlink.remove_address(self.index.cast_unsigned(), address, prefix) {
+            Err(error) if error.raw_os_error() != Some(libc::EADDRNOTAVAIL) => {
+                Err(TapError::system(&self.place, "removing an address", error))
+            }
+            _ => Ok(()),
+        }
     }
 }

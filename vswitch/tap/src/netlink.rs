@@ -1,4 +1,4 @@
-//! One rtnetlink request: add an address to an interface.
+//! Two rtnetlink requests: add an address to an interface, and take one away.
 //!
 //! The older `ioctl`s need a second mechanism for IPv6, an alias name for each further IPv4 address, and cannot switch
 //! duplicate address detection off; one message does all of it for both families. Numbers are in host byte order, as
@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     net::IpAddr,
+    sync::{Mutex, PoisonError},
 };
 
 use crate::kernel;
@@ -18,30 +19,66 @@ const HEADER_LEN: usize = 16;
 /// Octets of `struct ifaddrmsg`.
 const IFADDRMSG_LEN: usize = 8;
 
-/// Adds `address` to the interface with this index in the calling thread's namespace, usable at once.
-///
-/// `EEXIST`: the interface has it. `EACCES`, `EINVAL` for an IPv6 address: IPv6 is off there, or the MTU is below 1280.
-pub(crate) fn add_address(index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
-    let mut netlink = File::from(kernel::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?);
-    netlink.write_all(&new_address(index, address, prefix))?;
-    let mut reply = [0; 1024];
-    let len = netlink.read(&mut reply)?; // the kernel answers before `write` returns
-    acknowledged(&reply[..len])
+/// A socket to the routing tables of the namespace it was opened in, wherever it is used from later.
+#[derive(Debug)]
+pub(crate) struct Netlink(Mutex<File>);
+
+/// What to do with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Add,
+    Remove,
 }
 
-/// The bytes of an `RTM_NEWADDR` request that asks for an acknowledgement.
-fn new_address(index: u32, address: IpAddr, prefix: u8) -> Vec<u8> {
+impl Netlink {
+    /// A socket of the calling thread's namespace.
+    pub(crate) fn open() -> io::Result<Netlink> {
+        let socket = kernel::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+        Ok(Netlink(Mutex::new(File::from(socket))))
+    }
+
+    /// Adds `address` to the interface with this index, usable at once.
+    ///
+    /// `EEXIST`: the interface has it. `EACCES`, `EINVAL` for an IPv6 address: IPv6 is off there, or the MTU is below
+    /// 1280.
+    pub(crate) fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
+        self.exchange(&request(Verb::Add, index, address, prefix))
+    }
+
+    /// Takes `address` from the interface with this index. `EADDRNOTAVAIL`: the interface does not have it.
+    ///
+    /// With the first IPv4 address of a subnet its others go too, unless `promote_secondaries` is on in the namespace.
+    pub(crate) fn remove_address(&self, index: u32, address: IpAddr, prefix: u8) -> io::Result<()> {
+        self.exchange(&request(Verb::Remove, index, address, prefix))
+    }
+
+    /// One request and its acknowledgement; the lock keeps the answers of two callers apart.
+    fn exchange(&self, request: &[u8]) -> io::Result<()> {
+        let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        socket.write_all(request)?;
+        let mut reply = [0; 1024];
+        let len = socket.read(&mut reply)?; // the kernel answers before `write` returns
+        acknowledged(&reply[..len])
+    }
+}
+
+/// The bytes of an `RTM_NEWADDR` or `RTM_DELADDR` request that asks for an acknowledgement.
+fn request(verb: Verb, index: u32, address: IpAddr, prefix: u8) -> Vec<u8> {
     let (family, octets) = match address {
         IpAddr::V4(v4) => (libc::AF_INET, v4.octets().to_vec()),
         IpAddr::V6(v6) => (libc::AF_INET6, v6.octets().to_vec()),
     };
     let attribute_len = 4 + octets.len(); // 8 or 20: both end on a multiple of four, so no padding
     let len = HEADER_LEN + IFADDRMSG_LEN + 2 * attribute_len;
-    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+    let (kind, special) = match verb {
+        Verb::Add => (libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL),
+        Verb::Remove => (libc::RTM_DELADDR, 0),
+    };
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | special;
 
     let mut message = Vec::with_capacity(len);
     message.extend((len as u32).to_ne_bytes());
-    message.extend(libc::RTM_NEWADDR.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
     message.extend((flags as u16).to_ne_bytes());
     message.extend(1u32.to_ne_bytes()); // sequence number
     message.extend(0u32.to_ne_bytes()); // sender: the kernel fills it in
@@ -76,11 +113,11 @@ mod tests {
 
     #[test]
     fn a_request_carries_its_own_length_and_the_address_twice() {
-        let v4 = new_address(7, "10.0.0.1".parse().unwrap(), 24);
+        let v4 = request(Verb::Add, 7, "10.0.0.1".parse().unwrap(), 24);
         assert_eq!(v4.len(), 40);
         assert_eq!(v4[..4], 40u32.to_ne_bytes());
         assert_eq!(v4.windows(4).filter(|w| w == &[10, 0, 0, 1]).count(), 2);
-        assert_eq!(new_address(7, "fd00::1".parse().unwrap(), 64).len(), 64);
+        assert_eq!(request(Verb::Remove, 7, "fd00::1".parse().unwrap(), 64).len(), 64);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::{
+    net::IpAddr,
     process::{Child, Command},
     time::{Duration, Instant},
 };
@@ -131,6 +132,57 @@ fn several_ipv4_addresses_are_added_in_order() {
     let listed = ns.text("ip -o -4 addr show eth0");
     let at = |address: &str| listed.find(address).unwrap_or_else(|| panic!("{address} missing in {listed}"));
     assert!(at("10.1.0.1/24") < at("10.2.0.1/24") && at("10.2.0.1/24") < at("10.1.0.2/24"), "{listed}");
+}
+
+/// The addresses of `eth0` with their prefixes, without the link-local one.
+fn addresses(ns: &Namespace) -> Vec<String> {
+    let text = ns.text("ip -o addr show dev eth0 scope global");
+    let mut found: Vec<String> =
+        text.lines().filter_map(|line| line.split_whitespace().nth(3)).map(Into::into).collect();
+    found.sort();
+    found
+}
+
+fn list(addresses: &[&str]) -> Vec<(IpAddr, u8)> {
+    let parse = |text: &&str| text.split_once('/').map(|(a, p)| (a.parse().unwrap(), p.parse().unwrap())).unwrap();
+    addresses.iter().map(parse).collect()
+}
+
+#[test]
+fn addresses_change_in_place_also_within_a_subnet_and_in_their_prefix_alone() {
+    let Some(ns) = Namespace::new() else { return };
+    for promote in [0, 1] {
+        ns.run(&format!("sysctl -w net.ipv4.conf.all.promote_secondaries={promote}"));
+        let mut now = list(&["10.9.0.1/24", "10.9.0.2/24", "fd09::1/64"]);
+        let (port, _pool) = open(TapConfig { addresses: now.clone(), ..ns.config() });
+        ns.run("ip addr add 10.7.7.7/32 dev eth0");
+        for next in [
+            &["10.9.0.2/24", "fd09::1/64"][..],
+            &["10.9.0.3/24", "10.9.0.4/24", "fd09::2/64"],
+            &["10.9.0.3/16", "10.9.0.4/24", "fd09::2/48"],
+            &[],
+            &["10.9.0.1/24"],
+        ] {
+            port.control().set_addresses(&now, &list(next)).unwrap();
+            let mut wanted = vec!["10.7.7.7/32".to_owned()]; // somebody else's: stays
+            wanted.extend(next.iter().map(|&text| text.to_owned()));
+            wanted.sort();
+            assert_eq!(addresses(&ns), wanted, "promote_secondaries = {promote}");
+            now = list(next);
+        }
+    }
+}
+
+#[test]
+fn an_address_the_kernel_refuses_leaves_the_old_ones() {
+    let Some(ns) = Namespace::new() else { return };
+    let old = list(&["10.9.0.1/24"]);
+    let (port, _pool) = open(TapConfig { addresses: old.clone(), mtu: 1000, ..ns.config() });
+    let error = port.control().set_addresses(&old, &list(&["10.9.0.2/24", "fd09::1/64"])).unwrap_err();
+    assert!(matches!(error, TapError::AddressRefused { .. }) && error.to_string().contains("1280"), "{error}");
+    assert_eq!(addresses(&ns), ["10.9.0.1/24"]);
+    let error = port.control().set_addresses(&old, &list(&["10.9.0.1/33"])).unwrap_err();
+    assert!(matches!(error, TapError::Address { .. }), "{error}");
 }
 
 #[test]
