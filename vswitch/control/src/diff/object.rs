@@ -26,7 +26,9 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
 /// Whether the device behind a port must be closed and opened anew for the port to become what `new` says.
 pub fn must_reopen(old: &Port, new: &Port) -> bool {
     let is_same_device = (&old.kind, old.mac, old.queues) == (&new.kind, new.mac, new.queues);
-    !is_same_device || old.is_uplink() != new.is_uplink()
+    // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only.
+    let is_resized = matches!(new.kind, Kind::Eth { .. }) && old.mtu != new.mtu;
+    !is_same_device || is_resized || old.is_uplink() != new.is_uplink()
 }
 
 /// How one kind of object is named and described.

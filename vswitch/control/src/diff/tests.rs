@@ -66,6 +66,11 @@ fn every_kind_of_change_has_its_line() {
             "role = \"uplink\"\ngateway = \"192.0.2.254\"",
             "~ port up0: gateway none -> 192.0.2.254",
         ),
+        (
+            "role = \"uplink\"",
+            "mtu = 1600\nrole = \"uplink\"",
+            "~ port up0: mtu 1500 -> 1600 (the device is opened anew)\n~ port a1: mtu 1450 -> 1550",
+        ),
         ("role = \"uplink\"", "role = \"uplink\"\nworkers = [0]", "~ port up0: workers any -> 0"),
         ("vni = 2", "vni = 3", "~ network green: vni 2 -> 3"),
         ("vni = 2", "vni = 2\ntunnels = [\"to-b\"]", "~ network green: tunnels +to-b"),
@@ -100,7 +105,7 @@ fn every_kind_of_change_has_its_line() {
     ] {
         let diff = edit(what, with);
         assert_eq!(diff.to_string(), line);
-        assert_eq!(diff.lines().iter().map(ToString::to_string).collect::<Vec<_>>(), [line]);
+        assert_eq!(diff.lines().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), line);
         assert_eq!(diff.restart().len(), usize::from(line.contains("needs a restart")), "{line}");
     }
 }
@@ -127,6 +132,9 @@ fn only_what_the_device_is_asks_for_opening_it_anew() {
     assert!(same(|port| port.workers = Some(vec![])));
     assert!(!same(|port| port.mac = None));
     assert!(!same(|port| port.queues = 2));
+    let uplink = base.port("up0").unwrap();
+    assert!(must_reopen(uplink, &Port { mtu: 1600, ..uplink.clone() }));
+    assert!(!must_reopen(uplink, &Port { addresses: Vec::new(), ..uplink.clone() }));
     assert!(!same(|port| port.kind = crate::config::Kind::Eth { device: "net_null0".into() }));
     assert!(!same(|port| port.role = crate::config::Role::Uplink { gateway: None }));
 }
