@@ -244,6 +244,20 @@ fn a_full_network_learns_nothing_more_until_there_is_room() {
 }
 
 #[test]
+fn a_sender_whose_frames_are_dropped_is_learned_as_soon_as_there_is_room() {
+    let mut rig = Rig::new(Size::default());
+    rig.change(|snapshot, stamp| edit_network(snapshot, stamp, |network| network.macs_max = 1));
+    rig.send(1, &plain(99, 1));
+    let reserved = ethernet(wire::Mac::new([1, 0x80, 0xc2, 0, 0, 0]), mac(2), 0x88cc, &[0; 46]);
+    for _ in 0..AGE_TICKS / 5 + 5 {
+        rig.send(2, &reserved);
+        rig.pass(5);
+    }
+    let known: Vec<_> = rig.workers[0].view().macs().map(|found| found.mac).collect();
+    assert_eq!(known, [mac(2)], "station 1 has aged, station 2 has its place");
+}
+
+#[test]
 fn a_full_table_refuses_floods_and_counts() {
     let mut rig = Rig::new(Size { macs: 8, ..Size::default() });
     (1..=200).for_each(|station| rig.send(1, &plain(250, station)));

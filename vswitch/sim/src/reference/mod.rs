@@ -7,13 +7,13 @@ mod guard;
 mod underlay;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
 use datapath::{Cause, DropReason, Member, MemberKind, Network, PortId, Role, Snapshot};
 use table::{MemberId, NetworkId, Tick};
-use wire::{L3, Mac, Parsed};
+use wire::{Mac, Parsed};
 
 /// One end of one frame or copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,11 +234,6 @@ impl Reference {
             one_side && probe.macs() == before
         })
     }
-
-    /// Which MACs are known in which network, for drawing frames that hit.
-    pub fn known_macs(&self) -> HashSet<Mac> {
-        self.macs.keys().map(|&(_, mac)| mac).collect()
-    }
 }
 
 fn is_vtep(member: &Member) -> bool {
@@ -259,9 +254,4 @@ fn is_same_member(old: Option<&Member>, new: Option<&Member>) -> bool {
 /// Bridges keep frames to 01-80-C2-00-00-00 to -0F to themselves (IEEE 802.1Q-2018, table 8-1).
 fn is_reserved(mac: Mac) -> bool {
     matches!(mac.octets(), [0x01, 0x80, 0xc2, 0, 0, 0..=0x0f])
-}
-
-/// Whether a frame is ARP, for tests that group frames by what the switch keeps in order.
-pub fn is_arp(bytes: &[u8]) -> bool {
-    wire::parse(bytes).is_ok_and(|headers| headers.l3_kind == L3::Arp)
 }
