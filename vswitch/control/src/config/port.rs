@@ -24,6 +24,9 @@ const DEVICE_MAX: usize = 512;
 /// Entries of a port's lists at most.
 const LIST_MAX: usize = 256;
 
+/// Addresses of an uplink at most: those the host stack answers for.
+const UPLINK_ADDRESSES_MAX: usize = crate::host::ADDRESSES_MAX;
+
 /// A port, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -133,7 +136,7 @@ fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section
     let kind = kind(said, check);
     let mac = said.mac.as_ref().and_then(|text| check.mac("mac", text));
     let is_access = is_access(said, check);
-    let addresses = addresses(said, check);
+    let addresses = addresses(said, if is_access == Some(false) { UPLINK_ADDRESSES_MAX } else { LIST_MAX }, check);
     let queues = queues(said, workers, check);
     let role = match is_access? {
         true => access(said, known, check),
@@ -226,9 +229,10 @@ fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
     }
 }
 
-fn addresses(said: &file::Port, check: &mut Section) -> Vec<Cidr> {
+/// The port's addresses, at most `max`.
+fn addresses(said: &file::Port, max: usize, check: &mut Section) -> Vec<Cidr> {
     let mut addresses: Vec<Cidr> = Vec::new();
-    for text in said.addresses.iter().take(LIST_MAX) {
+    for text in said.addresses.iter().take(max) {
         let problem = match text.get_ref().parse::<Cidr>() {
             Ok(cidr) if addresses.iter().any(|other| other.address() == cidr.address()) => "is there twice".to_owned(),
             Ok(cidr) => {
@@ -246,8 +250,9 @@ fn addresses(said: &file::Port, check: &mut Section) -> Vec<Cidr> {
         };
         check.refuse("addresses", &text.span(), problem, hint);
     }
-    if let Some(beyond) = said.addresses.get(LIST_MAX) {
-        check.refuse("addresses", &beyond.span(), "is one too many", format!("at most {LIST_MAX}"));
+    if let Some(beyond) = said.addresses.get(max) {
+        let hint = format!("at most {max}, and there are {}", said.addresses.len());
+        check.refuse("addresses", &beyond.span(), "is one too many", hint);
     }
     addresses
 }

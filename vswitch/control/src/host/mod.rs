@@ -17,6 +17,9 @@ pub use neighbours::{Neighbours, NextHop};
 
 use station::Station;
 
+/// Addresses the node can have on one uplink: what smoltcp is built for.
+pub const ADDRESSES_MAX: usize = smoltcp::config::IFACE_MAX_ADDR_COUNT;
+
 /// What the node is on one uplink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
@@ -24,7 +27,7 @@ pub struct Attachment {
     pub mac: Mac,
     /// IP MTU, octets.
     pub mtu: u16,
-    /// The node's addresses there, each with its prefix length.
+    /// The node's addresses there, each with its prefix length; at most [`ADDRESSES_MAX`].
     pub addresses: Vec<(IpAddr, u8)>,
     /// The way to everything outside these prefixes.
     pub gateway: Option<IpAddr>,
