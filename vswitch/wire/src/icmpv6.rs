@@ -1,4 +1,8 @@
-//! ICMPv6 (RFC 4443) and what anti-spoofing must know of neighbour discovery in it (RFC 4861): read only.
+//! ICMPv6 (RFC 4443) and neighbour discovery in it (RFC 4861): what messages claim, and the two the switch sends itself.
+
+mod discovery;
+
+pub use discovery::{Advertisement, HOP_LIMIT, Solicitation};
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -13,7 +17,13 @@ mod field {
     pub(super) const KIND: usize = 0;
     pub(super) const CODE: usize = 1;
     pub(super) const CHECKSUM: usize = 2;
+    pub(super) const FLAGS: usize = 4;
     pub(super) const TARGET: usize = 8;
+
+    /// Of an advertisement: it answers a solicitation.
+    pub(super) const SOLICITED: u8 = 0x40;
+    /// Of an advertisement: it may replace what is known.
+    pub(super) const OVERRIDE: u8 = 0x20;
 }
 
 /// Octets of the smallest message: RFC 4443 section 2.1 fixes type, code and checksum only, and there are messages that
@@ -84,7 +94,9 @@ impl<T: AsRef<[u8]>> Message<T> {
         let options = self.bytes().get(options_at..).ok_or(Malformed::NdTruncated)?;
         let target = has_target.then(|| array_at::<16>(self.bytes(), field::TARGET).into());
         let [source_link_layer, target_link_layer] = link_layers(options)?;
-        Ok(Some(Neighbour { kind: self.kind(), target, source_link_layer, target_link_layer }))
+        let flags = if self.kind() == NEIGHBOUR_ADVERTISEMENT { self.bytes()[field::FLAGS] } else { 0 };
+        let (is_solicited, overrides) = (flags & field::SOLICITED != 0, flags & field::OVERRIDE != 0);
+        Ok(Some(Neighbour { kind: self.kind(), target, source_link_layer, target_link_layer, is_solicited, overrides }))
     }
 }
 
@@ -99,6 +111,10 @@ pub struct Neighbour {
     pub source_link_layer: Option<Mac>,
     /// Target link-layer address option: where the target is claimed to be.
     pub target_link_layer: Option<Mac>,
+    /// Whether an advertisement says that it answers a solicitation.
+    pub is_solicited: bool,
+    /// Whether an advertisement says that it may replace another link-layer address.
+    pub overrides: bool,
 }
 
 /// The neighbour discovery message of a parsed frame; `None` where the frame carries none.

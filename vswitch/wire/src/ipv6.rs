@@ -1,6 +1,10 @@
 //! IPv6 headers and the walk over their extension headers (RFC 8200).
 
+mod address;
+
 use std::net::Ipv6Addr;
+
+pub use address::{ALL_NODES, link_local, multicast_mac, solicited_node};
 
 use crate::{
     Malformed,

@@ -21,6 +21,8 @@ pub struct Outer {
     pub tos: u8,
     /// Time to live or hop limit.
     pub ttl: u8,
+    /// Whether it came over IPv6 without a UDP checksum, which only those may who were allowed to (RFC 6936).
+    pub is_unsummed_ipv6: bool,
     /// Offset of the inner frame in the outer one, at most its length.
     pub inner: usize,
     /// Octets of the inner frame: to where the UDP length says, not to where the outer frame ends (it may be padded).
@@ -37,8 +39,9 @@ struct Network {
 /// Takes apart a frame that [`crate::parse`] found to be UDP over IP and whose destination the caller knows to be a
 /// tunnel's (see [`Parsed::ports`]); `None` where it is no UDP. The inner frame is not looked at.
 ///
-/// "When a packet is received with a UDP checksum of zero, it MUST be accepted for decapsulation" (section 5), over IPv6
-/// too (RFC 6935). A checksum that is there we choose to verify, and where "the verification fails, the packet MUST be
+/// "When a packet is received with a UDP checksum of zero, it MUST be accepted for decapsulation" (section 5). Over IPv6
+/// that is for the caller to decide, tunnel by tunnel: nobody takes it unless he was told to (RFC 6935, RFC 6936 section
+/// 4). A checksum that is there we choose to verify, and where "the verification fails, the packet MUST be
 /// dropped". Reserved bits of the VXLAN header are "ignored on receipt".
 ///
 /// # Errors
@@ -69,6 +72,7 @@ pub fn parse_outer(frame: &[u8], parsed: &Parsed) -> Result<Option<Outer>, Malfo
         vni: tunnel.vni(),
         tos,
         ttl,
+        is_unsummed_ipv6: datagram.checksum() == 0 && parsed.l3_kind == L3::Ipv6,
         inner: l4 + udp::HEADER_LEN + vxlan::HEADER_LEN,
         inner_len: tunnel.payload().len(),
     }))

@@ -40,7 +40,7 @@ pub struct OuterParams {
     pub tos: u8,
     /// The "don't fragment" flag; IPv6 routers never fragment.
     pub df: bool,
-    /// Whether to compute the UDP checksum or send 0. Over IPv6 it is always computed (RFC 8200 section 8.1).
+    /// Whether to compute the UDP checksum or send 0. Over IPv6 a receiver drops 0 unless it was told not to (RFC 6935).
     pub checksum: bool,
     /// Network identifier.
     pub vni: Vni,
@@ -114,7 +114,7 @@ impl OuterTemplate {
         vxlan::Repr { vni: params.vni }.emit(&mut vxlan::Header::new_unchecked(&mut bytes[tunnel..]));
         let end = tunnel + vxlan::HEADER_LEN;
         let pseudo = Sum::ZERO.addresses(params.src, params.dst).word(u16::from(protocol::UDP));
-        let checksum = params.checksum || family == Family::Ipv6;
+        let checksum = params.checksum;
         OuterTemplate { bytes, family, checksum, udp_sum: pseudo.bytes(&bytes[udp..end]) }
     }
 

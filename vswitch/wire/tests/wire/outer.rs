@@ -43,8 +43,9 @@ fn the_header_is_written_octet_by_octet_as_rfc_7348_draws_it() {
         match (v6, sum) {
             (false, false) => ipv4(17, &datagram),
             (false, true) => ipv4(17, &udp_summed(datagram, V4[0].into(), V4[1].into())),
-            (true, _) => {
-                let mut frame = ipv6(17, &udp_summed(datagram, V6[0].into(), V6[1].into()));
+            (true, sum) => {
+                let summed = udp_summed(datagram.clone(), V6[0].into(), V6[1].into());
+                let mut frame = ipv6(17, if sum { &summed } else { &datagram });
                 frame[16..18].copy_from_slice(&50_000u16.to_be_bytes()); // the flow label
                 frame
             }
@@ -130,12 +131,17 @@ fn each_wrong_outer_header_has_its_own_reason() {
 }
 
 #[test]
-fn reserved_bits_are_ignored_and_a_zero_checksum_is_accepted_over_both_families() {
+fn reserved_bits_are_ignored_and_a_zero_checksum_over_ipv6_is_told() {
     let mut tunnel = vxlan(0xff_ffff, &ethernet(0x88cc, &[1]));
     (tunnel[0], tunnel[1], tunnel[2], tunnel[3], tunnel[7]) = (0xff, 0xff, 0xff, 0xff, 0xff);
-    for frame in [ipv4(17, &udp(1, 8472, &tunnel)), ipv6(17, &udp(1, 8472, &tunnel))] {
+    let datagram = udp(1, 8472, &tunnel);
+    let summed = udp_summed(datagram.clone(), V6[0].into(), V6[1].into());
+    for (frame, is_unsummed_ipv6) in
+        [(ipv4(17, &datagram), false), (ipv6(17, &datagram), true), (ipv6(17, &summed), false)]
+    {
         let outer = received(&frame).unwrap();
         assert_eq!((outer.vni, outer.udp_src, outer.udp_dst), (Vni::MAX, 1, 8472));
+        assert_eq!(outer.is_unsummed_ipv6, is_unsummed_ipv6);
     }
 }
 
@@ -162,7 +168,8 @@ proptest! {
         }
         let at = frame.len() - inner.len();
         let expected = Outer {
-            src, dst, udp_src: ports[1], udp_dst: ports[0], vni, tos, ttl, inner: at, inner_len: inner.len(),
+            src, dst, udp_src: ports[1], udp_dst: ports[0], vni, tos, ttl, is_unsummed_ipv6: v6 && !checksum,
+            inner: at, inner_len: inner.len(),
         };
         prop_assert_eq!(received(&frame), Ok(expected));
     }
