@@ -180,13 +180,15 @@ impl<'a> Source<'a> {
                 self.compiled.member_id(&name)
             };
             let statics = network.statics.iter().filter_map(|entry| Some((entry.mac, member(&entry.behind)?)));
+            let mut statics: Vec<(Mac, MemberId)> = statics.collect();
+            statics.sort_unstable_by_key(|&(mac, _)| mac); // workers search the list
             let mut made = Network {
                 generation: 0,
                 vni: network.vni,
                 macs_max: network.macs_max,
                 age_ticks: network.age_s.saturating_mul(Tick::PER_SECOND),
                 members: members.remove(&network.name).unwrap_or_default(),
-                statics: statics.collect(),
+                statics,
             };
             made.generation =
                 before.generation(&made, before.snapshot.network(id), same::networks, |network: &Network| {

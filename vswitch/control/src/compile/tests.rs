@@ -109,8 +109,8 @@ fn a_snapshot_says_what_the_configuration_means() {
     let blue = snapshot.network(compiled.network_id("blue").unwrap()).unwrap();
     assert_eq!((blue.vni.get(), blue.macs_max, blue.age_ticks, blue.members.len()), (4096, 4096, 3000, 4));
     assert_eq!(blue.members[0], *a1_member);
-    assert_eq!(blue.statics[0].1, blue.members[2]);
-    assert_eq!(blue.statics[1].1, blue.members[1]);
+    let statics = [("02:00:00:00:0a:09", blue.members[1]), ("02:00:00:00:0b:01", blue.members[2])];
+    assert_eq!(blue.statics, statics.map(|(mac, member)| (mac.parse().unwrap(), member)), "by MAC, not as in the file");
     assert_eq!(compiled.member_name(*a1_member).unwrap().behind, access("a1"));
     assert_eq!(compiled.network_name(NetworkId(0)), Some(&name("blue")));
     assert_eq!(compiled.port_name(PortId(0)), Some(&name("up0")));
