@@ -36,6 +36,15 @@ pub(crate) enum Shape {
     Vxlan,
 }
 
+impl Shape {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Shape::Plain => "plain",
+            Shape::Vxlan => "vxlan",
+        }
+    }
+}
+
 /// A reproducible set of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load {

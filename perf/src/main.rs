@@ -1,25 +1,35 @@
 //! Benchmarks, load and the side-by-side with other switches.
 //!
-//! `perf generate` writes a capture of seeded load; `perf replay` sends such captures through testpmd, in one run, so
-//! that the switch has a floor to stand on: forwarding without looking (io) and touching only the MACs (macswap).
+//! `perf generate` writes a capture of seeded load; `perf replay` sends such captures through millraced and, in the same
+//! run, through testpmd: forwarding without looking (io) and touching only the MACs (macswap) is the floor it stands on.
 //!
 //! The machines these run on are shared: what is compared is CPU time per packet, within one run.
 
 #![forbid(unsafe_code)]
 
+mod control_socket;
+mod fingerprint;
+mod folder;
 mod load;
+mod millraced;
 mod pcap;
 mod poll_core;
 mod random;
 mod replay;
 mod report;
+mod sample;
 mod testpmd;
+mod traffic;
+mod work;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::load::{Load, Shape};
+use crate::{
+    load::{Load, Shape},
+    work::Work,
+};
 
 #[derive(Parser)]
 #[command(name = "perf", about = "Load and measurements for Millrace")]
@@ -32,7 +42,7 @@ struct Cli {
 enum Command {
     /// Write a capture of seeded load. Example: perf generate --shape vxlan --flows 1000 load.pcap
     Generate(Generate),
-    /// Replay load through testpmd and print a table. Example: perf replay --quick --json figures.json
+    /// Replay load through testpmd and millraced and print a table. Example: perf replay --quick --json figures.json
     Replay(Replay),
 }
 
@@ -42,10 +52,10 @@ struct Generate {
     #[arg(long, value_enum, default_value_t = Shape::Plain)]
     shape: Shape,
     /// Different five-tuples.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=i64::from(load::FLOWS_MAX)))]
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=FLOWS_MAX))]
     flows: u32,
     /// Different pairs of MACs the flows are spread over.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=i64::from(load::FLOWS_MAX)))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=FLOWS_MAX))]
     mac_pairs: u32,
     /// The same seed gives the same file.
     #[arg(long, default_value_t = 1)]
@@ -57,12 +67,21 @@ struct Generate {
 /// How to replay.
 #[derive(Args)]
 struct Replay {
-    /// One short measurement each: a few seconds in all, for a look rather than for figures.
+    /// Three short measurements each: a minute and a half in all, for a look rather than for figures.
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Only this work (may be given several times).
+    #[arg(long, value_enum)]
+    work: Vec<Work>,
+    /// Only this many five-tuples (may be given several times).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=FLOWS_MAX))]
+    flows: Vec<u32>,
+    /// Measurements of each row; the median counts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// The CPU that forwards; another one, any, controls it.
     #[arg(long, default_value_t = 1)]
     cpu: u32,
@@ -72,7 +91,13 @@ struct Replay {
     /// The testpmd to run.
     #[arg(long, default_value = "dpdk-testpmd")]
     testpmd: PathBuf,
+    /// The switch to run; by default the millraced beside this program.
+    #[arg(long, value_name = "FILE")]
+    millraced: Option<PathBuf>,
 }
+
+/// Flows a load may have, as clap wants it.
+const FLOWS_MAX: i64 = load::FLOWS_MAX as i64;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -98,8 +123,10 @@ fn generate(arguments: &Generate) -> Result<(), Failure> {
 enum Failure {
     #[error(transparent)]
     Capture(#[from] pcap::WriteError),
-    #[error(transparent)]
-    Testpmd(#[from] testpmd::TestpmdError),
+    #[error("cannot make a folder for temporary files: {0}")]
+    Folder(std::io::Error),
+    #[error("{0} row(s) FAILED")]
+    Rows(usize),
     #[error("cannot write {}: {cause}", path.display())]
     Report { path: PathBuf, cause: std::io::Error },
 }

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::poll_core::PollThread;
+use crate::{
+    poll_core::{Mark, PollThread},
+    sample::Sample,
+};
 
 /// The longest start: DPDK without hugepages clears its memory first.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -23,8 +26,7 @@ const SPARE_BUFFERS: u32 = 16_384;
 const BUFFER_LEN: u32 = 2560;
 
 /// What testpmd does with a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Passes it on without a look.
     Io,
@@ -55,15 +57,6 @@ pub(crate) struct Testpmd<'a> {
     pub(crate) hugepages: bool,
 }
 
-/// What was forwarded in a while.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sample {
-    pub(crate) packets: u64,
-    pub(crate) wall: Duration,
-    /// CPU time of the thread that forwards.
-    pub(crate) cpu: Duration,
-}
-
 /// Why testpmd gave no figures.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TestpmdError {
@@ -86,7 +79,7 @@ impl Testpmd<'_> {
     /// Forwards for `warm_up`, then measures for `window`.
     pub(crate) fn measure(&self, warm_up: Duration, window: Duration) -> Result<Sample, TestpmdError> {
         let mut running = Running::start(self)?;
-        let Some(thread) = running.begin() else {
+        let Some(thread) = running.begin(self.cpu) else {
             return Err(TestpmdError::NotForwarding { output: running.end() });
         };
         thread::sleep(warm_up);
@@ -94,14 +87,11 @@ impl Testpmd<'_> {
         thread::sleep(window);
         let to = running.mark(&thread);
         let output = running.end();
-        let (Some((start, cpu_before)), Some((end, cpu_after))) = (from, to) else {
+        let (Some(from), Some(to)) = (from, to) else {
             return Err(TestpmdError::NotForwarding { output });
         };
         match sent(&output)[..] {
-            [before, after] if after > before => {
-                let cpu = cpu_after.saturating_sub(cpu_before);
-                Ok(Sample { packets: after - before, wall: end.duration_since(start), cpu })
-            }
+            [before, after] if after > before => Ok(to.since(&from, after - before)),
             _ => Err(TestpmdError::NoCounters { output }),
         }
     }
@@ -150,12 +140,12 @@ impl Running {
     }
 
     /// Starts forwarding; the thread that does it, once it runs.
-    fn begin(&mut self) -> Option<PollThread> {
+    fn begin(&mut self, cpu: u32) -> Option<PollThread> {
         self.say("start")?;
         let deadline = Instant::now() + START_MAX;
         let mut idle = None;
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
-            if let Some(thread) = PollThread::find(self.child.id(), WORKER) {
+            if let Some(thread) = PollThread::find(self.child.id(), WORKER, cpu) {
                 let now = thread.cpu_time()?;
                 // It has forwarded for a while, rather than been set up.
                 if now.saturating_sub(*idle.get_or_insert(now)) > Duration::from_millis(30) {
@@ -167,10 +157,10 @@ impl Running {
         None
     }
 
-    /// Makes testpmd note its counters, at a time and a CPU time.
-    fn mark(&mut self, thread: &PollThread) -> Option<(Instant, Duration)> {
+    /// Makes testpmd note its counters at a moment.
+    fn mark(&mut self, thread: &PollThread) -> Option<Mark> {
         self.say("show port stats 1")?;
-        Some((Instant::now(), thread.cpu_time()?))
+        thread.mark()
     }
 
     fn say(&mut self, command: &str) -> Option<()> {

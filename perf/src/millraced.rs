@@ -1,0 +1,194 @@
+//! The switch under measurement: started with a configuration of its own, asked over its control socket, stopped.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use api::{PortState, Reply, Request, Version};
+
+use crate::{
+    control_socket::{ControlSocket, SocketError},
+    load::Load,
+    poll_core::PollThread,
+    sample::Sample,
+    traffic::{self, Counts},
+    work::{Bench, Work},
+};
+
+/// The longest start: buffers are cleared, and a large capture is read, first.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// The longest stop.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// The name of the thread that forwards.
+const WORKER: &str = "worker-0";
+
+/// One run of the switch.
+#[derive(Clone, Debug)]
+pub(crate) struct Millraced<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) work: Work,
+    pub(crate) load: &'a Load,
+    pub(crate) capture: &'a Path,
+    /// The CPU that forwards.
+    pub(crate) cpu: u32,
+    /// On hugepages or not at all; else on ordinary pages.
+    pub(crate) hugepages: bool,
+    /// Where its configuration, socket and log go.
+    pub(crate) folder: &'a Path,
+}
+
+/// Why the switch gave no figures.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MillracedError {
+    #[error("cannot run {}: {cause} (build it with `cargo build --release`, or name it with --millraced)", program.display())]
+    Start { program: PathBuf, cause: io::Error },
+    #[error("cannot write {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: io::Error },
+    #[error("millraced did not begin to forward: {log}")]
+    NotForwarding { log: String },
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error("{0}")]
+    Misled(String),
+    #[error("millraced did not stop cleanly: {log}")]
+    Stop { log: String },
+}
+
+impl Millraced<'_> {
+    /// Forwards for `warm_up`, then measures for `window`, and makes sure that all frames went where they should.
+    pub(crate) fn measure(&self, warm_up: Duration, window: Duration) -> Result<(Sample, Version), MillracedError> {
+        let mut running = Running::start(self)?;
+        let mut socket = running.ready()?;
+        let thread = PollThread::find(running.child.id(), WORKER, self.cpu).ok_or_else(|| running.stuck())?;
+        let version = socket.ask(&Request::Version, version)?;
+        thread::sleep(warm_up);
+        let (before, start) = (Counts::read(&mut socket)?, thread.mark());
+        thread::sleep(window);
+        let (after, end) = (Counts::read(&mut socket)?, thread.mark());
+        let (Some(start), Some(end)) = (start, end) else { return Err(running.stuck()) };
+        let counts = after.since(&before);
+        if let Some(what) = traffic::objection(self.work, &counts, &mut socket)? {
+            return Err(MillracedError::Misled(what));
+        }
+        drop(socket);
+        running.stop()?;
+        Ok((end.since(&start, counts.received), version))
+    }
+}
+
+fn version(reply: Reply) -> Option<Version> {
+    if let Reply::Version(version) = reply { Some(version) } else { None }
+}
+
+/// A switch under way. Its files go with it.
+struct Running {
+    child: Child,
+    socket: PathBuf,
+    log: PathBuf,
+}
+
+impl Running {
+    fn start(run: &Millraced<'_>) -> Result<Running, MillracedError> {
+        let [config, socket, log] = ["switch.toml", "switch.sock", "switch.log"].map(|name| run.folder.join(name));
+        let Millraced { program, work, load, capture, cpu, hugepages, .. } = *run;
+        let text = Bench { work, load, capture, socket: &socket, cpu, hugepages }.config();
+        let write = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| MillracedError::Write { path, cause }
+        };
+        fs::write(&config, text).map_err(write(&config))?;
+        let errors = File::create(&log).map_err(write(&log))?;
+        let mut command = Command::new(program);
+        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        command.env_remove("RUST_LOG");
+        let child = command.spawn().map_err(|cause| MillracedError::Start { program: program.to_owned(), cause })?;
+        Ok(Running { child, socket, log })
+    }
+
+    /// Waits until both ports are served.
+    fn ready(&mut self) -> Result<ControlSocket, MillracedError> {
+        let deadline = Instant::now() + START_MAX;
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(10));
+            let Ok(mut socket) = ControlSocket::connect(&self.socket) else { continue };
+            let Ok(ports) = socket.ask(&Request::ShowPorts, traffic::ports) else { continue };
+            if !ports.ports.is_empty() && ports.ports.iter().all(|port| port.state == PortState::Up) {
+                return Ok(socket);
+            }
+        }
+        Err(self.stuck())
+    }
+
+    fn stuck(&self) -> MillracedError {
+        MillracedError::NotForwarding { log: self.last_words() }
+    }
+
+    /// The last lines of the log, without times.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().map(|line| line.split_once("] ").map_or(line, |(_, said)| said)).collect();
+        lines[lines.len().saturating_sub(3)..].join(" | ")
+    }
+
+    /// Asks it to stop, and expects it to find nothing wrong with itself.
+    fn stop(mut self) -> Result<(), MillracedError> {
+        let clean = self.end() && !fs::read_to_string(&self.log).unwrap_or_default().contains("were lost");
+        if clean { Ok(()) } else { Err(MillracedError::Stop { log: self.last_words() }) }
+    }
+
+    /// Ends the process, by force in the end; whether it went by itself and well.
+    fn end(&mut self) -> bool {
+        // The standard library has no word for SIGTERM; every shell has.
+        let _ = Command::new("sh").args(["-c", "kill \"$0\"", &self.child.id().to_string()]).status();
+        let deadline = Instant::now() + STOP_MAX;
+        while Instant::now() < deadline {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status.success(),
+                _ => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        false
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.end();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::folder::Folder;
+
+    fn measure(program: &str) -> String {
+        let folder = Folder::create().unwrap();
+        let load = Load { shape: crate::load::Shape::Plain, flows: 1, mac_pairs: 1, seed: 1 };
+        let (program, capture, folder) = (Path::new(program), Path::new("x.pcap"), folder.path());
+        let run = Millraced { program, work: Work::L2, load: &load, capture, cpu: 0, hugepages: false, folder };
+        run.measure(Duration::ZERO, Duration::ZERO).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_missing_switch_says_how_to_build_it() {
+        assert!(measure("/no/millraced").contains("cargo build --release"));
+    }
+
+    #[test]
+    fn a_program_that_is_no_switch_is_quoted() {
+        let said = measure("/bin/cat");
+        assert!(said.starts_with("millraced did not begin to forward: ") && said.contains("--config"), "{said}");
+    }
+}
