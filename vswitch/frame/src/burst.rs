@@ -79,7 +79,9 @@ impl Burst {
     /// Takes all frames out, in order. What the iterator does not yield stays in the burst, in order.
     #[inline]
     pub fn drain(&mut self) -> Drain<'_> {
-        Drain { burst: self, next: 0 }
+        // The burst is empty until the iterator is dropped: one that is forgotten leaks frames, but none has two owners.
+        let end = std::mem::take(&mut self.len);
+        Drain { burst: self, next: 0, end }
     }
 
     /// The free slots behind the frames, for a device to fill; call [`Burst::grow`] afterwards.
@@ -124,7 +126,9 @@ impl Drop for Burst {
 /// Iterator of [`Burst::drain`].
 pub struct Drain<'a> {
     burst: &'a mut Burst,
+    /// The slot to be yielded next, and the one behind the last.
     next: usize,
+    end: usize,
 }
 
 impl Iterator for Drain<'_> {
@@ -132,24 +136,94 @@ impl Iterator for Drain<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Frame> {
-        if self.next == self.burst.len {
+        if self.next == self.end {
             return None;
         }
         let slot = &self.burst.frames[self.next];
         self.next += 1;
-        // SAFETY: slots below the length are initialised; `next` has moved past this one, and Drop forgets it.
+        // SAFETY: slots below `end` are initialised; `next` has moved past this one, and Drop forgets it.
         Some(unsafe { slot.assume_init_read() })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.burst.len - self.next;
+        let left = self.end - self.next;
         (left, Some(left))
     }
 }
 
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
+        self.burst.len = self.end;
         // SAFETY: exactly the first `next` frames were yielded and belong to the caller.
         unsafe { self.burst.forget_front(self.next) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HeapPool, Pool};
+
+    /// A pool and a burst whose frames hold the octets 0, 1, 2 …
+    fn burst(frames: u8) -> (HeapPool, Burst) {
+        let mut pool = HeapPool::new(BURST_MAX + 1, 16);
+        let mut burst = Burst::new();
+        for octet in 0..frames {
+            let mut frame = pool.alloc().unwrap();
+            assert!(frame.write(&[octet]) && burst.push(frame).is_ok());
+        }
+        (pool, burst)
+    }
+
+    fn octets(burst: &Burst) -> Vec<u8> {
+        burst.as_slice().iter().map(|frame| frame.data()[0]).collect()
+    }
+
+    #[test]
+    fn a_full_burst_gives_the_frame_back() {
+        let (mut pool, mut full) = burst(BURST_MAX as u8);
+        assert_eq!((full.len(), full.room()), (BURST_MAX, 0));
+        let frame = pool.alloc().unwrap();
+        let back = full.push(frame).unwrap_err();
+        pool.release_one(back);
+        pool.release(&mut full);
+        assert_eq!((full.len(), pool.used()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_not_drained_stays_in_order() {
+        let (mut pool, mut burst) = burst(5);
+        let taken: Vec<Frame> = burst.drain().take(2).collect();
+        assert_eq!(taken.iter().map(|frame| frame.data()[0]).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(octets(&burst), [2, 3, 4]);
+        taken.into_iter().for_each(|frame| pool.release_one(frame));
+        drop(burst.drain());
+        assert_eq!(octets(&burst), [2, 3, 4]);
+        pool.release(&mut burst);
+        assert_eq!(pool.used(), 0);
+    }
+
+    #[test]
+    fn a_forgotten_drain_leaks_frames_and_gives_none_away_twice() {
+        let (mut pool, mut burst) = burst(3);
+        let mut drain = burst.drain();
+        let first = drain.next().unwrap();
+        std::mem::forget(drain);
+        assert!(burst.is_empty() && burst.pop().is_none(), "the first frame has an owner already");
+        pool.release_one(first);
+        assert_eq!(pool.used(), 2);
+    }
+
+    #[test]
+    fn what_a_driver_took_is_forgotten_and_the_rest_moves_up() {
+        let (mut pool, mut burst) = burst(4);
+        let raw: Vec<_> = burst.as_slice()[..3].iter().map(Frame::as_raw).collect();
+        // SAFETY: the three frames go on as `raw`.
+        unsafe { burst.forget_front(3) }
+        assert_eq!(octets(&burst), [3]);
+        // SAFETY: they were forgotten above, and each is taken up once.
+        raw.into_iter().for_each(|raw| pool.release_one(unsafe { Frame::from_raw(raw) }));
+        assert_eq!(burst.pop().map(|frame| pool.release_one(frame)), Some(()));
+        assert_eq!((burst.pop().is_none(), pool.used()), (true, 0));
     }
 }

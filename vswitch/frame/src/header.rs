@@ -256,3 +256,35 @@ impl Frame {
         unsafe { std::slice::from_raw_parts_mut(h.buf_addr.add(usize::from(h.data_off)), room) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{HEADROOM, HeapPool, Pool};
+
+    #[test]
+    fn a_frame_grows_and_shrinks_within_its_buffer_only() {
+        let mut pool = HeapPool::new(1, 100);
+        let mut frame = pool.alloc().unwrap();
+        assert!(frame.write(&[7; 60]));
+        assert_eq!((frame.headroom(), frame.len(), frame.tailroom()), (usize::from(HEADROOM), 60, 40));
+        assert!(frame.push_front(usize::from(HEADROOM) + 1).is_none() && frame.push_front(1 << 16).is_none());
+        assert_eq!(frame.len(), 60, "refused is unchanged");
+        assert_eq!(frame.push_front(usize::from(HEADROOM)).map(|all| all.len()), Some(188));
+        assert!(!frame.pull_front(189) && !frame.pull_front((1 << 16) + 1));
+        assert!(frame.pull_front(188) && frame.len() == 0 && frame.headroom() == 188);
+        assert!(!frame.set_len(41) && !frame.set_len(1 << 16) && frame.set_len(40));
+        assert!(!frame.write(&[0; 101]) && frame.len() == 0);
+        assert_eq!(frame.spare_mut().len(), 100);
+        pool.release_one(frame);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn losing_a_frame_is_loud() {
+        let mut pool = HeapPool::new(1, 100);
+        let frame = pool.alloc().unwrap();
+        let before = crate::lost_frames();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(frame))).is_err());
+        assert_eq!(crate::lost_frames(), before + 1);
+    }
+}
