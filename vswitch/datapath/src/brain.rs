@@ -173,7 +173,7 @@ impl Scopes {
 fn is_same_member(old: &Snapshot, new: &Snapshot, id: MemberId) -> bool {
     let (Some(old), Some(new)) = (old.member(id), new.member(id)) else { return false };
     let same_side = match (&old.kind, &new.kind) {
-        (MemberKind::Local { port: old }, MemberKind::Local { port: new }) => old == new,
+        (MemberKind::Local { port: old, .. }, MemberKind::Local { port: new, .. }) => old == new,
         (MemberKind::Vtep { .. }, MemberKind::Vtep { .. }) => true,
         _ => false,
     };
@@ -184,7 +184,7 @@ fn is_same_member(old: &Snapshot, new: &Snapshot, id: MemberId) -> bool {
 fn member_stamp(snapshot: &Snapshot, id: MemberId) -> Option<(u64, Option<u64>)> {
     let member = snapshot.member(id)?;
     let port = match member.kind {
-        MemberKind::Local { port } => port,
+        MemberKind::Local { port, .. } => port,
         MemberKind::Vtep { uplink, .. } => uplink,
     };
     Some((member.generation, snapshot.port(port).map(|p| p.generation)))

@@ -32,7 +32,7 @@ pub use flow::{FlowKey, KEY_WORDS, MEMBERS_MAX, Profile, Recipe};
 pub use id::{PORTS_MAX, PortId, WORKERS_MAX, WorkerId};
 pub use mail::{Inject, Order, Punt, Report};
 pub use reason::{Cause, DropReason, REASONS};
-pub use snapshot::{Guard, Member, MemberKind, Network, NoMember, PortSpec, Role, Snapshot, VtepKey, VtepTable};
+pub use snapshot::{Guard, Member, MemberKind, Network, NoMember, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable};
 pub use view::{FlowView, MacView, WorkerView};
 pub use wiring::{ControlWires, WorkerWires, connect};
 pub use worker::{Turn, Worker, WorkerConfig};

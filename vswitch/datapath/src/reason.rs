@@ -38,6 +38,8 @@ macro_rules! causes {
 
 causes! {
     PortUnknown, "port-unknown", "the port is not in the configuration in force (it is being added or removed)";
+    VlanRefused, "vlan-refused", "the port carries no network in the VLAN the frame is tagged with, or none without a tag";
+    StormControl, "storm-control", "broadcast, multicast and unknown unicast from the port exceed its storm_max";
     SourceMacInvalid, "source-mac-invalid", "the source MAC is a group address or all zeroes, which no sender may have";
     SpoofedMac, "spoofed-mac", "anti-spoofing: the port may not send from this MAC";
     SpoofedAddress, "spoofed-address", "anti-spoofing: the port may not send from this IP address";
@@ -57,6 +59,7 @@ causes! {
     UplinkUdpPort, "uplink-udp-port", "an uplink UDP packet to a port no tunnel listens on";
     UnknownVtep, "unknown-vtep", "a VXLAN packet from a sender that is no configured VTEP";
     UnknownVni, "unknown-vni", "a VXLAN packet of a network that its tunnel does not carry";
+    OuterUdpZeroChecksum, "outer-udp-zero-checksum", "a VXLAN packet over IPv6 without a UDP checksum from a VTEP that may not leave it out (udp6_zero_checksum_rx)";
     OutOfFrames, "out-of-frames", "the pool had no buffer for a copy of a flooded frame";
     TxRefused, "tx-refused", "the device refused the frame: its queue is full, its link is down, or the frame does not suit it";
     TxUnserved, "tx-unserved", "no worker serves the port the frame would leave by (it is being added or removed)";

@@ -9,7 +9,7 @@ use std::{
 };
 
 use table::{MemberId, NetworkId};
-use wire::{Mac, OuterTemplate, Vni};
+use wire::{Mac, OuterTemplate, Vni, vlan::VlanId};
 
 use crate::{PortId, WorkerId};
 
@@ -35,8 +35,12 @@ pub struct PortSpec {
     pub generation: u64,
     /// What the port is for.
     pub role: Role,
-    /// Longest frame that may leave here, in octets without FCS (MTU + 14, + 4 where tags are sent).
+    /// Which bridge-domain members are behind it.
+    pub vlans: Vlans,
+    /// Longest frame that may leave here, in octets without FCS and tags (MTU + 14).
     pub frame_max: u16,
+    /// Frames a second that may be flooded from here; `None` is no limit.
+    pub storm_max: Option<u32>,
     /// The workers that hold the port's queue pairs; the first is its home and serves whoever holds none.
     pub workers: Vec<WorkerId>,
 }
@@ -46,8 +50,6 @@ pub struct PortSpec {
 pub enum Role {
     /// A container or VM is behind it.
     Access {
-        /// Which bridge-domain member the port is.
-        member: MemberId,
         /// What it may send.
         guard: Guard,
     },
@@ -57,7 +59,43 @@ pub enum Role {
         mac: Mac,
         /// The node's own addresses on this link.
         addresses: Vec<IpAddr>,
+        /// The VLAN the node's own traffic, tunnels included, is tagged with.
+        vlan: Option<VlanId>,
     },
+}
+
+/// Which members are behind a port, by the VLAN their frames are in there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vlans {
+    /// Frames without a tag, and those tagged only with a priority.
+    pub untagged: Option<MemberId>,
+    /// Frames of a VLAN, sorted by it. Its tag goes on receipt and comes before sending; further tags are payload.
+    pub tagged: Vec<(VlanId, MemberId)>,
+    /// All tags are payload, and every frame belongs to `untagged`.
+    pub transparent: bool,
+}
+
+impl Vlans {
+    /// Those of a port that does not look at tags.
+    pub fn transparent(member: MemberId) -> Vlans {
+        Vlans { untagged: Some(member), tagged: Vec::new(), transparent: true }
+    }
+
+    /// The member whose frames are in that VLAN, or in none.
+    pub fn member(&self, vlan: Option<VlanId>) -> Option<MemberId> {
+        let Some(vlan) = vlan else { return self.untagged };
+        self.tagged.binary_search_by_key(&vlan, |&(id, _)| id).ok().map(|place| self.tagged[place].1)
+    }
+}
+
+impl PortSpec {
+    /// The VLAN of the node's own traffic here.
+    pub fn own_vlan(&self) -> Option<VlanId> {
+        match self.role {
+            Role::Uplink { vlan, .. } => vlan,
+            Role::Access { .. } => None,
+        }
+    }
 }
 
 /// Anti-spoofing: what a port may claim to be. Ethernet source, ARP and ND sender, IP source.
@@ -104,6 +142,8 @@ pub enum MemberKind {
     Local {
         /// That port.
         port: PortId,
+        /// The VLAN its frames are tagged with there.
+        vlan: Option<VlanId>,
     },
     /// Behind another VTEP. Frames from such members never go to such members (split horizon).
     Vtep {
@@ -132,6 +172,7 @@ pub struct VtepKey {
 pub struct VtepTable {
     members: HashMap<(VtepKey, Vni), MemberId>,
     senders: HashSet<VtepKey>,
+    unsummed: HashSet<VtepKey>,
     udp_ports: HashSet<u16>,
 }
 
@@ -150,6 +191,16 @@ impl VtepTable {
         self.senders.insert(sender);
         self.udp_ports.insert(sender.udp_port);
         self.members.insert((sender, vni), member);
+    }
+
+    /// Lets `sender` leave out the UDP checksum over IPv6, too (RFC 6935); over IPv4 everybody may.
+    pub fn allow_zero_checksum(&mut self, sender: VtepKey) {
+        self.unsummed.insert(sender);
+    }
+
+    /// Whether `sender` may leave out the UDP checksum over IPv6.
+    pub fn allows_zero_checksum(&self, sender: VtepKey) -> bool {
+        self.unsummed.contains(&sender)
     }
 
     /// The member that `sender` is in the network `vni`.

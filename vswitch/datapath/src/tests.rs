@@ -11,12 +11,17 @@ use crate::*;
 fn snapshot(ports: u16) -> Snapshot {
     let port = |id: u16| PortSpec {
         generation: 1,
-        role: Role::Access { member: MemberId(u32::from(id)), guard: Guard::default() },
+        role: Role::Access { guard: Guard::default() },
+        vlans: Vlans::transparent(MemberId(u32::from(id))),
+        storm_max: None,
         frame_max: 1514,
         workers: vec![WorkerId(0)],
     };
-    let member =
-        |id: u16| Member { generation: 1, network: NetworkId(0), kind: MemberKind::Local { port: PortId(id) } };
+    let member = |id: u16| Member {
+        generation: 1,
+        network: NetworkId(0),
+        kind: MemberKind::Local { port: PortId(id), vlan: None },
+    };
     let network = Network {
         generation: 1,
         vni: Vni::new(7).unwrap(),

@@ -6,8 +6,16 @@ use table::{Fdb, FlowTable, Tick};
 use wire::HashKey;
 
 use crate::{
-    Books, Order, Report, WorkerId, batch::Batch, brain::Brain, feature::learn, lanes::Lanes, pipeline, sweep::Sweeper,
-    tally::Tally, view::WorkerView, wiring::WorkerWires,
+    Books, Inject, Order, PortSpec, Report, WorkerId,
+    batch::Batch,
+    brain::Brain,
+    feature::{learn, storm::Buckets, vlan},
+    lanes::Lanes,
+    pipeline,
+    sweep::Sweeper,
+    tally::Tally,
+    view::WorkerView,
+    wiring::WorkerWires,
 };
 
 /// What a worker is given at birth and keeps.
@@ -54,6 +62,7 @@ pub struct Worker<P, M> {
     pub(crate) brain: Brain,
     pub(crate) tally: Tally,
     pub(crate) batch: Batch,
+    pub(crate) storms: Buckets,
     books: Books,
     sweeper: Sweeper,
     device_asked: Tick,
@@ -75,6 +84,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
             brain: Brain::new(flows, fdb),
             tally: Tally::new(),
             batch,
+            storms: Buckets::new(),
             books,
             sweeper: Sweeper::new(config.flow_idle_ticks),
             device_asked: Tick(0),
@@ -190,7 +200,14 @@ impl<P: Port, M: Pool> Worker<P, M> {
         for _ in 0..BURST_MAX {
             let Some(inject) = self.wires.injects.pop() else { break };
             self.tally.worker.injected += 1;
-            self.lanes.place(inject.port, inject.frame, &mut self.tally, &mut self.pool);
+            let Inject { port, mut frame } = inject;
+            let vlan = self.brain.snapshot.port(port).and_then(PortSpec::own_vlan);
+            if let Err(cause) = vlan::push(&mut frame, vlan) {
+                self.tally.drop_unattributed(cause.into(), 1);
+                self.pool.release_one(frame);
+                continue;
+            }
+            self.lanes.place(port, frame, &mut self.tally, &mut self.pool);
         }
     }
 

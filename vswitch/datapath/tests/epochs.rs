@@ -88,12 +88,12 @@ fn a_new_guard_refuses_what_a_cached_flow_let_through() {
     let mut rig = with_two();
     rig.change(|snapshot, stamp| {
         let guard = Guard { macs: Some(vec![mac(77)]), addresses: None };
-        edit_port(snapshot, stamp, 1, |port| port.role = Role::Access { member: MemberId(1), guard });
+        edit_port(snapshot, stamp, 1, |port| port.role = Role::Access { guard });
     });
     assert_eq!(rig.through(1, &plain(2, 1)), NOWHERE);
     assert_eq!(rig.dropped(Cause::SpoofedMac), 1);
     rig.change(|snapshot, stamp| {
-        edit_port(snapshot, stamp, 1, |port| port.role = Role::Access { member: MemberId(1), guard: Guard::default() });
+        edit_port(snapshot, stamp, 1, |port| port.role = Role::Access { guard: Guard::default() });
     });
     assert_eq!(rig.through(1, &plain(2, 1)), TO_PORT_2, "and lets through what a cached refusal dropped");
     rig.assert_at_rest();
@@ -295,7 +295,7 @@ fn a_member_that_turns_from_tunnel_to_port_under_one_id_is_another() {
     rig.change(|snapshot, stamp| {
         let member = snapshot.members[4].as_mut().unwrap();
         member.generation = stamp;
-        member.kind = MemberKind::Local { port: datapath::PortId(4) };
+        member.kind = MemberKind::Local { port: datapath::PortId(4), vlan: None };
     });
     assert_eq!(rig.through(1, &plain(9, 1)), [0, 0, 1, 1, 1], "flooded, for who station 9 was behind is no more");
 }

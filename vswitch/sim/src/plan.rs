@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use datapath::{
-    Guard, Member, MemberKind, Network, PORTS_MAX, PortId, PortSpec, Role, Snapshot, VtepKey, VtepTable, WorkerId,
+    Guard, Member, MemberKind, Network, PORTS_MAX, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable,
+    WorkerId,
 };
 use table::{MemberId, NetworkId};
 use wire::{Mac, OuterParams, OuterTemplate, Vni};
@@ -105,13 +106,14 @@ impl Plan {
         let mut new = Snapshot { generation: previous.generation + 1, ..Snapshot::default() };
         let stamp = new.generation;
         for (&number, uplink) in &self.uplinks {
-            let role = Role::Uplink { mac: uplink.mac, addresses: uplink.addresses.clone() };
-            let spec = port_spec(stamp, role, uplink.frame_max, uplink.worker);
+            let role = Role::Uplink { mac: uplink.mac, addresses: uplink.addresses.clone(), vlan: None };
+            let spec = port_spec(stamp, role, Vlans::default(), uplink.frame_max, uplink.worker);
             put(&mut new.ports, number.into(), spec);
         }
         for (&number, access) in &self.access {
-            let role = Role::Access { member: self.id(Who::Port(number)), guard: access.guard.clone() };
-            put(&mut new.ports, number.into(), port_spec(stamp, role, access.frame_max, access.worker));
+            let role = Role::Access { guard: access.guard.clone() };
+            let vlans = Vlans::transparent(self.id(Who::Port(number)));
+            put(&mut new.ports, number.into(), port_spec(stamp, role, vlans, access.frame_max, access.worker));
         }
         for (&number, network) in &self.networks {
             put(&mut new.networks, number.into(), self.network(stamp, number, network));
@@ -191,7 +193,7 @@ impl Plan {
 
     fn member(&self, stamp: u64, who: Who) -> Member {
         let kind = match who {
-            Who::Port(port) => MemberKind::Local { port: PortId(port) },
+            Who::Port(port) => MemberKind::Local { port: PortId(port), vlan: None },
             Who::Tunnel(tunnel, network) => {
                 let uplink = PortId(self.tunnels[&tunnel].uplink);
                 MemberKind::Vtep { uplink, outer: self.template(tunnel, network) }
@@ -230,8 +232,8 @@ impl Plan {
     }
 }
 
-fn port_spec(generation: u64, role: Role, frame_max: u16, worker: u8) -> PortSpec {
-    PortSpec { generation, role, frame_max, workers: vec![WorkerId(worker)] }
+fn port_spec(generation: u64, role: Role, vlans: Vlans, frame_max: u16, worker: u8) -> PortSpec {
+    PortSpec { generation, role, vlans, frame_max, storm_max: None, workers: vec![WorkerId(worker)] }
 }
 
 fn put<T>(list: &mut Vec<Option<T>>, index: usize, item: T) {

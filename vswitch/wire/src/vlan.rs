@@ -10,6 +10,31 @@ mod field {
     pub(super) const ETHERTYPE: usize = 2;
 }
 
+/// A VLAN identifier, 1 to 4094 (IEEE 802.1Q-2018 section 9.6): 0 means "no VLAN, only a priority", 4095 is reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VlanId(u16);
+
+impl VlanId {
+    /// The largest.
+    pub const MAX: u16 = 4094;
+
+    /// The VLAN of that number; `None` for 0 and above 4094.
+    pub const fn new(id: u16) -> Option<VlanId> {
+        if id == 0 || id > VlanId::MAX { None } else { Some(VlanId(id)) }
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for VlanId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Octets of a tag: control information and the ethertype of what follows.
 pub const TAG_LEN: usize = 4;
 

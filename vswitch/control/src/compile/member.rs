@@ -29,7 +29,7 @@ impl Source<'_> {
     /// The member of that name, without a generation; a VTEP is entered among those who may send to us.
     pub(super) fn member(&self, name: &MemberName, id: MemberId, vteps: &mut VtepTable) -> Option<Member> {
         let kind = match &name.behind {
-            Behind::Port(port) => MemberKind::Local { port: self.compiled.port_id(port.as_str())? },
+            Behind::Port(port) => MemberKind::Local { port: self.compiled.port_id(port.as_str())?, vlan: None },
             Behind::Tunnel(tunnel) => {
                 let tunnel = *self.tunnels.get(tunnel)?;
                 let vni = *self.vnis.get(&name.network)?;

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use datapath::{Guard, PortSpec, WorkerId};
+use datapath::{Guard, PortSpec, Vlans, WorkerId};
 use wire::Mac;
 
 use super::{MemberName, Source};
@@ -17,17 +17,19 @@ const ETHERNET_OCTETS: u16 = 14;
 impl Source<'_> {
     /// The port as workers see it, without a generation.
     pub(super) fn port(&self, port: &Port, workers: Vec<WorkerId>) -> Option<PortSpec> {
-        let role = match &port.role {
+        let (role, vlans) = match &port.role {
             Role::Uplink { .. } => {
                 let addresses = port.addresses.iter().map(|own| own.address()).collect();
-                datapath::Role::Uplink { mac: self.mac(port)?, addresses }
+                (datapath::Role::Uplink { mac: self.mac(port)?, addresses, vlan: None }, Vlans::default())
             }
             Role::Access { network, .. } => {
                 let name = MemberName { network: network.clone(), behind: Behind::Port(port.name.clone()) };
-                datapath::Role::Access { member: self.compiled.member_id(&name)?, guard: guard(port) }
+                let vlans = Vlans::transparent(self.compiled.member_id(&name)?);
+                (datapath::Role::Access { guard: guard(port) }, vlans)
             }
         };
-        Some(PortSpec { generation: 0, role, frame_max: port.mtu + ETHERNET_OCTETS, workers })
+        let frame_max = port.mtu + ETHERNET_OCTETS;
+        Some(PortSpec { generation: 0, role, vlans, frame_max, storm_max: None, workers })
     }
 
     /// The MAC a port has: the configured one, else the device's own.

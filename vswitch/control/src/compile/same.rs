@@ -5,17 +5,15 @@
 use datapath::{Member, MemberKind, Network, PortSpec, Role};
 
 pub(super) fn ports(a: &PortSpec, b: &PortSpec) -> bool {
-    let PortSpec { generation: _, role, frame_max, workers } = a;
+    let PortSpec { generation: _, role, vlans, frame_max, storm_max, workers } = a;
     let is_same_role = match (role, &b.role) {
-        (Role::Access { member, guard }, Role::Access { member: other, guard: other_guard }) => {
-            (member, guard) == (other, other_guard)
-        }
-        (Role::Uplink { mac, addresses }, Role::Uplink { mac: other, addresses: other_addresses }) => {
-            (mac, addresses) == (other, other_addresses)
+        (Role::Access { guard }, Role::Access { guard: other }) => guard == other,
+        (Role::Uplink { mac, addresses, vlan }, Role::Uplink { mac: mac_b, addresses: addresses_b, vlan: vlan_b }) => {
+            (mac, addresses, vlan) == (mac_b, addresses_b, vlan_b)
         }
         (Role::Access { .. } | Role::Uplink { .. }, _) => false,
     };
-    is_same_role && (frame_max, workers) == (&b.frame_max, &b.workers)
+    is_same_role && (vlans, frame_max, storm_max, workers) == (&b.vlans, &b.frame_max, &b.storm_max, &b.workers)
 }
 
 /// Its own values: who is a member does not count.
@@ -27,7 +25,9 @@ pub(super) fn networks(a: &Network, b: &Network) -> bool {
 pub(super) fn members(a: &Member, b: &Member) -> bool {
     let Member { generation: _, network, kind } = a;
     let is_same_kind = match (kind, &b.kind) {
-        (MemberKind::Local { port }, MemberKind::Local { port: other }) => port == other,
+        (MemberKind::Local { port, vlan }, MemberKind::Local { port: other, vlan: other_vlan }) => {
+            (port, vlan) == (other, other_vlan)
+        }
         (MemberKind::Vtep { uplink, outer }, MemberKind::Vtep { uplink: other, outer: other_outer }) => {
             (uplink, outer) == (other, other_outer)
         }

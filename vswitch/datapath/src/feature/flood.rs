@@ -16,6 +16,10 @@ pub(crate) fn flood<P: Port, M: Pool>(network: NetworkId, frame: Frame, place: u
     let Some(mut target) = targets.next() else {
         return dispatch::drop(Cause::FloodNobody.into(), frame, place, worker);
     };
+    let port = worker.batch.meta[place].port;
+    if snapshot.port(port).is_some_and(|spec| !worker.storms.admit(port, spec, worker.brain.now)) {
+        return dispatch::drop(Cause::StormControl.into(), frame, place, worker);
+    }
     for next in targets {
         copy_to(target, &frame, place, worker);
         target = next;

@@ -3,4 +3,6 @@
 pub(crate) mod flood;
 pub(crate) mod guard;
 pub(crate) mod learn;
+pub(crate) mod storm;
+pub(crate) mod vlan;
 pub(crate) mod vxlan;

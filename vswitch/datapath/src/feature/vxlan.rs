@@ -4,11 +4,12 @@ use frame::Frame;
 use table::MemberId;
 use wire::{OuterTemplate, Vni, flow_hash, parse_outer, source_port};
 
-use crate::{Cause, DropReason, NoMember, VtepKey, batch::Meta, brain::Brain};
+use crate::{Cause, DropReason, NoMember, VtepKey, VtepTable, batch::Meta, brain::Brain};
 
-/// The sender of the previous VXLAN packet of the batch, for senders talk in bursts.
+/// The sender of the previous VXLAN packet of the batch, for senders talk in bursts: who it is, what it says about UDP
+/// checksums over IPv6, in which network, as which member.
 #[derive(Default)]
-pub(crate) struct Memo(Option<(VtepKey, Vni, MemberId)>);
+pub(crate) struct Memo(Option<(VtepKey, bool, Vni, MemberId)>);
 
 /// Finds out which member a UDP packet to one of our addresses comes from and lets `meta` describe its inner frame.
 pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Memo) -> Result<(), DropReason> {
@@ -20,18 +21,28 @@ pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Me
     }
     let Some(outer) = parse_outer(data, &meta.headers)? else { return Err(Cause::UplinkProtocol.into()) };
     let sender = VtepKey { uplink: meta.port, local: outer.dst, remote: outer.src, udp_port: outer.udp_dst };
+    let is_unsummed = outer.is_unsummed_ipv6;
     meta.ingress = match memo.0 {
-        Some((last, vni, member)) if last == sender && vni == outer.vni => member,
-        _ => vteps.find(sender, outer.vni).map_err(|why| match why {
-            NoMember::UnknownVtep => Cause::UnknownVtep,
-            NoMember::UnknownVni => Cause::UnknownVni,
-        })?,
+        Some((last, was, vni, member)) if last == sender && was == is_unsummed && vni == outer.vni => member,
+        _ => find(vteps, sender, outer.vni, is_unsummed)?,
     };
-    memo.0 = Some((sender, outer.vni, meta.ingress));
+    memo.0 = Some((sender, is_unsummed, outer.vni, meta.ingress));
     meta.outer_len = outer.inner as u16;
     meta.inner_len = outer.inner_len as u16;
     meta.headers = wire::parse(&data[outer.inner..outer.inner + outer.inner_len])?;
     Ok(())
+}
+
+/// The member that a sender is, if it may send that.
+fn find(vteps: &VtepTable, sender: VtepKey, vni: Vni, is_unsummed: bool) -> Result<MemberId, Cause> {
+    let member = vteps.find(sender, vni).map_err(|why| match why {
+        NoMember::UnknownVtep => Cause::UnknownVtep,
+        NoMember::UnknownVni => Cause::UnknownVni,
+    })?;
+    if is_unsummed && !vteps.allows_zero_checksum(sender) {
+        return Err(Cause::OuterUdpZeroChecksum);
+    }
+    Ok(member)
 }
 
 /// Puts the outer header in front of a frame. An error leaves the frame as it was.

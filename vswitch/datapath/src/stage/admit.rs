@@ -4,47 +4,111 @@
 
 use std::net::IpAddr;
 
-use wire::{L3, Mac};
+use table::MemberId;
+use wire::{
+    L3, Mac, Parsed,
+    icmpv6::{self, NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION},
+    ipv6, protocol,
+};
 
-use crate::{Cause, DropReason, PortId, Role, batch::Meta, brain::Brain, feature::vxlan};
+use crate::{Cause, DropReason, PortId, PortSpec, batch::Meta, brain::Brain, feature::vxlan};
 
-/// What an admitted underlay packet is.
-pub(crate) enum Underlay {
-    /// ARP or ICMP for the node itself.
+/// What an admitted frame from an uplink is.
+pub(crate) enum Admitted {
+    /// ARP, neighbour discovery or ICMP for the node itself.
     Host,
-    /// VXLAN; the meta now describes the inner frame.
-    Decap,
+    /// An overlay frame: decapped (the meta now describes the inner frame), or of a network bridged to the uplink.
+    Overlay,
 }
 
-/// The role of the port, if it is in force.
-pub(crate) fn port(port: PortId, brain: &Brain) -> Result<&Role, Cause> {
-    brain.snapshot.port(port).map(|spec| &spec.role).ok_or(Cause::PortUnknown)
+/// What the node itself is on an uplink.
+pub(crate) struct Own<'a> {
+    pub(crate) mac: Mac,
+    pub(crate) addresses: &'a [IpAddr],
 }
 
-/// Admits a packet that came in by an uplink.
-pub(crate) fn underlay(
+/// The port, if it is in force.
+pub(crate) fn port(port: PortId, brain: &Brain) -> Result<&PortSpec, Cause> {
+    brain.snapshot.port(port).ok_or(Cause::PortUnknown)
+}
+
+/// Admits a frame that came in by an uplink, in a VLAN where the node itself is (`own`), a network is bridged
+/// (`member`), or both: then the node gets what is for it, and the network the rest.
+pub(crate) fn uplink(
     data: &[u8],
     meta: &mut Meta,
-    mac: Mac,
-    addresses: &[IpAddr],
+    own: Option<Own<'_>>,
+    member: Option<MemberId>,
     brain: &Brain,
     last_sender: &mut vxlan::Memo,
-) -> Result<Underlay, DropReason> {
+) -> Result<Admitted, DropReason> {
+    match (own, member) {
+        (Some(own), None) => underlay(data, meta, &own, brain, last_sender),
+        (Some(own), Some(_)) if is_for_node(data, meta, &own) => underlay(data, meta, &own, brain, last_sender),
+        (_, Some(member)) => {
+            meta.ingress = member;
+            Ok(Admitted::Overlay)
+        }
+        (None, None) => Err(Cause::VlanRefused.into()),
+    }
+}
+
+/// Whether a frame in a VLAN that node and network share is the node's: sent to its MAC, or asking for its address.
+fn is_for_node(data: &[u8], meta: &Meta, own: &Own<'_>) -> bool {
+    let asks_for_us = || meta.headers.arp(data).is_some_and(|arp| own.addresses.contains(&arp.target_ip.into()));
+    meta.headers.dst == own.mac || asks_for_us() || solicits(data, &meta.headers, own.addresses)
+}
+
+/// Whether a frame is a neighbour solicitation for one of our addresses.
+fn solicits(data: &[u8], headers: &Parsed, addresses: &[IpAddr]) -> bool {
+    let Ok(Some(message)) = icmpv6::neighbour(data, headers) else { return false };
+    message.kind == NEIGHBOUR_SOLICITATION && message.target.is_some_and(|target| addresses.contains(&target.into()))
+}
+
+fn underlay(
+    data: &[u8],
+    meta: &mut Meta,
+    own: &Own<'_>,
+    brain: &Brain,
+    last_sender: &mut vxlan::Memo,
+) -> Result<Admitted, DropReason> {
     let headers = &meta.headers;
-    if headers.dst != mac && !headers.dst.is_multicast() {
+    if headers.dst != own.mac && !headers.dst.is_multicast() {
         return Err(Cause::UplinkOtherMac.into());
     }
     if headers.l3_kind == L3::Arp {
-        return Ok(Underlay::Host);
+        return Ok(Admitted::Host);
     }
-    match headers.addresses(data).map(|(_, destination)| destination) {
-        Some(address) if addresses.contains(&address) => {}
+    let is_group = match headers.addresses(data).map(|(_, destination)| destination) {
+        Some(address) if own.addresses.contains(&address) => false,
+        Some(address) if is_own_group(address, own.addresses) => true,
         Some(_) => return Err(Cause::UplinkOtherAddress.into()),
         None => return Err(Cause::UplinkProtocol.into()),
-    }
+    };
     match headers.protocol {
-        wire::protocol::UDP => vxlan::receive(data, meta, brain, last_sender).map(|()| Underlay::Decap),
-        wire::protocol::ICMP | wire::protocol::ICMPV6 => Ok(Underlay::Host),
+        protocol::UDP if !is_group => vxlan::receive(data, meta, brain, last_sender).map(|()| Admitted::Overlay),
+        protocol::ICMP if !is_group => Ok(Admitted::Host),
+        protocol::ICMPV6 => icmpv6(data, headers, is_group),
+        _ => Err(Cause::UplinkProtocol.into()),
+    }
+}
+
+/// Whether `address` is a group that whoever has `addresses` is in: all nodes, and the solicited-node group of each.
+fn is_own_group(address: IpAddr, addresses: &[IpAddr]) -> bool {
+    let IpAddr::V6(group) = address else { return false };
+    group.is_multicast()
+        && addresses.iter().any(|own| match own {
+            IpAddr::V6(own) => group == ipv6::ALL_NODES || group == ipv6::solicited_node(*own),
+            IpAddr::V4(_) => false,
+        })
+}
+
+/// The node answers and asks for neighbours, and speaks ICMPv6 to whoever means it alone. It obeys no router: neither
+/// advertisements nor redirects.
+fn icmpv6(data: &[u8], headers: &Parsed, is_group: bool) -> Result<Admitted, DropReason> {
+    match icmpv6::neighbour(data, headers)? {
+        Some(message) if matches!(message.kind, NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT) => Ok(Admitted::Host),
+        None if !is_group => Ok(Admitted::Host),
         _ => Err(Cause::UplinkProtocol.into()),
     }
 }

@@ -1,15 +1,16 @@
 //! parse: one pass over the headers of each frame, the key of its flow and the key's hash.
 
+use frame::Frame;
 use table::prefetch;
 use wire::L3;
 
 use crate::{
-    Role,
+    Cause, DropReason, Role,
     batch::{Batch, Class, Meta},
     brain::Brain,
-    feature::vxlan,
+    feature::{vlan, vxlan},
     flow::{FlowKey, Profile},
-    stage::admit,
+    stage::admit::{self, Admitted, Own},
 };
 
 /// How many frames ahead of the one being parsed its header is fetched into the cache.
@@ -17,14 +18,14 @@ const AHEAD: usize = 4;
 
 /// The first loop.
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
-    let frames = batch.frames.as_slice();
+    let frames = batch.frames.as_mut_slice();
     let mut last_sender = vxlan::Memo::default();
-    for (place, frame) in frames.iter().enumerate() {
+    for place in 0..frames.len() {
         if let Some(later) = frames.get(place + AHEAD) {
             later.data().first().into_iter().for_each(prefetch);
         }
         let meta = &mut batch.meta[place];
-        meta.class = one(frame.data(), meta, brain, &mut last_sender);
+        meta.class = one(&mut frames[place], meta, brain, &mut last_sender).unwrap_or_else(Class::Drop);
         if let Class::Flow = meta.class {
             meta.hash = brain.flows.hash(&meta.key.0);
             meta.probe = brain.flows.probe(meta.hash);
@@ -32,25 +33,26 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
     }
 }
 
-fn one(data: &[u8], meta: &mut Meta, brain: &Brain, last_sender: &mut vxlan::Memo) -> Class {
+fn one(frame: &mut Frame, meta: &mut Meta, brain: &Brain, last_sender: &mut vxlan::Memo) -> Result<Class, DropReason> {
     meta.outer_len = 0;
+    meta.headers = wire::parse(frame.data())?;
+    let spec = admit::port(meta.port, brain)?;
+    let place = vlan::receive(frame, &mut meta.headers, &spec.vlans)?;
+    let data = frame.data();
     meta.inner_len = data.len() as u16;
-    meta.headers = match wire::parse(data) {
-        Ok(headers) => headers,
-        Err(malformed) => return Class::Drop(malformed.into()),
-    };
-    match admit::port(meta.port, brain) {
-        Err(cause) => Class::Drop(cause.into()),
-        Ok(Role::Access { member, guard }) => {
-            meta.ingress = *member;
+    match &spec.role {
+        Role::Access { guard } => {
+            meta.ingress = place.member.ok_or(Cause::VlanRefused)?;
             let profile = if guard.addresses.is_some() { Profile::Source } else { Profile::L2 };
-            overlay(profile, data, meta)
+            Ok(overlay(profile, data, meta))
         }
-        Ok(Role::Uplink { mac, addresses }) => match admit::underlay(data, meta, *mac, addresses, brain, last_sender) {
-            Ok(admit::Underlay::Host) => Class::Punt,
-            Ok(admit::Underlay::Decap) => overlay(Profile::L2, &data[usize::from(meta.outer_len)..], meta),
-            Err(reason) => Class::Drop(reason),
-        },
+        Role::Uplink { mac, addresses, vlan } => {
+            let own = (place.vlan == *vlan).then_some(Own { mac: *mac, addresses });
+            Ok(match admit::uplink(data, meta, own, place.member, brain, last_sender)? {
+                Admitted::Host => Class::Punt,
+                Admitted::Overlay => overlay(Profile::L2, &data[usize::from(meta.outer_len)..], meta),
+            })
+        }
     }
 }
 

@@ -2,7 +2,12 @@
 
 use frame::Frame;
 
-use crate::{Cause, MemberKind, PortId, batch::Meta, brain::Brain, feature::vxlan};
+use crate::{
+    Cause, MemberKind, PortId,
+    batch::Meta,
+    brain::Brain,
+    feature::{vlan, vxlan},
+};
 use table::MemberId;
 
 /// Takes the outer header the frame came in with off, so that it starts with the Ethernet header `meta` describes.
@@ -14,20 +19,25 @@ pub(crate) fn strip(frame: &mut Frame, meta: &Meta) {
     }
 }
 
-/// Makes a stripped frame ready for `egress` and says by which port it leaves. An error leaves the frame as it was.
+/// Makes a stripped frame ready for `egress` and says by which port it leaves.
 #[inline]
 pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Brain) -> Result<PortId, Cause> {
     let Some(member) = brain.snapshot.member(egress) else { return Err(Cause::PortUnknown) };
     match &member.kind {
-        MemberKind::Local { port } => {
+        MemberKind::Local { port, vlan } => {
             let spec = brain.snapshot.port(*port).ok_or(Cause::PortUnknown)?;
-            if frame.len() > usize::from(spec.frame_max) { Err(Cause::MtuExceeded) } else { Ok(*port) }
+            if !vlan::fits(frame.len(), meta.headers.tags, spec) {
+                return Err(Cause::MtuExceeded);
+            }
+            vlan::push(frame, *vlan)?;
+            Ok(*port)
         }
         MemberKind::Vtep { uplink, outer } => {
             let spec = brain.snapshot.port(*uplink).ok_or(Cause::PortUnknown)?;
             let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
             brain.ip_id = brain.ip_id.wrapping_add(1);
             vxlan::send(frame, meta, outer, spec.frame_max, brain.ip_id)?;
+            vlan::push(frame, spec.own_vlan())?;
             Ok(*uplink)
         }
     }

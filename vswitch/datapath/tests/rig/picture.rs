@@ -5,7 +5,9 @@
 
 use std::net::IpAddr;
 
-use datapath::{Guard, Member, MemberKind, Network, PortId, PortSpec, Role, Snapshot, VtepKey, VtepTable, WorkerId};
+use datapath::{
+    Guard, Member, MemberKind, Network, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable, WorkerId,
+};
 use table::{MemberId, NetworkId};
 use wire::{Mac, OuterParams, OuterTemplate, Vni};
 
@@ -25,18 +27,23 @@ pub(crate) const SILENT: [u8; 4] = [192, 0, 2, 3];
 pub(crate) const AGE_TICKS: u32 = 100;
 
 /// A port.
-pub(crate) fn port(role: Role, worker: u8) -> Option<PortSpec> {
-    Some(PortSpec { generation: 1, role, frame_max: 1514, workers: vec![WorkerId(worker)] })
+pub(crate) fn port(role: Role, vlans: Vlans, worker: u8) -> Option<PortSpec> {
+    let workers = vec![WorkerId(worker)];
+    Some(PortSpec { generation: 1, role, vlans, frame_max: 1514, storm_max: None, workers })
 }
 
 /// An access port of that member that may send anything.
 pub(crate) fn access(member: u32, worker: u8) -> Option<PortSpec> {
-    port(Role::Access { member: MemberId(member), guard: Guard::default() }, worker)
+    port(Role::Access { guard: Guard::default() }, Vlans::transparent(MemberId(member)), worker)
 }
 
 /// A member behind a port.
 pub(crate) fn local(network: u16, port: u16) -> Option<Member> {
-    Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Local { port: PortId(port) } })
+    Some(Member {
+        generation: 1,
+        network: NetworkId(network),
+        kind: MemberKind::Local { port: PortId(port), vlan: None },
+    })
 }
 
 /// A member behind a tunnel to `remote`, resolved or not.
@@ -79,8 +86,8 @@ pub(crate) fn hear(vteps: &mut VtepTable, remote: [u8; 4], vni: u32, member: u32
 /// The snapshot described above. With two workers, ports 0, 1 and 3 are the first's, 2 and 4 the second's.
 pub(crate) fn picture() -> Snapshot {
     let bound = Guard { macs: Some(vec![mac(3)]), addresses: Some(vec![address(3).into()]) };
-    let guarded = port(Role::Access { member: MemberId(3), guard: bound }, 0);
-    let uplink = port(Role::Uplink { mac: UPLINK_MAC, addresses: vec![LOCAL.into()] }, 0);
+    let guarded = port(Role::Access { guard: bound }, Vlans::transparent(MemberId(3)), 0);
+    let uplink = port(Role::Uplink { mac: UPLINK_MAC, addresses: vec![LOCAL.into()], vlan: None }, Vlans::default(), 0);
     let mut vteps = VtepTable::default();
     hear(&mut vteps, REMOTE, 7, 4);
     hear(&mut vteps, SILENT, 8, 5);

@@ -129,8 +129,11 @@ impl Reference {
         let headers = wire::parse(bytes)?;
         let spec = snapshot.port(port).ok_or(Cause::PortUnknown)?;
         match &spec.role {
-            Role::Access { member, .. } => self.overlay(now, &Arrival { port, ingress: *member, data: bytes, headers }),
-            Role::Uplink { mac, addresses } => {
+            Role::Access { .. } => {
+                let ingress = spec.vlans.untagged.ok_or(Cause::VlanRefused)?;
+                self.overlay(now, &Arrival { port, ingress, data: bytes, headers })
+            }
+            Role::Uplink { mac, addresses, .. } => {
                 match underlay::admit(&snapshot, port, (*mac, addresses), bytes, &headers)? {
                     underlay::Admitted::Host => Ok(vec![Fate::Punted(port, bytes.to_vec())]),
                     underlay::Admitted::Inner { ingress, data, headers } => {
@@ -205,8 +208,13 @@ impl Reference {
         let frame_max =
             |port| self.snapshot.port(port).map(|spec| usize::from(spec.frame_max)).ok_or(Cause::PortUnknown);
         match &to.kind {
-            MemberKind::Local { port } if arrival.data.len() > frame_max(*port)? => Err(Cause::MtuExceeded),
-            MemberKind::Local { port } => Ok(Fate::Sent(*port, arrival.data.to_vec())),
+            // Tags do not count towards the MTU.
+            MemberKind::Local { port, .. }
+                if arrival.data.len() > frame_max(*port)? + 4 * usize::from(arrival.headers.tags) =>
+            {
+                Err(Cause::MtuExceeded)
+            }
+            MemberKind::Local { port, .. } => Ok(Fate::Sent(*port, arrival.data.to_vec())),
             MemberKind::Vtep { uplink, outer } => {
                 let frame_max = frame_max(*uplink)?;
                 let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
@@ -244,7 +252,7 @@ fn is_vtep(member: &Member) -> bool {
 fn is_same_member(old: Option<&Member>, new: Option<&Member>) -> bool {
     let (Some(old), Some(new)) = (old, new) else { return false };
     let same_side = match (&old.kind, &new.kind) {
-        (MemberKind::Local { port: old }, MemberKind::Local { port: new }) => old == new,
+        (MemberKind::Local { port: old, .. }, MemberKind::Local { port: new, .. }) => old == new,
         (MemberKind::Vtep { .. }, MemberKind::Vtep { .. }) => true,
         _ => false,
     };
