@@ -38,13 +38,17 @@ pub enum Learn {
     TableFull,
 }
 
-/// Both buckets of a MAC are full: it cannot be remembered.
+/// Both buckets of a MAC are full of static entries: it cannot be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the FDB has no room left for this MAC")]
 pub struct TableFull;
 
+/// Epochs are compared on a clock that wraps, so none that counts may fall half a turn behind. [`Fdb::sweep`] brings those
+/// of entries forward that are older than this; whoever keeps epochs elsewhere does the same.
+pub const EPOCHS_KEPT: u32 = 1 << 30;
+
 /// MACs by network, one replica a worker. Full means full: a MAC that finds no room is refused and its frames flood, for
-/// an attacker's MACs must not push out those that are in use.
+/// an attacker's MACs must not push out those that are in use. Only the operator's static entries find room always.
 ///
 /// Flows rest on entries by slot: whenever a slot's MAC comes, moves or goes, its `changed_at` becomes the epoch given,
 /// and a verdict found true before that epoch is to be made anew.
@@ -230,13 +234,24 @@ impl Fdb {
     ) -> Result<FdbSlot, TableFull> {
         let key = pack(network, mac);
         let arrival = Arrival { member, is_static: true, is_local: false, now: Tick::default(), epoch };
-        let Some(slot) = self.find(key) else { return self.add(key, arrival).ok_or(TableFull) };
+        let Some(slot) = self.find(key) else { return self.add_static(key, arrival).ok_or(TableFull) };
         let cell = self.parts.entry(slot);
         if !cell.is_static() || cell.member() != member {
             let arrival = Arrival { now: cell.last_seen(), ..arrival };
             self.parts.rewrite(slot, |cell| cell.place(arrival));
         }
         Ok(FdbSlot(slot))
+    }
+
+    /// Puts a static MAC into a free slot, or else in place of the learned one that was silent for longest.
+    fn add_static(&mut self, key: u64, arrival: Arrival) -> Option<FdbSlot> {
+        self.add(key, arrival).or_else(|| {
+            let probe = self.probe(key);
+            let learned = Parts::<FdbCell>::slots_of(&probe).filter(|&slot| !self.parts.entry(slot).is_static());
+            let victim = learned.min_by_key(|&slot| self.parts.entry(slot).last_seen().0)?;
+            self.remove(FdbSlot(victim), arrival.epoch);
+            self.add(key, arrival)
+        })
     }
 
     /// Forgets the MAC in a slot, static or not; `false` where there is none.
@@ -263,8 +278,11 @@ impl Fdb {
     ) -> usize {
         let before = self.len;
         for slot in self.parts.advance(cursor, budget).map(FdbSlot) {
-            if self.get(slot).is_some_and(|entry| judge(slot, entry) == Sweep::Remove) {
+            let Some(entry) = self.get(slot) else { continue };
+            if judge(slot, entry) == Sweep::Remove {
                 self.remove(slot, epoch);
+            } else if epoch.wrapping_sub(entry.changed_at) > EPOCHS_KEPT {
+                self.parts.entry(slot.0).set_changed_at(epoch.wrapping_sub(EPOCHS_KEPT));
             }
         }
         before - self.len

@@ -23,7 +23,7 @@ mod prefetch;
 mod tick;
 
 pub use bucket::Probe;
-pub use fdb::{Fdb, Learn, TableFull};
+pub use fdb::{EPOCHS_KEPT, Fdb, Learn, TableFull};
 pub use fdb_entry::{FdbEntry, FdbSlot};
 pub use fdb_reader::FdbReader;
 pub use flow_entry::{FlowEntry, FlowReading, FlowSlot, FlowValue};

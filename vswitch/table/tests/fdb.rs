@@ -10,7 +10,7 @@ use std::{
 
 use proptest::prelude::*;
 use sync::RegionError;
-use table::{Fdb, FdbEntry, FdbReader, FdbSlot, Learn, MemberId, NetworkId, Sweep, TableFull, Tick};
+use table::{EPOCHS_KEPT, Fdb, FdbEntry, FdbReader, FdbSlot, Learn, MemberId, NetworkId, Sweep, TableFull, Tick};
 use wire::{HashKey, Mac};
 
 const SEED: HashKey = HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3211]);
@@ -93,9 +93,35 @@ fn a_full_table_refuses_and_loses_nobody() {
     assert_eq!((fdb.capacity(), fdb.slots()), (16, 16));
     (0..16).for_each(|n| assert!(matches!(learn(&mut fdb, n, 1, 1, 1), Learn::New(_))));
     assert_eq!(learn(&mut fdb, 16, 1, 1, 1), Learn::TableFull);
-    assert_eq!(fdb.set_static(NET, mac(17), MemberId(1), 1), Err(TableFull));
     assert!((0..16).all(|n| fdb.lookup(NET, mac(n)).is_some()));
     assert_eq!((fdb.len(), fdb.count(NET)), (16, 16));
+}
+
+#[test]
+fn a_static_entry_displaces_a_learned_one_and_no_static_one() {
+    let mut fdb = fdb(10);
+    (0..16).for_each(|n| assert!(matches!(learn(&mut fdb, n, 1, 1, 1), Learn::New(_))));
+    for n in 16..32 {
+        assert!(fdb.set_static(NET, mac(n), MemberId(2), 2).is_ok());
+        assert_eq!((fdb.len(), fdb.count(NET)), (16, 16));
+    }
+    assert_eq!(fdb.set_static(NET, mac(99), MemberId(2), 3), Err(TableFull));
+    assert!((16..32).all(|n| fdb.lookup(NET, mac(n)).is_some_and(|slot| fdb.changed_at(slot) == 2)));
+}
+
+#[test]
+fn a_sweep_brings_forward_what_changed_very_long_ago() {
+    let mut fdb = fdb(10);
+    let slot = slot_of(learn(&mut fdb, 1, 1, 1, 5));
+    let age = |epoch: u32, fdb: &mut Fdb| {
+        fdb.sweep(&mut 0, u32::MAX, epoch, |_, _| Sweep::Keep);
+        epoch.wrapping_sub(fdb.changed_at(slot))
+    };
+    assert_eq!(age(5 + EPOCHS_KEPT, &mut fdb), EPOCHS_KEPT);
+    assert_eq!(fdb.changed_at(slot), 5);
+    for step in 1..6 {
+        assert_eq!(age((5 + EPOCHS_KEPT).wrapping_add(EPOCHS_KEPT.wrapping_mul(step)), &mut fdb), EPOCHS_KEPT);
+    }
 }
 
 #[test]
@@ -191,8 +217,12 @@ impl Model {
 
     fn set_static(&mut self, outcome: Result<FdbSlot, TableFull>, said: FdbEntry) {
         match self.entries.get(&(said.network.0, said.mac.to_u64())).copied() {
-            None if self.entries.len() == 16 => assert_eq!(outcome, Err(TableFull)),
-            None => self.put(outcome.unwrap(), FdbEntry { last_seen: Tick(0), ..said }),
+            None => {
+                if self.entries.len() == 16 && !self.displace(outcome) {
+                    return assert_eq!(outcome, Err(TableFull));
+                }
+                self.put(outcome.unwrap(), FdbEntry { last_seen: Tick(0), ..said });
+            }
             Some((slot, entry)) => {
                 assert_eq!(outcome, Ok(slot));
                 if !entry.is_static || entry.member != said.member {
@@ -200,6 +230,18 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// Takes the entry away whose slot a static one got: a learned one, silent for longest. `false` where there is none.
+    fn displace(&mut self, outcome: Result<FdbSlot, TableFull>) -> bool {
+        let learned = self.entries.values().filter(|(_, entry)| !entry.is_static);
+        let Some(oldest) = learned.map(|(_, entry)| entry.last_seen.0).min() else { return false };
+        let slot = outcome.unwrap();
+        let gone =
+            self.entries.iter().find(|(_, (at, _))| *at == slot).map(|(key, (_, entry))| (*key, *entry)).unwrap();
+        assert!(!gone.1.is_static && gone.1.last_seen.0 == oldest);
+        self.entries.remove(&gone.0);
+        true
     }
 
     fn step(&mut self, fdb: &mut Fdb, step: &Step, now: u32) {
