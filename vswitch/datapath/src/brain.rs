@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use table::{Fdb, FdbSlot, FlowSlot, FlowTable, MemberId, NetworkId, Tick};
+use table::{EPOCHS_KEPT, Fdb, FdbSlot, FlowSlot, FlowTable, MemberId, NetworkId, Tick};
 use wire::Mac;
 
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct Brain {
     /// Identification of the next outer IPv4 header.
     pub(crate) ip_id: u16,
     pub(crate) scopes: Scopes,
+    /// The epoch at which the scopes' stamps were last brought forward.
+    renewed_at: u32,
 }
 
 /// When the parts of the snapshot last changed, on the worker's logical clock.
@@ -67,6 +69,16 @@ impl Brain {
                 members: vec![MemberScope::default(); MEMBER_SCOPES],
                 networks: vec![NetworkScope::default(); NETWORK_SCOPES],
             },
+            renewed_at: 0,
+        }
+    }
+
+    /// A turn begins.
+    pub(crate) fn begin_turn(&mut self, now: Tick) {
+        self.now = now;
+        if self.epoch.wrapping_sub(self.renewed_at) > EPOCHS_KEPT / 8 {
+            self.renewed_at = self.epoch;
+            self.scopes.renew(self.epoch);
         }
     }
 
@@ -125,19 +137,16 @@ impl Brain {
         if after(net.changed_at, checked_at) || !unchanged(ingress) {
             return false;
         }
-        let egress_unchanged = match (recipe, dst_slot) {
-            (Recipe::Forward(egress), Some(dst)) => unchanged(egress) && !after(self.fdb.changed_at(dst), checked_at),
-            (_, Some(dst)) => !after(self.fdb.changed_at(dst), checked_at),
-            (_, None) => !after(net.learned_at, checked_at),
+        let destination_unchanged = match dst_slot {
+            // The MAC is still where it was, so the member there is the one the decision rests on, whatever it was.
+            Some(dst) => !after(self.fdb.changed_at(dst), checked_at) && unchanged(self.fdb.member(dst)),
+            // Of what rests on no entry, only a flood for want of one is touched by what is learned.
+            None if matches!(recipe, Recipe::Flood(_)) && key.dst().is_unicast() => !after(net.learned_at, checked_at),
+            None => true,
         };
-        egress_unchanged
-            && self.locate(network, key.src()).is_none_or(|(_, at)| at == ingress)
-            && self.source_known(network, key, &recipe)
-    }
-
-    /// A sender whose FDB entry has gone must be learned again, so its next frame is decided anew.
-    fn source_known(&self, network: NetworkId, key: &FlowKey, recipe: &Recipe) -> bool {
-        recipe.is_refusal() || self.fdb.lookup(network, key.src()).is_some()
+        // A sender whose entry has gone must be learned again, and one that has moved, moved back: decide anew.
+        destination_unchanged
+            && (recipe.is_refusal() || self.locate(network, key.src()).is_some_and(|(_, at)| at == ingress))
     }
 }
 
@@ -159,6 +168,20 @@ impl Scopes {
                 scope.changed_at = epoch;
             }
         }
+    }
+
+    /// Brings stamps forward that would soon be half a turn of the clock old: after so many changes an attacker's moving
+    /// MAC, say, would make all that is known look out of date.
+    /// Not as far as the sweep brings FDB entries, so that none of these falls behind the birth of its member.
+    fn renew(&mut self, epoch: u32) {
+        const KEPT: u32 = EPOCHS_KEPT + EPOCHS_KEPT / 2;
+        let kept = |stamp: &mut u32| {
+            if epoch.wrapping_sub(*stamp) > KEPT {
+                *stamp = epoch.wrapping_sub(KEPT);
+            }
+        };
+        self.members.iter_mut().flat_map(|m| [&mut m.changed_at, &mut m.born_at]).for_each(kept);
+        self.networks.iter_mut().flat_map(|n| [&mut n.changed_at, &mut n.learned_at]).for_each(kept);
     }
 
     /// Whether an FDB entry that changed at `changed_at` means the member that has this id today.

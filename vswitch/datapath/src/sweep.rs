@@ -3,7 +3,7 @@
 //! Flow activity is what keeps a MAC alive (hits never touch the FDB), and active MACs are told to the other workers
 //! again, which also mends a delta that was lost.
 
-use table::{FdbEntry, MemberId, NetworkId, Sweep, Tick};
+use table::{EPOCHS_KEPT, FdbEntry, MemberId, NetworkId, Sweep, Tick};
 use wire::Mac;
 
 use crate::{
@@ -37,6 +37,9 @@ struct Walk {
     cursor: u32,
     /// Slots this walk may still look at before the next tick.
     credit: u32,
+    /// When the walk began its present pass of the table, and the one before.
+    began: Tick,
+    began_before: Tick,
 }
 
 impl Walk {
@@ -44,6 +47,21 @@ impl Walk {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
         let due = slots.div_ceil(PASS_TICKS).saturating_mul(ticks);
         self.credit = self.credit.saturating_add(due).min(slots);
+    }
+
+    /// The cursor stood at `before` and has moved on; `true` where it went round.
+    fn moved_on(&mut self, before: u32, now: Tick) -> bool {
+        let is_round = self.cursor <= before;
+        if is_round {
+            (self.began_before, self.began) = (self.began, now);
+        }
+        is_round
+    }
+
+    /// Ticks since the walk came by any slot for the last time but one, at most: a large table on an idle worker, which
+    /// sleeps between its turns, takes more than [`PASS_TICKS`].
+    fn lag(&self, now: Tick) -> u32 {
+        now.since(self.began_before) + 1
     }
 
     fn spend(&mut self) -> u32 {
@@ -83,17 +101,18 @@ impl Sweeper {
     }
 
     fn walk_flows(&mut self, brain: &mut Brain, tally: &mut Tally) {
-        let (now, idle) = (brain.now, self.flow_idle_ticks);
+        let (now, idle, epoch) = (brain.now, self.flow_idle_ticks, brain.epoch);
         let (snapshot, fdb) = (&brain.snapshot, &mut brain.fdb);
-        let budget = self.flows.spend();
+        let (before, lag, budget) = (self.flows.cursor, self.flows.lag(now), self.flows.spend());
         let gone = brain.flows.sweep(&mut self.flows.cursor, budget, |_, entry| {
             let key = FlowKey(entry.key());
             let quiet = now.since(entry.last_seen());
+            let is_recent = quiet <= idle && epoch.wrapping_sub(entry.checked_at()) <= EPOCHS_KEPT;
             match snapshot.member(key.ingress()) {
-                Some(member) if quiet <= idle => {
+                Some(member) if is_recent => {
                     // An active flow keeps the MAC of its sender alive: hits themselves never touch the FDB. Frames that
                     // are refused are not their sender's.
-                    if quiet <= PASS_TICKS + 1 && !Recipe::decode(entry.recipe()).is_refusal() {
+                    if quiet <= lag && !Recipe::decode(entry.recipe()).is_refusal() {
                         fdb.touch(member.network, key.src(), key.ingress(), entry.last_seen());
                     }
                     Sweep::Keep
@@ -102,18 +121,21 @@ impl Sweeper {
             }
         });
         tally.worker.flow_aged += gone as u64;
+        self.flows.moved_on(before, now);
     }
 
     fn walk_macs(&mut self, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
         let next = brain.epoch.wrapping_add(1);
-        let (before, budget) = (self.macs.cursor, self.macs.spend());
         let Brain { fdb, snapshot, scopes, now, .. } = brain;
+        // A hit reaches the FDB by one walk and is told by the next.
+        let lag = self.flows.lag(*now) + self.macs.lag(*now);
+        let (before, budget) = (self.macs.cursor, self.macs.spend());
         let gone = fdb.sweep(&mut self.macs.cursor, budget, next, |_, entry| {
-            if is_over(&entry, snapshot, scopes, *now) {
+            if is_over(&entry, snapshot, scopes, *now, lag) {
                 return Sweep::Remove;
             }
             if entry.is_local {
-                remind(&entry, *now, tally, peers);
+                remind(&entry, now.since(entry.last_seen) <= lag, tally, peers);
             }
             Sweep::Keep
         });
@@ -121,7 +143,7 @@ impl Sweeper {
             brain.epoch = next;
             tally.worker.mac_aged += gone as u64;
         }
-        if self.macs.cursor <= before {
+        if self.macs.moved_on(before, brain.now) {
             peers.iter_mut().flatten().for_each(|peer| peer.passes_behind = peer.passes_behind.saturating_sub(1));
         }
     }
@@ -157,8 +179,9 @@ fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) {
 }
 
 /// Whether an FDB entry has to go: it speaks of a member that is no more, its static line was taken out of the
-/// configuration, or it has been quiet for its network's age.
-fn is_over(entry: &FdbEntry, snapshot: &Snapshot, scopes: &Scopes, now: Tick) -> bool {
+/// configuration, or it has been quiet for its network's age. What is active on this worker is known here after `lag`
+/// ticks, and after as many more on the others: a shorter age would forget those that are busy.
+fn is_over(entry: &FdbEntry, snapshot: &Snapshot, scopes: &Scopes, now: Tick, lag: u32) -> bool {
     if !scopes.is_current(snapshot, entry.member, entry.changed_at) {
         return true;
     }
@@ -166,15 +189,13 @@ fn is_over(entry: &FdbEntry, snapshot: &Snapshot, scopes: &Scopes, now: Tick) ->
     if entry.is_static {
         return network.statics.binary_search_by_key(&entry.mac, |&(mac, _)| mac).is_err();
     }
-    now.since(entry.last_seen) > network.age_ticks
+    now.since(entry.last_seen) > network.age_ticks.max(lag.saturating_mul(2))
 }
 
 /// Tells the other workers of a MAC learned here: each while it is active, and whoever missed a delta in any case.
-fn remind(entry: &FdbEntry, now: Tick, tally: &mut Tally, peers: &mut [Option<Peer>]) {
-    // A hit reaches the FDB by one walk and is told by the next.
-    let active = now.since(entry.last_seen) <= 2 * PASS_TICKS + 1;
+fn remind(entry: &FdbEntry, is_active: bool, tally: &mut Tally, peers: &mut [Option<Peer>]) {
     let delta = FdbDelta { network: entry.network, mac: entry.mac, member: entry.member, seen: entry.last_seen };
-    for peer in peers.iter_mut().flatten().filter(|peer| active || peer.passes_behind > 0) {
+    for peer in peers.iter_mut().flatten().filter(|peer| is_active || peer.passes_behind > 0) {
         learn::tell_one(&delta, tally, peer);
     }
 }

@@ -71,6 +71,35 @@ fn switch(ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPor
 }
 
 #[test]
+fn a_clock_of_changes_that_goes_round_forgets_nobody() {
+    let pool = HeapPool::new(100, 2048);
+    let (mut worker, peers, _) = switch(3, &pool);
+    let [a, b] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+    peers[1].send(&ethernet(a, b));
+    let mut now = Tick(1);
+    // As if a MAC had moved so often: two billion moves take an attacker half an hour.
+    for _ in 0..24 {
+        worker.brain.epoch = worker.brain.epoch.wrapping_add(1 << 28);
+        for _ in 0..25 {
+            now = now.after(1);
+            peers[0].send(&ethernet(b, a));
+            (0..20).for_each(|_| _ = worker.turn(now));
+            peers[1].send(&ethernet(a, b));
+            worker.turn(now);
+        }
+        let (hits, copied) = (worker.tally.worker.flow_hits, worker.tally.worker.copied);
+        peers[0].send(&ethernet(b, a));
+        worker.turn(now);
+        assert_eq!(
+            (worker.tally.worker.flow_hits, worker.tally.worker.copied),
+            (hits + 1, copied),
+            "found, not flooded"
+        );
+    }
+    assert_eq!((worker.tally.worker.mac_learned, worker.tally.worker.copied), (2, 1));
+}
+
+#[test]
 fn an_unknown_destination_is_flooded_and_a_learned_one_is_not() {
     let pool = HeapPool::new(100, 2048);
     let (mut worker, peers, books) = switch(3, &pool);

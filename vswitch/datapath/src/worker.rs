@@ -99,7 +99,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
 
     /// One turn. `now` is coarse time that never runs backwards. Work per turn is bounded.
     pub fn turn(&mut self, now: Tick) -> Turn {
-        self.brain.now = now;
+        self.brain.begin_turn(now);
         let before = self.tally.worker.credit();
         let mail = self.read_mail();
         self.receive();
