@@ -40,8 +40,10 @@ enum Kind {
     Ipv6 = 2,
     /// A source-bound port sent something without an IP header.
     NoAddress = 3,
-    /// The same, behind tags that hide what it is.
+    /// The same, behind what hides whether there is one.
     Hidden = 4,
+    /// A DHCP client that has no address yet asks for one.
+    Dhcp = 5,
 }
 
 impl FlowKey {
@@ -87,7 +89,7 @@ impl FlowKey {
         }
     }
 
-    /// Whether the frames hide their layer 3 behind tags, from a port whose addresses are checked.
+    /// Whether the frames hide their layer 3, from a port whose addresses are checked.
     pub fn is_hidden(&self) -> bool {
         self.0[1] >> (MAC_BITS + 8) == Kind::Hidden as u64
     }
@@ -95,19 +97,31 @@ impl FlowKey {
 
 fn source_words(headers: &wire::Parsed, frame: &[u8]) -> (Kind, [u64; 2]) {
     match headers.addresses(frame).map(|(source, _)| source) {
+        Some(IpAddr::V4(_)) if asks_for_address(headers, frame) => (Kind::Dhcp, [0, 0]),
         Some(IpAddr::V4(address)) => (Kind::Ipv4, [u64::from(address.to_bits()), 0]),
         Some(IpAddr::V6(address)) => {
             let bits = address.to_bits();
             (Kind::Ipv6, [(bits >> 64) as u64, bits as u64])
         }
-        None if hides_behind_tags(headers) => (Kind::Hidden, [0, 0]),
+        None if hides_network(headers) => (Kind::Hidden, [0, 0]),
         None => (Kind::NoAddress, [0, 0]),
     }
 }
 
-/// Whether a frame has so many tags that nobody looked at what is behind them.
-pub(crate) fn hides_behind_tags(headers: &wire::Parsed) -> bool {
-    headers.l3_kind == L3::Other && wire::vlan::is_tag(headers.ethertype)
+/// Whether nobody has looked at what may be an IP or ARP packet: it is behind too many tags, or behind an 802.3 length,
+/// where some hosts read one out of an LLC and SNAP header (CVE-2021-27861, -27862).
+pub(crate) fn hides_network(headers: &wire::Parsed) -> bool {
+    let ethertype = headers.ethertype;
+    headers.l3_kind == L3::Other && (wire::vlan::is_tag(ethertype) || ethertype < wire::ethernet::ETHERTYPE_MIN)
+}
+
+/// Whether this is what a DHCP client sends before it has an address: from 0.0.0.0, port 68, to everybody, port 67
+/// (RFC 2131 section 4.1). A part of the key where it matters, as little else may come from that address.
+pub(crate) fn asks_for_address(headers: &wire::Parsed, frame: &[u8]) -> bool {
+    headers.addresses(frame) == Some((Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()))
+        && headers.protocol == wire::protocol::UDP
+        && !headers.fragment
+        && headers.ports(frame) == Some((68, 67))
 }
 
 /// What becomes of the frames of a flow.

@@ -44,7 +44,7 @@ causes! {
     SpoofedMac, "spoofed-mac", "anti-spoofing: the port may not send from this MAC";
     SpoofedAddress, "spoofed-address", "anti-spoofing: the port may not send from this IP address";
     SpoofedNeighbour, "spoofed-neighbour", "anti-spoofing: the ARP or ND sender is not what the port may claim to be";
-    SpoofUnverifiable, "spoof-unverifiable", "anti-spoofing: what is behind so many or such tags cannot be checked";
+    SpoofUnverifiable, "spoof-unverifiable", "anti-spoofing: what is behind so many tags, or behind an 802.3 length, cannot be checked";
     ReservedMac, "reserved-mac", "the destination MAC is in a range that bridges do not forward (01-80-C2-00-00-0x, IEEE 802.1Q 8.6.3)";
     SamePort, "same-port", "the destination is behind the port the frame came from";
     SplitHorizon, "split-horizon", "the frame came from a VTEP and its destination is behind a VTEP (split horizon)";

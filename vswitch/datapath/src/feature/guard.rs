@@ -7,7 +7,10 @@ use wire::{
     icmpv6::{self, Neighbour},
 };
 
-use crate::{Cause, Guard, flow::hides_behind_tags};
+use crate::{
+    Cause, Guard,
+    flow::{asks_for_address, hides_network},
+};
 
 /// Whether a port with this guard may send this frame.
 pub(crate) fn check(guard: &Guard, frame: &[u8], headers: &Parsed) -> Result<(), Cause> {
@@ -19,9 +22,11 @@ pub(crate) fn check(guard: &Guard, frame: &[u8], headers: &Parsed) -> Result<(),
     };
     match headers.addresses(frame).map(|(source, _)| source) {
         Some(address) if !address.is_unspecified() && !allowed.contains(&address) => Err(Cause::SpoofedAddress),
-        // 0.0.0.0 has no business on a port with addresses; :: is how duplicate address detection asks (RFC 4862 5.4.2).
-        Some(IpAddr::V4(address)) if address.is_unspecified() => Err(Cause::SpoofedAddress),
-        None if hides_behind_tags(headers) => Err(Cause::SpoofUnverifiable),
+        // Of 0.0.0.0, a DHCP client is all there is; :: is how duplicate address detection asks (RFC 4862 5.4.2).
+        Some(IpAddr::V4(address)) if address.is_unspecified() && !asks_for_address(headers, frame) => {
+            Err(Cause::SpoofedAddress)
+        }
+        None if hides_network(headers) => Err(Cause::SpoofUnverifiable),
         _ => claims(guard, frame, headers, |address| allowed.contains(&address)),
     }
 }

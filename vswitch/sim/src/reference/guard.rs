@@ -16,13 +16,16 @@ pub(super) fn check(guard: &Guard, data: &[u8], headers: &Parsed) -> Result<(), 
     if !mac_ok(headers.src) {
         return Err(Cause::SpoofedMac);
     }
-    if binds_addresses && TAGS.contains(&headers.ethertype) {
+    // Behind a third tag or an 802.3 length nobody looks.
+    if binds_addresses && (TAGS.contains(&headers.ethertype) || headers.ethertype < 0x600) {
         return Err(Cause::SpoofUnverifiable);
     }
     if let Some((source, _)) = headers.addresses(data) {
         // Only IPv6 lets a host speak before it has an address (RFC 4862 section 5.4.2).
         let is_nobody = source == IpAddr::from([0u16; 8]);
-        if binds_addresses && !is_nobody && !address_ok(source) {
+        let wants_one = headers.protocol == 17 && headers.ports(data) == Some((68, 67)) && !headers.fragment;
+        let is_dhcp = wants_one && headers.addresses(data) == Some(([0; 4].into(), [255; 4].into()));
+        if binds_addresses && !is_nobody && !is_dhcp && !address_ok(source) {
             return Err(Cause::SpoofedAddress);
         }
     }
