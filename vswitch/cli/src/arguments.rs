@@ -100,6 +100,19 @@ Exit code: 0 when it is in force (or the dry run is through), 1 when it was
 refused, failed or declined.")]
     Apply(Apply),
 
+    /// Examine this machine: what keeps a switch from starting or from being fast, and the command that mends it.
+    ///
+    /// Looks at hugepages, IOMMU and VFIO, PCI devices and their drivers, NUMA nodes, isolated cores, interrupts,
+    /// C-states, limits and the kernel, and judges them by the configuration. Changes nothing. No switch is needed.
+    #[command(after_help = "\
+Examples:
+  millrace doctor
+  millrace doctor --config /etc/millrace/node-a.toml
+  millrace --json doctor | jq -r '.findings[] | select(.severity == \"problem\") | .mend'
+
+Exit code: 0 where nothing is a problem (warnings are none), else 1.")]
+    Doctor(Doctor),
+
     /// Show what the switch has and does.
     #[command(
         subcommand_required = true,
@@ -128,6 +141,18 @@ pub(crate) struct Apply {
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Doctor {
+    /// Judge by what this configuration needs; - is standard input [default: one worker, no ports].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Look for /proc, /sys and /dev below this folder: for tests.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub(crate) sysroot: PathBuf,
 }
 
 /// Options of `show`.
@@ -294,7 +319,7 @@ mod tests {
         }
         let mut seen = 0;
         visit(&mut Arguments::command(), &mut seen);
-        assert_eq!(seen, 13);
+        assert_eq!(seen, 14);
     }
 
     #[test]

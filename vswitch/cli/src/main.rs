@@ -1,7 +1,7 @@
 //! `millrace`, the operator's tool: checks configurations, applies them, and shows what a running switch does.
 //!
 //! One file a thing: `arguments` is what can be typed (and the manual: `--help`), `socket` finds the switch, `client`
-//! talks to it, `check`, `apply` and `show` are the commands, `console` is the terminal, `failure` says what went wrong
+//! talks to it, `check`, `apply`, `doctor` and `show` are the commands, `console` is the terminal, `failure` says what went wrong
 //! and how to mend it. Links no DPDK and needs no privileges of its own.
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod arguments;
 mod check;
 mod client;
 mod console;
+mod doctor;
 mod failure;
 mod file;
 mod quantity;
@@ -50,6 +51,7 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
             let file = file::read(&options.file)?;
             apply::run(options, file, &mut arguments.connect()?, console)
         }
+        Command::Doctor(options) => doctor::run(options, console),
         Command::Show(options) => show::run(options, &mut arguments.connect()?, console),
     }
 }

@@ -2,7 +2,7 @@
 
 mod drops;
 mod flows;
-mod grid;
+pub(crate) mod grid;
 mod ledger;
 mod macs;
 mod networks;

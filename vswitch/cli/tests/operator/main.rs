@@ -2,5 +2,6 @@
 
 mod apply;
 mod connection;
+mod doctor;
 mod fake_switch;
 mod show;
