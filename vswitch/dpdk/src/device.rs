@@ -194,6 +194,13 @@ fn driver_name(info: &rte_eth_dev_info) -> String {
     unsafe { CStr::from_ptr(info.driver_name) }.to_string_lossy().into_owned()
 }
 
+/// What to say where only the driver knows; most say nothing of an argument they do not know.
+fn refusal(devargs: &Devargs, errno: Errno) -> String {
+    let hint =
+        if devargs.text.contains(',') { "; does it know every argument, and can it use the values?" } else { "" };
+    format!("the driver refused it: {errno}{hint}")
+}
+
 /// Makes DPDK take the device, and claims its port.
 fn probe(eal: &Eal, devargs: &Devargs) -> Result<u16, EthError> {
     let device = || devargs.text.clone();
@@ -208,7 +215,7 @@ fn probe(eal: &Eal, devargs: &Devargs) -> Result<u16, EthError> {
         // Where we know the cause, DPDK's own words only blur it; they are in the log.
         let (cause, said) = match diagnose(devargs, eal.runtime().pci, said.lines()) {
             Some(cause) => (cause, Said::default()),
-            None => (format!("the driver refused it: {}", Errno::new(result)), said),
+            None => (refusal(devargs, Errno::new(result)), said),
         };
         return Err(EthError::Missing { device: device(), cause, said });
     }

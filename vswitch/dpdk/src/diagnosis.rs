@@ -10,7 +10,8 @@ pub(crate) fn diagnose(devargs: &Devargs, pci: bool, said: &[String]) -> Option<
         return pci_cause(&devargs.name, pci);
     }
     let driver = devargs.driver();
-    missing_interface(devargs)
+    no_interface(devargs)
+        .or_else(|| missing_interface(devargs))
         .or_else(|| unreadable_file(devargs))
         .or_else(|| unknown_driver(driver, said))
         .or_else(|| missing_rights(devargs))
@@ -34,6 +35,13 @@ fn pci_cause(address: &str, pci: bool) -> Option<String> {
         }
         None => Some("no kernel driver has it; bind it to vfio-pci (`dpdk-devbind.py -b vfio-pci`)".to_owned()),
     }
+}
+
+fn no_interface(devargs: &Devargs) -> Option<String> {
+    let is_attached = matches!(devargs.driver(), "net_af_packet" | "net_af_xdp");
+    let is_named = devargs.values("iface").any(|name| !name.is_empty());
+    (is_attached && !is_named)
+        .then(|| format!("it needs the interface to take its frames from, as in {},iface=eth1", devargs.name))
 }
 
 fn missing_interface(devargs: &Devargs) -> Option<String> {
@@ -85,6 +93,14 @@ mod tests {
             "net_af_packet: interface \"no-such-if\" does not exist in this namespace"
         );
         assert_eq!(cause("net_af_packet0,iface=lo", &["PMD: bad"]).filter(|text| text.contains("exist")), None);
+    }
+
+    #[test]
+    fn a_device_without_the_interface_it_needs_is_told_so() {
+        let needs = "net_af_packet: it needs the interface to take its frames from, as in net_af_packet3,iface=eth1";
+        assert_eq!(cause("net_af_packet3", &[]).unwrap(), needs);
+        assert_eq!(cause("net_af_packet3,iface=", &[]).unwrap(), needs);
+        assert_eq!(cause("net_null3", &[]), None);
     }
 
     #[test]

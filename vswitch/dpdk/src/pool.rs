@@ -37,6 +37,10 @@ const ANY_NODE: i32 = -1;
 
 const MIB: u64 = 1 << 20;
 
+/// Bytes of an ordinary page and of the smallest hugepage.
+const PAGE: u64 = 4 << 10;
+const HUGE_PAGE: u64 = 2 << 20;
+
 /// Why there is no pool.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
@@ -138,12 +142,13 @@ impl Pool {
         Ok(Pool::handle(Arc::new(Shared { raw, name: name.to_owned(), frames, data_max, counts, _runtime })))
     }
 
-    /// Memory a pool takes, in bytes: its buffers with their headers and padding, and the ring they wait in.
-    pub fn memory_needed(frames: u32, data_max: u16) -> u64 {
+    /// Memory a pool takes, in bytes, on hugepages or on ordinary ones: its buffers with their headers and padding, and
+    /// the ring they wait in.
+    pub fn memory_needed(frames: u32, data_max: u16, hugepages: bool) -> u64 {
         let ring = u64::from(frames).saturating_add(1).next_power_of_two() * size_of::<usize>() as u64;
         // SAFETY: computes with its arguments and a constant of the machine.
-        let buffers = unsafe { dpdk_sys::millrace_pool_bytes(frames, data_max.saturating_add(HEADROOM)) };
-        buffers as u64 + ring
+        let element = unsafe { dpdk_sys::millrace_pool_bytes(1, data_max.saturating_add(HEADROOM)) } as u64;
+        paged(u64::from(frames), element, if hugepages { HUGE_PAGE } else { PAGE }) + ring
     }
 
     /// The longest packet a buffer holds, behind the headroom.
@@ -257,6 +262,14 @@ fn thread_cache(frames: u32) -> u32 {
     (frames / 16).min(256)
 }
 
+/// Bytes of whole pages that `count` elements take: DPDK lets none cross the end of a page it would fit into.
+fn paged(count: u64, element: u64, page: u64) -> u64 {
+    match page / element {
+        0 => count * element.next_multiple_of(page),
+        in_a_page => count.div_ceil(in_a_page) * page,
+    }
+}
+
 fn check(name: &str, frames: u32, data_max: u16) -> Result<(), PoolError> {
     let printable = name.bytes().all(|c| c.is_ascii_graphic());
     if name.is_empty() || name.len() > NAME_LEN_MAX || !printable {
@@ -279,9 +292,9 @@ fn refused(eal: &Eal, name: &str, frames: u32, data_max: u16, errno: Errno, said
     let fix = if eal.runtime().hugepages {
         "reserve more hugepages or ask for fewer frames"
     } else {
-        "raise memory_mib or ask for fewer frames"
+        "give DPDK more memory or ask for fewer frames"
     };
-    let needed_mib = Pool::memory_needed(frames, data_max).div_ceil(MIB);
+    let needed_mib = Pool::memory_needed(frames, data_max, eal.runtime().hugepages).div_ceil(MIB);
     PoolError::Memory { name, frames, data_max, needed_mib, free_mib: free_memory() / MIB, fix }
 }
 
