@@ -33,6 +33,7 @@ pub(crate) fn peer_credentials(stream: &UnixStream) -> io::Result<PeerCredential
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch {
     pub(crate) fd: i32,
+    pub(crate) read: bool,
     pub(crate) write: bool,
     pub(crate) ready: bool,
 }
@@ -41,7 +42,10 @@ pub(crate) struct Watch {
 pub(crate) fn wait(watches: &mut [Watch], timeout: Duration) {
     let mut fds: Vec<libc::pollfd> = watches
         .iter()
-        .map(|w| libc::pollfd { fd: w.fd, events: libc::POLLIN | if w.write { libc::POLLOUT } else { 0 }, revents: 0 })
+        .map(|w| {
+            let events = if w.read { libc::POLLIN } else { 0 } | if w.write { libc::POLLOUT } else { 0 };
+            libc::pollfd { fd: w.fd, events, revents: 0 }
+        })
         .collect();
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: the pointer and the count describe `fds`.

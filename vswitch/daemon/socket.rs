@@ -21,6 +21,10 @@ use crate::os::{self, Watch};
 
 /// Connections at one time; more are closed at once.
 const CONNECTIONS_MAX: usize = 64;
+/// Connections, beside those, of users who may not use the switch: they are told so, and keep nobody out.
+const STRANGERS_MAX: usize = 8;
+/// Connections accepted at a time, so that a crowd at the door does not keep those inside waiting.
+const ACCEPTED_AT_ONCE: usize = 64;
 /// Octets read from a connection at a time.
 const READ_OCTETS: usize = 64 * 1024;
 
@@ -34,8 +38,15 @@ pub(crate) enum SocketError {
     #[error("control socket {0}: a file that is no socket is in the way; remove it")]
     NotASocket(PathBuf),
     /// The system refuses.
-    #[error("control socket {path}: cannot {verb}: {source}")]
+    #[error("control socket {path}: cannot {verb}: {source}{}", hint(source))]
     System { path: PathBuf, verb: &'static str, source: io::Error },
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => " (run as root, or put [switch] socket where this user may write)",
+        _ => "",
+    }
 }
 
 /// One connection: its stream, its session, and its number.
@@ -46,6 +57,7 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     /// Read, but not taken by the session yet.
     unread: Vec<u8>,
+    is_stranger: bool,
     broken: bool,
 }
 
@@ -57,6 +69,8 @@ pub(crate) struct ControlSocket {
     next_id: u64,
     admins: Vec<u32>,
     hello: Hello,
+    /// Somebody was turned away since the last time there was room: worth one line, not one for each.
+    complained: bool,
 }
 
 impl ControlSocket {
@@ -72,14 +86,16 @@ impl ControlSocket {
         fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(system("set its mode"))?;
         listener.set_nonblocking(true).map_err(system("make it non-blocking"))?;
         let path = path.to_owned();
-        Ok(ControlSocket { path, listener, connections: Vec::new(), next_id: 0, admins, hello })
+        Ok(ControlSocket { path, listener, connections: Vec::new(), next_id: 0, admins, hello, complained: false })
     }
 
     /// What to wait for before [`ControlSocket::exchange`] can do something.
     pub(crate) fn watches(&self) -> impl Iterator<Item = Watch> {
-        let listener = Watch { fd: self.listener.as_raw_fd(), write: false, ready: false };
+        let listener = Watch { fd: self.listener.as_raw_fd(), read: true, write: false, ready: false };
         let connections = self.connections.iter().map(|c| Watch {
             fd: c.stream.as_raw_fd(),
+            // What is not to be read yet would end every wait at once.
+            read: c.session.wants_input(),
             write: !c.session.output().is_empty(),
             ready: false,
         });
@@ -88,7 +104,8 @@ impl ControlSocket {
 
     /// Accepts whoever waits, reads what has come and writes what is due. Never waits.
     pub(crate) fn exchange(&mut self) {
-        while let Ok((stream, _)) = self.listener.accept() {
+        for _ in 0..ACCEPTED_AT_ONCE {
+            let Ok((stream, _)) = self.listener.accept() else { break };
             if let Err(error) = self.welcome(stream) {
                 warn!("control socket: cannot take a connection: {error}");
             }
@@ -101,16 +118,31 @@ impl ControlSocket {
     }
 
     fn welcome(&mut self, stream: UnixStream) -> io::Result<()> {
-        if self.connections.len() == CONNECTIONS_MAX {
-            return Err(io::Error::other(format!("{CONNECTIONS_MAX} are open already")));
-        }
         stream.set_nonblocking(true)?;
         let peer = os::peer_credentials(&stream)?;
+        let is_stranger = !self.admins.contains(&peer.uid);
+        if !self.has_room(is_stranger) {
+            return Ok(());
+        }
         debug!("control socket: process {} of uid {} connected", peer.pid, peer.uid);
         let session = Session::new(Peer { uid: peer.uid, gid: peer.gid }, &self.admins, &self.hello);
         self.next_id += 1;
-        self.connections.push(Connection { stream, session, id: self.next_id, unread: Vec::new(), broken: false });
+        let (id, unread, broken) = (self.next_id, Vec::new(), false);
+        self.connections.push(Connection { stream, session, id, unread, is_stranger, broken });
         Ok(())
+    }
+
+    /// Whether one more of that kind may come in. Says so once where an admin may not.
+    fn has_room(&mut self, is_stranger: bool) -> bool {
+        let max = if is_stranger { STRANGERS_MAX } else { CONNECTIONS_MAX };
+        let has_room = self.connections.iter().filter(|c| c.is_stranger == is_stranger).count() < max;
+        if !is_stranger {
+            if !has_room && !self.complained {
+                warn!("control socket: {max} connections are open; more are closed at once");
+            }
+            self.complained = !has_room;
+        }
+        has_room
     }
 }
 
