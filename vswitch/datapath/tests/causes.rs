@@ -4,13 +4,13 @@
 
 mod rig;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, net::Ipv6Addr, sync::Arc};
 
-use datapath::{Cause, DropReason, Order, PortId, Report, WorkerId};
+use datapath::{Cause, DropReason, Order, PortId, Report, Role, VtepKey, WorkerId};
 use frame::HeapPool;
 use rig::*;
-use table::Tick;
-use wire::Mac;
+use table::{MemberId, Tick};
+use wire::{Mac, Vni};
 
 /// A cause, the switch it takes, how to provoke it, and how many frames that costs.
 type Case = (Cause, Size, fn(&mut Rig), u64);
@@ -20,6 +20,9 @@ const USUAL: Size = Size { workers: 1, frames: 8192, depth: 4096, flows: 1024, m
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     (Cause::PortUnknown, USUAL, |rig| { rig.attach(9, 0); rig.send(9, &plain(2, 1)) }, 1),
+    (Cause::VlanRefused, USUAL, |rig| rig.send(0, &ethernet(UPLINK_MAC, mac(200), 0x8100, &[0, 5, 0x88, 0xb5, 0, 0])), 1),
+    (Cause::StormControl, USUAL, storm, 4),
+    (Cause::OuterUdpZeroChecksum, USUAL, unsummed_over_ipv6, 1),
     (Cause::SourceMacInvalid, USUAL, |rig| rig.send(1, &ethernet(mac(2), Mac::BROADCAST, 0x88b5, &[0; 46])), 1),
     (Cause::SpoofedMac, USUAL, |rig| rig.send(3, &plain(1, 7)), 1),
     (Cause::SpoofedAddress, USUAL, |rig| rig.send(3, &udp_frame(1, 3, 7, 10)), 1),
@@ -55,6 +58,32 @@ fn vtep_to_vtep(rig: &mut Rig) {
     });
     rig.send(0, &Tunnelled::default().around(&plain(1, 9)));
     rig.send(0, &Tunnelled { remote: SILENT, ..Tunnelled::default() }.around(&plain(9, 8)));
+}
+
+/// Five floods in one tick where ten a second are allowed: one each tick.
+fn storm(rig: &mut Rig) {
+    rig.change(|snapshot, stamp| {
+        let port = snapshot.ports[1].as_mut().unwrap();
+        (port.storm_max, port.generation) = (Some(10), stamp);
+    });
+    (0..5).for_each(|_| rig.send(1, &plain(99, 1)));
+}
+
+/// A VXLAN packet over IPv6 without UDP checksum, from a VTEP that may not leave it out.
+fn unsummed_over_ipv6(rig: &mut Rig) {
+    let (local, remote) = (Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2));
+    rig.change(|snapshot, stamp| {
+        let uplink = snapshot.ports[0].as_mut().unwrap();
+        uplink.generation = stamp;
+        let Role::Uplink { addresses, .. } = &mut uplink.role else { panic!("port 0 is the uplink") };
+        addresses.push(local.into());
+        let sender = VtepKey { uplink: PortId(0), local: local.into(), remote: remote.into(), udp_port: 4789 };
+        snapshot.vteps.insert(sender, Vni::new(7).unwrap(), MemberId(4));
+    });
+    let tunnel = [&[8, 0, 0, 0, 0, 0, 7, 0][..], &plain(1, 9)].concat();
+    let datagram = udp(50_000, 4789, &tunnel);
+    let header = [&[0x60, 0, 0, 0, 0, datagram.len() as u8, 17, 64][..], &remote.octets(), &local.octets()].concat();
+    rig.send(0, &ethernet(UPLINK_MAC, mac(200), 0x86dd, &[header, datagram].concat()));
 }
 
 fn flood_alone(rig: &mut Rig) {

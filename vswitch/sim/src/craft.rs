@@ -36,6 +36,11 @@ pub fn tagged(vid: u16, ethertype: u16, payload: &[u8]) -> Vec<u8> {
     [&vid.to_be_bytes()[..], &ethertype.to_be_bytes(), payload].concat()
 }
 
+/// A whole frame with a VLAN tag put in.
+pub fn insert_tag(vid: u16, frame: &[u8]) -> Vec<u8> {
+    [&frame[..12], &VLAN.to_be_bytes(), &vid.to_be_bytes(), &frame[12..]].concat()
+}
+
 /// An ARP packet for IPv4 over Ethernet (RFC 826); operation 1 asks, 2 answers.
 pub fn arp(operation: u16, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)) -> Vec<u8> {
     let kind = [0, 1, 8, 0, 6, 4];

@@ -8,7 +8,7 @@ use datapath::{
     WorkerId,
 };
 use table::{MemberId, NetworkId};
-use wire::{Mac, OuterParams, OuterTemplate, Vni};
+use wire::{Mac, OuterParams, OuterTemplate, Vni, vlan::VlanId};
 
 /// Everything a snapshot is made of.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +43,8 @@ pub struct Uplink {
     pub addresses: Vec<IpAddr>,
     /// Longest frame.
     pub frame_max: u16,
+    /// The VLAN the node's own traffic is in.
+    pub vlan: Option<VlanId>,
     /// The worker that holds it.
     pub worker: u8,
 }
@@ -88,6 +90,8 @@ pub struct Tunnel {
     pub ttl: u8,
     /// Whether to compute UDP checksums.
     pub checksum: bool,
+    /// Whether packets without one are let in over IPv6.
+    pub zero_checksum: bool,
     /// The next hop, if it is known.
     pub next_hop: Option<Mac>,
     /// Numbers of the networks it carries.
@@ -106,7 +110,7 @@ impl Plan {
         let mut new = Snapshot { generation: previous.generation + 1, ..Snapshot::default() };
         let stamp = new.generation;
         for (&number, uplink) in &self.uplinks {
-            let role = Role::Uplink { mac: uplink.mac, addresses: uplink.addresses.clone(), vlan: None };
+            let role = Role::Uplink { mac: uplink.mac, addresses: uplink.addresses.clone(), vlan: uplink.vlan };
             let spec = port_spec(stamp, role, Vlans::default(), uplink.frame_max, uplink.worker);
             put(&mut new.ports, number.into(), spec);
         }
@@ -224,6 +228,9 @@ impl Plan {
         for (&number, tunnel) in &self.tunnels {
             let Tunnel { uplink, local, remote, udp_port, .. } = *tunnel;
             let sender = VtepKey { uplink: PortId(uplink), local, remote, udp_port };
+            if tunnel.zero_checksum {
+                vteps.allow_zero_checksum(sender);
+            }
             for &network in &tunnel.networks {
                 vteps.insert(sender, self.networks[&network].vni, self.id(Who::Tunnel(number, network)));
             }

@@ -292,14 +292,13 @@ impl Rack {
 /// # Panics
 /// Where the header's checksum is wrong.
 pub fn canonical(mut packet: Vec<u8>) -> Vec<u8> {
-    if packet.len() >= 34 && packet[12..14] == craft::IPV4.to_be_bytes() && packet[14] == 0x45 && packet[23] == 17 {
-        assert_eq!(
-            craft::internet_checksum(&packet[14..34]),
-            0,
-            "an outer header with a wrong checksum: {packet:02x?}"
-        );
-        packet[18..20].fill(0);
-        craft::seal_ipv4(&mut packet[14..]);
+    let ip_at = if packet.get(12..14) == Some(&craft::VLAN.to_be_bytes()) { 18 } else { 14 };
+    let is_ipv4 = packet.get(ip_at - 2..ip_at + 1) == Some(&[0x08, 0x00, 0x45]);
+    if is_ipv4 && packet.get(ip_at + 9) == Some(&17) {
+        let sum = craft::internet_checksum(&packet[ip_at..ip_at + 20]);
+        assert_eq!(sum, 0, "an outer header with a wrong checksum: {packet:02x?}");
+        packet[ip_at + 4..ip_at + 6].fill(0);
+        craft::seal_ipv4(&mut packet[ip_at..]);
     }
     packet
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use datapath::{Guard, PortId};
-use wire::{Mac, Vni};
+use wire::{Mac, Vni, vlan::VlanId};
 
 use crate::{
     Dice,
@@ -127,8 +127,9 @@ impl World {
         }
         let frame_max = *self.dice.pick(&[FRAME_MAX, FRAME_MAX + 50, 1300]);
         let mac = Mac::new([2, 0xee, 0, 0, 0, number as u8]);
+        let vlan = if self.dice.chance(30) { VlanId::new(100 + number) } else { None };
         let worker = self.worker();
-        self.plan.uplinks.insert(number, Uplink { mac, addresses, frame_max, worker });
+        self.plan.uplinks.insert(number, Uplink { mac, addresses, frame_max, vlan, worker });
     }
 
     fn add_network(&mut self, number: u16) {
@@ -168,9 +169,9 @@ impl World {
             return;
         }
         let networks = self.plan.networks.keys().copied().filter(|_| self.dice.chance(70)).collect();
-        let checksum = self.dice.chance(50);
+        let (checksum, zero_checksum) = (self.dice.chance(50), self.dice.chance(50));
         let next_hop = self.dice.chance(85).then_some(Mac::new([2, 0xdd, 0, 0, 0, number as u8]));
-        let tunnel = Tunnel { uplink, local, remote, udp_port, ttl: 64, checksum, next_hop, networks };
+        let tunnel = Tunnel { uplink, local, remote, udp_port, ttl: 64, checksum, zero_checksum, next_hop, networks };
         self.plan.tunnels.insert(number, tunnel);
     }
 

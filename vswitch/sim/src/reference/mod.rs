@@ -5,6 +5,7 @@
 
 mod guard;
 mod underlay;
+mod vlan;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,6 +15,8 @@ use std::{
 use datapath::{Cause, DropReason, Member, MemberKind, Network, PortId, Role, Snapshot};
 use table::{MemberId, NetworkId, Tick};
 use wire::{Mac, Parsed};
+
+use vlan::Untagged;
 
 /// One end of one frame or copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,19 +131,22 @@ impl Reference {
         let snapshot = Arc::clone(&self.snapshot);
         let headers = wire::parse(bytes)?;
         let spec = snapshot.port(port).ok_or(Cause::PortUnknown)?;
-        match &spec.role {
-            Role::Access { .. } => {
-                let ingress = spec.vlans.untagged.ok_or(Cause::VlanRefused)?;
-                self.overlay(now, &Arrival { port, ingress, data: bytes, headers })
-            }
-            Role::Uplink { mac, addresses, .. } => {
-                match underlay::admit(&snapshot, port, (*mac, addresses), bytes, &headers)? {
-                    underlay::Admitted::Host => Ok(vec![Fate::Punted(port, bytes.to_vec())]),
+        let Untagged { vlan, member, data, headers } = vlan::untag(&spec.vlans, bytes, headers)?;
+        let own = match &spec.role {
+            Role::Uplink { mac, addresses, vlan: own_vlan } if *own_vlan == vlan => Some((*mac, &addresses[..])),
+            _ => None,
+        };
+        match (own, member) {
+            (Some(own), member) if member.is_none() || underlay::is_for_node(own, &data, &headers) => {
+                match underlay::admit(&snapshot, port, own, &data, &headers)? {
+                    underlay::Admitted::Host => Ok(vec![Fate::Punted(port, data)]),
                     underlay::Admitted::Inner { ingress, data, headers } => {
                         self.overlay(now, &Arrival { port, ingress, data, headers })
                     }
                 }
             }
+            (_, Some(ingress)) => self.overlay(now, &Arrival { port, ingress, data: &data, headers }),
+            (_, None) => Err(Cause::VlanRefused.into()),
         }
     }
 
@@ -214,7 +220,7 @@ impl Reference {
             {
                 Err(Cause::MtuExceeded)
             }
-            MemberKind::Local { port, .. } => Ok(Fate::Sent(*port, arrival.data.to_vec())),
+            MemberKind::Local { port, vlan } => Ok(Fate::Sent(*port, vlan::tag(*vlan, arrival.data.to_vec()))),
             MemberKind::Vtep { uplink, outer } => {
                 let frame_max = frame_max(*uplink)?;
                 let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
@@ -224,7 +230,8 @@ impl Reference {
                 let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
                 let mut packet = [&vec![0; outer.len()][..], arrival.data].concat();
                 assert!(outer.write(&mut packet, entropy, 0), "a frame within the MTU fits its outer header");
-                Ok(Fate::Sent(*uplink, packet))
+                let vlan = self.snapshot.port(*uplink).and_then(|spec| spec.own_vlan());
+                Ok(Fate::Sent(*uplink, vlan::tag(vlan, packet)))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Packets that come in by an uplink.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::World;
 use crate::{
@@ -25,18 +25,27 @@ impl World {
         let stranger = Mac::new([2, 0xdd, 0, 0, 0, 9]);
         let tunnels: Vec<u16> =
             self.plan.tunnels.iter().filter(|(_, tunnel)| tunnel.uplink == uplink).map(|(&number, _)| number).collect();
-        match self.dice.pick_any(&tunnels) {
+        let packet = match self.dice.pick_any(&tunnels) {
             Some(number) if self.dice.chance(85) => self.tunnelled(number, own.mac),
             _ => {
                 let address = *self.dice.pick(&own.addresses);
                 let dst = if self.dice.chance(80) { own.mac } else { Mac::BROADCAST };
                 self.for_the_node(dst, stranger, address)
             }
-        }
+        };
+        let vlan = match self.dice.below(20) {
+            0 => 0,
+            1 => *self.dice.pick(&[100, 101, 0xfff]),
+            _ => own.vlan.map_or(0, |vlan| vlan.get()),
+        };
+        // A tag of VLAN 0 is the same as none.
+        let tagged = vlan > 0 || self.dice.chance(5);
+        if tagged { craft::insert_tag(vlan, &packet) } else { packet }
     }
 
     fn for_the_node(&mut self, dst: Mac, src: Mac, address: IpAddr) -> Vec<u8> {
         let (ethertype, payload) = match (self.dice.below(4), address) {
+            (0 | 1, IpAddr::V6(address)) => (craft::IPV6, self.for_the_neighbour(src, address)),
             (0, IpAddr::V4(address)) => (craft::ARP, craft::arp(1, (src, [192, 0, 2, 9].into()), (Mac::ZERO, address))),
             (1, IpAddr::V4(address)) => (craft::IPV4, craft::ipv4([192, 0, 2, 9].into(), address, 1, &[8; 16])),
             (2, IpAddr::V4(address)) => (craft::IPV4, craft::ipv4([192, 0, 2, 9].into(), address, 6, &[0x50; 24])),
@@ -44,6 +53,16 @@ impl World {
             _ => (0x88cc, vec![0; 46]),
         };
         craft::ethernet(dst, src, ethertype, &payload)
+    }
+
+    /// Neighbour discovery about the node, to its group, to all nodes or to another group.
+    fn for_the_neighbour(&mut self, src: Mac, address: Ipv6Addr) -> Vec<u8> {
+        let [.., a, b] = address.segments();
+        let solicited = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | a & 0xff, b);
+        let [all, routers] = [1, 2].map(|group| Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, group));
+        let dst = *self.dice.pick(&[solicited, all, routers, address]);
+        let kind = *self.dice.pick(&[135, 136, 134, 128]);
+        craft::neighbour(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9), dst, kind, address, Some(src))
     }
 
     fn tunnelled(&mut self, number: u16, own: Mac) -> Vec<u8> {
@@ -101,9 +120,6 @@ impl World {
             packet.extend_from_slice(&[0; 6]); // Ethernet padding
         }
         let sender = Mac::new([2, 0xdd, 0, 0, 0, 1]);
-        if self.dice.chance(5) {
-            return craft::ethernet(outer.dst, sender, craft::VLAN, &craft::tagged(9, ethertype, &packet));
-        }
         craft::ethernet(outer.dst, sender, ethertype, &packet)
     }
 }
