@@ -35,7 +35,11 @@ impl Source<'_> {
                 let vni = *self.vnis.get(&name.network)?;
                 let uplink = self.compiled.port_id(tunnel.uplink.as_str())?;
                 let Tunnel { local, remote, udp_port, .. } = *tunnel;
-                vteps.insert(VtepKey { uplink, local, remote, udp_port }, vni, id);
+                let sender = VtepKey { uplink, local, remote, udp_port };
+                vteps.insert(sender, vni, id);
+                if tunnel.udp6_zero_checksum_rx {
+                    vteps.allow_zero_checksum(sender);
+                }
                 MemberKind::Vtep { uplink, outer: self.outer(tunnel, vni) }
             }
         };

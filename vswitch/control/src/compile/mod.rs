@@ -7,6 +7,7 @@
 
 mod ids;
 mod member;
+mod own_address;
 mod placement;
 mod port;
 mod same;
@@ -22,6 +23,7 @@ use wire::{Mac, Vni};
 
 use crate::config::{Behind, Config, Name, Port, Tunnel};
 use ids::Ids;
+pub(crate) use own_address::own_addresses;
 
 /// What only run time knows of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,14 +1,11 @@
 //! Ports: what may leave by them, and what may come in.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use datapath::{Guard, PortSpec, Vlans, WorkerId};
-use wire::Mac;
+use wire::{Mac, ipv6::link_local};
 
-use super::{MemberName, Source};
+use super::{MemberName, Source, own_addresses};
 use crate::config::{Behind, Port, Role};
 
 /// What a frame has in front of the packet that the MTU bounds.
@@ -19,8 +16,9 @@ impl Source<'_> {
     pub(super) fn port(&self, port: &Port, workers: Vec<WorkerId>) -> Option<PortSpec> {
         let (role, vlans) = match &port.role {
             Role::Uplink { .. } => {
-                let addresses = port.addresses.iter().map(|own| own.address()).collect();
-                (datapath::Role::Uplink { mac: self.mac(port)?, addresses, vlan: None }, Vlans::default())
+                let mac = self.mac(port)?;
+                let addresses = own_addresses(port, mac).into_iter().map(|(address, _)| address).collect();
+                (datapath::Role::Uplink { mac, addresses, vlan: None }, Vlans::default())
             }
             Role::Access { network, .. } => {
                 let name = MemberName { network: network.clone(), behind: Behind::Port(port.name.clone()) };
@@ -53,24 +51,4 @@ fn guard(port: &Port) -> Guard {
 
 fn some<T>(set: BTreeSet<T>) -> Option<Vec<T>> {
     if set.is_empty() { None } else { Some(set.into_iter().collect()) }
-}
-
-/// The link-local address that an interface makes of its MAC (RFC 4291 appendix A).
-fn link_local(mac: Mac) -> Ipv6Addr {
-    let [a, b, c, d, e, f] = mac.octets();
-    let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
-    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_local_address_is_made_of_the_mac() {
-        let mac: Mac = "02:00:00:00:0a:01".parse().unwrap();
-        assert_eq!(link_local(mac).to_string(), "fe80::ff:fe00:a01");
-        let mac: Mac = "34:56:78:9a:bc:de".parse().unwrap();
-        assert_eq!(link_local(mac).to_string(), "fe80::3656:78ff:fe9a:bcde");
-    }
 }

@@ -166,6 +166,30 @@ fn vteps_are_known_by_uplink_addresses_port_and_vni() {
 }
 
 #[test]
+fn one_uplink_carries_tunnels_of_both_families() {
+    let text = BASE
+        .replace("[\"192.0.2.1/24\"]", "[\"192.0.2.1/24\", \"2001:db8::1/64\"]")
+        .replace("gateway = ", "gateway6 = \"fe80::fe\"\ngateway = ")
+        .replace("remote = \"198.51.100.3\"", "remote = \"2001:db8:9::3\"\nudp6_zero_checksum_rx = true");
+    let mut facts = facts();
+    facts.next_hops.insert((name("up0"), address("fe80::fe")), "02:00:00:00:00:fe".parse().unwrap());
+    let compiled = compile(&config(&text), &facts, None);
+    let length = |behind: &str| match &member(&compiled, "blue", tunnel(behind)).kind {
+        MemberKind::Vtep { outer, .. } => outer.map(|outer| outer.len()),
+        MemberKind::Local { .. } => panic!("local"),
+    };
+    assert_eq!((length("to-b"), length("to-c")), (Some(50), Some(70)));
+    let uplink = compiled.port_id("up0").unwrap();
+    let Role::Uplink { addresses, .. } = &compiled.snapshot.port(uplink).unwrap().role else { panic!() };
+    assert_eq!(addresses[..], ["192.0.2.1", "2001:db8::1", "fe80::ff:fe00:1"].map(address));
+    let key = VtepKey { uplink, local: address("2001:db8::1"), remote: address("2001:db8:9::3"), udp_port: 4789 };
+    let vteps = &compiled.snapshot.vteps;
+    assert!(vteps.find(key, Vni::new(4096).unwrap()).is_ok() && vteps.allows_zero_checksum(key));
+    let ipv4 = VtepKey { local: address("192.0.2.1"), remote: address("192.0.2.2"), udp_port: 8472, ..key };
+    assert!(vteps.find(ipv4, Vni::new(4096).unwrap()).is_ok() && !vteps.allows_zero_checksum(ipv4));
+}
+
+#[test]
 fn compiling_twice_changes_nothing_but_the_generation() {
     let first = compile(&config(BASE), &facts(), None);
     let second = compile(&config(BASE), &facts(), Some(&first));

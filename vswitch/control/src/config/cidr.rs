@@ -70,8 +70,17 @@ impl Cidr {
 
 /// Whether a host can have this address and be spoken to under it.
 pub(super) fn is_host(address: IpAddr) -> bool {
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0);
-    !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || broadcast)
+    let is_impossible = match address {
+        IpAddr::V4(v4) => v4.is_broadcast() || v4.octets()[0] == 0,
+        // ::ffff:192.0.2.1 stands for an IPv4 address inside a program and has no business on a wire (RFC 4291 2.5.5.2).
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().is_some(),
+    };
+    !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || is_impossible)
+}
+
+/// Whether an address is of IPv6's link-local scope: on-link wherever there is IPv6.
+pub(super) fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn bits(address: IpAddr) -> u128 {
@@ -149,6 +158,7 @@ mod tests {
             ("127.0.0.1/8", NotACidr::NotAHost),
             ("224.0.0.1/24", NotACidr::NotAHost),
             ("0.0.0.0/8", NotACidr::NotAHost),
+            ("::ffff:192.0.2.1/96", NotACidr::NotAHost),
             ("192.0.2.0/24", NotACidr::NotInPrefix),
             ("192.0.2.255/24", NotACidr::NotInPrefix),
             ("2001:db8::/64", NotACidr::NotInPrefix),

@@ -79,6 +79,7 @@ pub(super) struct Port {
     #[serde(default)]
     pub(super) addresses: Vec<Text>,
     pub(super) gateway: Option<Text>,
+    pub(super) gateway6: Option<Text>,
     pub(super) queues: Option<Int>,
     pub(super) workers: Option<Spanned<Vec<Int>>>,
     pub(super) network: Option<Text>,
@@ -122,6 +123,8 @@ pub(super) struct Tunnel {
     pub(super) ttl: Option<Int>,
     pub(super) df: Option<bool>,
     pub(super) checksum: Option<Flag>,
+    pub(super) udp6_zero_checksum_tx: Option<Flag>,
+    pub(super) udp6_zero_checksum_rx: Option<Flag>,
     pub(super) tos: Option<Int>,
     pub(super) next_hop_mac: Option<Text>,
 }

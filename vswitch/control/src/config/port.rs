@@ -1,6 +1,6 @@
 //! `[[port]]`: what a port is, what it is for, and what may come from behind it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use datapath::{PORTS_MAX, WorkerId};
 use toml::Spanned;
@@ -8,7 +8,7 @@ use wire::Mac;
 
 use super::{
     Cidr, Name, Netns, Workers,
-    cidr::NotACidr,
+    cidr::{NotACidr, is_link_local},
     error::{Errors, Span},
     file::{self, Text},
     reference::Known,
@@ -71,8 +71,10 @@ pub enum Kind {
 pub enum Role {
     /// The underlay is behind it.
     Uplink {
-        /// The router for what is not on-link.
-        gateway: Option<IpAddr>,
+        /// The router for what is not on-link, over IPv4.
+        gateway: Option<Ipv4Addr>,
+        /// The same over IPv6.
+        gateway6: Option<Ipv6Addr>,
     },
     /// A container or VM is behind it.
     Access {
@@ -308,26 +310,42 @@ fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {
         ("allow_macs", said.allow_macs.as_ref().map(Spanned::span)),
     ];
     check.no_place_for(&keys, "does not go with role = \"uplink\"", "only what comes from access ports is checked");
-    let gateway = said.gateway.as_ref().and_then(|text| {
-        let gateway = check.address("gateway", text)?;
-        let is_neighbour = |own: &&Cidr| own.contains(gateway) && !own.is_broadcast(gateway);
-        let problem = match addresses.iter().find(is_neighbour) {
-            _ if addresses.iter().any(|own| own.address() == gateway) => "is the port's own address",
-            Some(_) => return Some(gateway),
-            None => "is in no prefix of the port's addresses",
-        };
-        check.refuse("gateway", &text.span(), problem, "a router in one of the prefixes of `addresses`");
-        None
+    let gateway = said.gateway.as_ref().and_then(|text| match router("gateway", text, addresses, check)? {
+        IpAddr::V4(gateway) => Some(gateway),
+        IpAddr::V6(_) => {
+            check.refuse("gateway", &text.span(), "is an IPv6 address", "`gateway6` is the router for IPv6");
+            None
+        }
     });
-    Role::Uplink { gateway }
+    let gateway6 = said.gateway6.as_ref().and_then(|text| match router("gateway6", text, addresses, check)? {
+        IpAddr::V6(gateway) => Some(gateway),
+        IpAddr::V4(_) => {
+            check.refuse("gateway6", &text.span(), "is an IPv4 address", "`gateway` is the router for IPv4");
+            None
+        }
+    });
+    Role::Uplink { gateway, gateway6 }
+}
+
+/// A router that an uplink with these addresses can reach.
+fn router(key: &str, text: &Text, addresses: &[Cidr], check: &mut Section) -> Option<IpAddr> {
+    let router = check.address(key, text)?;
+    let is_neighbour = |own: &Cidr| own.contains(router) && !own.is_broadcast(router);
+    let has_ipv6 = addresses.iter().any(|own| own.address().is_ipv6());
+    let problem = if addresses.iter().any(|own| own.address() == router) {
+        "is the port's own address"
+    } else if addresses.iter().any(is_neighbour) || has_ipv6 && is_link_local(router) {
+        return Some(router);
+    } else {
+        "is in no prefix of the port's addresses"
+    };
+    check.refuse(key, &text.span(), problem, "a router in one of the prefixes of `addresses`");
+    None
 }
 
 fn access(said: &file::Port, known: &Known, check: &mut Section) -> Option<Role> {
-    check.no_place_for(
-        &[("gateway", span(&said.gateway))],
-        "does not go with an access port",
-        "it is a key of uplinks",
-    );
+    let keys = [("gateway", span(&said.gateway)), ("gateway6", span(&said.gateway6))];
+    check.no_place_for(&keys, "does not go with an access port", "it is a key of uplinks");
     let network = said.network.as_ref().and_then(|text| known.networks.find(check, "network", text));
     let allow = listed(&said.allow, "allow", check, Section::address);
     let allow_macs = listed(&said.allow_macs, "allow_macs", check, Section::mac);

@@ -10,6 +10,7 @@ use wire::Mac;
 
 use super::{
     Cidr, Config, Name, Network, Port, Role,
+    cidr::is_link_local,
     error::Errors,
     file::{self, Text},
     port::Draft,
@@ -19,9 +20,6 @@ use super::{
 
 /// Tunnels at most.
 const TUNNELS_MAX: usize = 4096;
-
-/// Whether tunnels between IPv6 addresses work. The types and the MTU arithmetic are ready, the neighbour resolver is not.
-const IPV6_UNDERLAY: bool = false;
 
 /// VXLAN's UDP port (RFC 7348 section 5).
 const VXLAN_PORT: u16 = 4789;
@@ -45,6 +43,8 @@ pub struct Tunnel {
     pub df: bool,
     /// Whether outer packets have a UDP checksum.
     pub checksum: bool,
+    /// Whether packets over IPv6 are taken without one.
+    pub udp6_zero_checksum_rx: bool,
     /// TOS or traffic class of outer packets.
     pub tos: u8,
     /// The MAC of the next hop, where it is not to be asked for.
@@ -64,7 +64,8 @@ pub(crate) fn next_hop_by(uplink: &Port, remote: IpAddr) -> Option<IpAddr> {
         return Some(remote);
     }
     match uplink.role {
-        Role::Uplink { gateway } => gateway.filter(|gateway| gateway.is_ipv4() == remote.is_ipv4()),
+        Role::Uplink { gateway, .. } if remote.is_ipv4() => gateway.map(IpAddr::V4),
+        Role::Uplink { gateway6, .. } => gateway6.map(IpAddr::V6),
         Role::Access { .. } => None,
     }
 }
@@ -118,15 +119,41 @@ fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, chec
     let local = local(said, uplink, remote, check)?;
     if next_hop_by(uplink, remote).is_none() {
         let problem = format!("is not on-link at uplink `{}`, which has no gateway of that family", uplink.name);
-        check.refuse("remote", &said.remote.span(), problem, "give the uplink a `gateway`");
+        let key = if remote.is_ipv4() { "gateway" } else { "gateway6" };
+        check.refuse("remote", &said.remote.span(), problem, format!("give the uplink a `{key}`"));
     }
-    let checksum = match &said.checksum {
-        Some(flag) => *flag.get_ref(),
-        None => remote.is_ipv6(), // RFC 8200 section 8.1
-    };
+    let (checksum, udp6_zero_checksum_rx) = checksums(said, remote, check);
     let df = said.df.unwrap_or(true);
-    let uplink = uplink.name.clone();
-    Some(Tunnel { name: name?, uplink, remote, local, udp_port, ttl, df, checksum, tos, next_hop_mac })
+    let (name, uplink) = (name?, uplink.name.clone());
+    Some(Tunnel { name, uplink, remote, local, udp_port, ttl, df, checksum, udp6_zero_checksum_rx, tos, next_hop_mac })
+}
+
+/// Whether UDP checksums are sent, and whether packets over IPv6 are taken without.
+///
+/// Over IPv4 they are optional and off unless wanted. Over IPv6 they are mandatory (RFC 8200 section 8.1), but for
+/// tunnels whose both ends agree to leave them out (RFC 6935), which only the operator can know.
+fn checksums(said: &file::Tunnel, remote: IpAddr, check: &mut Section) -> (bool, bool) {
+    let flag = |flag: &Option<file::Flag>| flag.as_ref().map(|flag| *flag.get_ref());
+    let span = |flag: &Option<file::Flag>| flag.as_ref().map(Spanned::span);
+    let (wanted, unsummed) = (flag(&said.checksum), flag(&said.udp6_zero_checksum_tx).unwrap_or(false));
+    if remote.is_ipv4() {
+        let rx = ("udp6_zero_checksum_rx", span(&said.udp6_zero_checksum_rx));
+        let keys = [("udp6_zero_checksum_tx", span(&said.udp6_zero_checksum_tx)), rx];
+        let hint = "over IPv4 `checksum` says whether one is sent, and packets without are always taken";
+        check.no_place_for(&keys, "does not go with an IPv4 remote", hint);
+        return (wanted.unwrap_or(false), false);
+    }
+    match (wanted, &said.checksum, &said.udp6_zero_checksum_tx) {
+        (Some(false), Some(said), _) if !unsummed => {
+            let hint = "add udp6_zero_checksum_tx = true if the other VTEP takes packets without one (RFC 6935)";
+            check.refuse("checksum", &said.span(), "does not go with an IPv6 remote by itself", hint);
+        }
+        (Some(true), _, Some(said)) if unsummed => {
+            check.refuse("udp6_zero_checksum_tx", &said.span(), "contradicts checksum = true", "one of the two");
+        }
+        _ => {}
+    }
+    (!unsummed, flag(&said.udp6_zero_checksum_rx).unwrap_or(false))
 }
 
 fn remote(text: &Text, ports: &HashMap<&str, &Port>, check: &mut Section) -> Option<IpAddr> {
@@ -137,19 +164,21 @@ fn remote(text: &Text, ports: &HashMap<&str, &Port>, check: &mut Section) -> Opt
         check.refuse("remote", &text.span(), format!("is our own address, on uplink `{}`", own.name), hint);
     } else if uplinks().any(|port| port.addresses.iter().any(|own| own.is_broadcast(remote))) {
         check.refuse("remote", &text.span(), "is a broadcast address", hint);
-    } else if remote.is_ipv6() && !IPV6_UNDERLAY {
-        let problem = "is an IPv6 address: IPv6 underlay is not supported yet";
-        check.refuse("remote", &text.span(), problem, "the IPv4 address of the other VTEP");
     } else {
         return Some(remote);
     }
     None
 }
 
-/// Our own end: as the file says, or the uplink's first address of the remote's family.
+/// Our own end: as the file says, or the uplink's first address of the remote's family (and, in IPv6, scope).
 fn local(said: &file::Tunnel, uplink: &Port, remote: IpAddr, check: &mut Section) -> Option<IpAddr> {
-    let family = if remote.is_ipv4() { "IPv4" } else { "IPv6" };
-    let same_family = |address: IpAddr| address.is_ipv4() == remote.is_ipv4();
+    let family = match remote {
+        IpAddr::V4(_) => "IPv4",
+        IpAddr::V6(_) if is_link_local(remote) => "IPv6 link-local",
+        IpAddr::V6(_) => "IPv6",
+    };
+    let same_family =
+        |address: IpAddr| address.is_ipv4() == remote.is_ipv4() && is_link_local(address) == is_link_local(remote);
     let Some(text) = &said.local else {
         let local = uplink.addresses.iter().map(|own: &Cidr| own.address()).find(|&address| same_family(address));
         if local.is_none() {

@@ -30,7 +30,7 @@ pub use request::Answer;
 pub use transaction::Ticket;
 
 use crate::{
-    compile::{Compiled, Facts, compile},
+    compile::{Compiled, Facts, compile, own_addresses},
     config::{self, Config, Name, Port, Role},
     host::{Attachment, NextHop},
 };
@@ -226,12 +226,12 @@ impl<F: PortFactory> Control<F> {
     /// The node's uplinks, and the worker that sends for each.
     fn uplinks(&self) -> BTreeMap<PortId, (Attachment, WorkerId)> {
         let attachment = |port: &Port| {
-            let Role::Uplink { gateway } = port.role else { return None };
+            let Role::Uplink { gateway, gateway6 } = port.role else { return None };
             let open = self.ports.get(&port.name)?;
             let (id, mac) = open.id.zip(open.mac)?;
             let home = *self.compiled.snapshot.port(id)?.workers.first()?;
-            let addresses = port.addresses.iter().map(|own| (own.address(), own.prefix_bits())).collect();
-            Some((id, (Attachment { mac, mtu: port.mtu, addresses, gateway }, home)))
+            let addresses = own_addresses(port, mac);
+            Some((id, (Attachment { mac, mtu: port.mtu, addresses, gateway, gateway6 }, home)))
         };
         self.config.ports.iter().filter_map(attachment).collect()
     }

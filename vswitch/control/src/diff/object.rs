@@ -114,8 +114,9 @@ fn port_keys(old: &Port, new: &Port, keys: &mut Keys) -> Effect {
     };
     keys.option("workers", holders(old).as_ref(), holders(new).as_ref(), "any");
     match (&old.role, &new.role) {
-        (Role::Uplink { gateway: old }, Role::Uplink { gateway: new }) => {
-            keys.option("gateway", old.as_ref(), new.as_ref(), "none");
+        (Role::Uplink { gateway, gateway6 }, Role::Uplink { gateway: gateway_new, gateway6: gateway6_new }) => {
+            keys.option("gateway", gateway.as_ref(), gateway_new.as_ref(), "none");
+            keys.option("gateway6", gateway6.as_ref(), gateway6_new.as_ref(), "none");
         }
         (
             Role::Access { network, anti_spoof, allow, allow_macs },
@@ -157,6 +158,7 @@ fn tunnel_keys(old: &Tunnel, new: &Tunnel, keys: &mut Keys) -> Effect {
     keys.value("ttl", &old.ttl, &new.ttl);
     keys.value("df", &old.df, &new.df);
     keys.value("checksum", &old.checksum, &new.checksum);
+    keys.value("udp6_zero_checksum_rx", &old.udp6_zero_checksum_rx, &new.udp6_zero_checksum_rx);
     keys.value("tos", &old.tos, &new.tos);
     keys.option("next_hop_mac", old.next_hop_mac.as_ref(), new.next_hop_mac.as_ref(), "asked for");
     Effect::Live

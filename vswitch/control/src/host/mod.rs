@@ -1,14 +1,20 @@
 //! The node's own stack on its uplinks, sans-IO.
 //!
-//! Workers punt what is addressed to the node itself; [`Host`] answers ARP and ICMP echo for the uplinks' addresses, and
-//! [`Neighbours`] finds the MACs of the tunnels' next hops. Both are fed frames and the time (`now`, since an origin of
+//! Workers punt what is addressed to the node itself; [`Host`] answers ARP, neighbour discovery and ICMP echo for the
+//! uplinks' addresses, and [`Neighbours`] finds the MACs of the tunnels' next hops. Both are fed frames and the time (`now`, since an origin of
 //! the caller's choice) and hand back frames; neither knows a socket, a clock or a thread.
 
+mod advertise;
 mod device;
+mod discovery;
 mod neighbours;
 mod station;
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use datapath::PortId;
 use wire::Mac;
@@ -17,8 +23,8 @@ pub use neighbours::{Neighbours, NextHop};
 
 use station::Station;
 
-/// Addresses the node can have on one uplink: what smoltcp is built for.
-pub const ADDRESSES_MAX: usize = smoltcp::config::IFACE_MAX_ADDR_COUNT;
+/// Addresses the node can be given on one uplink: what smoltcp is built for, less the link-local one it has with IPv6.
+pub const ADDRESSES_MAX: usize = smoltcp::config::IFACE_MAX_ADDR_COUNT - 1;
 
 /// What the node is on one uplink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +33,12 @@ pub struct Attachment {
     pub mac: Mac,
     /// IP MTU, octets.
     pub mtu: u16,
-    /// The node's addresses there, each with its prefix length; at most [`ADDRESSES_MAX`].
+    /// The node's addresses there, each with its prefix length; at most one more than [`ADDRESSES_MAX`].
     pub addresses: Vec<(IpAddr, u8)>,
-    /// The way to everything outside these prefixes.
-    pub gateway: Option<IpAddr>,
+    /// The way to everything outside these prefixes, over IPv4.
+    pub gateway: Option<Ipv4Addr>,
+    /// The same over IPv6.
+    pub gateway6: Option<Ipv6Addr>,
 }
 
 /// Why the host stack does not take a frame.
@@ -39,8 +47,8 @@ pub enum Refused {
     /// The port is no uplink of the node.
     #[error("the port is no uplink of this node")]
     NoUplink,
-    /// The frame is neither ARP nor ICMP.
-    #[error("the host stack speaks ARP and ICMP only")]
+    /// The frame is neither ARP nor neighbour discovery nor ICMP.
+    #[error("the host stack speaks ARP, neighbour discovery and ICMP only")]
     NotSpoken,
     /// As many frames wait as may.
     #[error("too many frames wait for the host stack")]
@@ -87,5 +95,7 @@ impl Host {
     }
 }
 
+#[cfg(test)]
+mod ipv6_tests;
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,33 @@
-//! Finds the MACs of next hops: ARP (RFC 826), as a state machine that is told the time.
+//! Finds the MACs of next hops: ARP (RFC 826) and neighbour discovery (RFC 4861), as a state machine that is told the
+//! time.
 //!
-//! A next hop is asked for by broadcast until it answers, then asked again by unicast every [`REFRESH`]. Nothing is
-//! learned about anybody else, and nobody else is believed:
+//! A next hop is asked for by broadcast or multicast until it answers, then asked again by unicast every [`REFRESH`].
+//! Nothing is learned about anybody else, and nobody else is believed:
 //!
 //! | We hear, from a wanted next hop | and know nothing yet | and know this MAC | and know another MAC |
 //! |---|---|---|---|
 //! | a reply to us, while a request of ours is open | learn | confirm | learn, logged |
-//! | a gratuitous ARP (sender = target, RFC 5227 section 1.1) | learn | confirm | learn, logged |
-//! | anything else (its request, an unasked reply) | learn | confirm | ask by broadcast, and believe the answer |
+//! | a reply to us that shall not override (ND without the O flag) | learn | confirm | ask everybody |
+//! | a gratuitous ARP (sender = target, RFC 5227 section 1.1), an unsolicited advertisement with the O flag | learn | confirm (ARP) | learn, logged |
+//! | anything else (its request, an unasked reply) | learn | confirm (ARP) | ask everybody, and believe the answer |
 //!
-//! IPv6 next hops are kept, and asked for once Neighbour Discovery is written: [`question`] is the place.
+//! In IPv6 only an answer confirms, for nothing else shows that the way there is open (RFC 4861 section 7.3.1).
+
+mod question;
+mod statement;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     time::Duration,
 };
 
 use datapath::PortId;
-use wire::{Mac, arp, ethernet};
+use wire::Mac;
 
 use super::Attachment;
+use question::question;
+use statement::{Claim, Statement, statement};
 
 /// Pause between the first requests.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -67,17 +74,6 @@ enum State {
     Known { mac: Mac, unanswered: u8, doubted: bool },
 }
 
-/// How much a claim about a next hop's MAC is worth.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Claim {
-    /// A reply addressed to us.
-    Reply,
-    /// An announcement to everybody.
-    Gratuitous,
-    /// Anything else that names the sender.
-    Hearsay,
-}
-
 impl Entry {
     fn unknown(now: Duration) -> Entry {
         Entry { state: State::Asking { asked: 0 }, due: now, asked_at: None }
@@ -90,19 +86,19 @@ impl Entry {
         }
     }
 
-    /// Moves on to the next request; returns whom to send it to.
-    fn ask(&mut self, now: Duration) -> Mac {
+    /// Moves on to the next request; returns whom to send it to, `None` is everybody.
+    fn ask(&mut self, now: Duration) -> Option<Mac> {
         self.asked_at = Some(now);
         match &mut self.state {
             State::Asking { asked } => {
                 *asked = asked.saturating_add(1);
                 self.due = now + if *asked <= RETRY_FIRST_COUNT { RETRY_FIRST } else { RETRY };
-                Mac::BROADCAST
+                None
             }
             State::Known { mac, unanswered, doubted } => {
                 *unanswered += 1;
                 self.due = now + RETRY;
-                if *doubted { Mac::BROADCAST } else { *mac }
+                if *doubted { None } else { Some(*mac) }
             }
         }
     }
@@ -134,8 +130,13 @@ impl Entry {
             return true;
         };
         if known == mac {
-            // Hearsay does not settle what other hearsay made doubtful: an answer will.
-            if claim != Claim::Hearsay || !doubted {
+            let confirms = match claim {
+                Claim::Reply | Claim::ModestReply => true,
+                Claim::Gratuitous => next_hop.address.is_ipv4(),
+                // Hearsay does not settle what other hearsay made doubtful: an answer will.
+                Claim::Hearsay => next_hop.address.is_ipv4() && !doubted,
+            };
+            if confirms {
                 self.learn(mac, now);
             }
             return false;
@@ -173,21 +174,17 @@ impl Neighbours {
         }
     }
 
-    /// Looks at a frame that came in by `uplink`; whatever is no ARP frame of a wanted next hop is ignored.
+    /// Looks at a frame that came in by `uplink`; whatever says nothing about a wanted next hop is ignored.
     pub fn receive(&mut self, uplink: PortId, frame: &[u8], now: Duration) {
-        let Some((packet, source)) = parse(frame).zip(self.sources.get(&uplink)) else { return };
-        let mac = packet.sender_mac;
+        let Some(source) = self.sources.get(&uplink) else { return };
+        let Some(Statement { address, mac, claim }) = statement(frame, source.mac) else { return };
+        let next_hop = NextHop { uplink, address };
+        let Some(entry) = self.entries.get_mut(&next_hop) else { return };
+        // An answer to a question by unicast may leave the MAC out (RFC 4861 section 4.4).
+        let Some(mac) = mac.or(entry.mac()) else { return };
         if !mac.is_unicast() || mac == Mac::ZERO || mac == source.mac {
             return;
         }
-        let next_hop = NextHop { uplink, address: IpAddr::V4(packet.sender_ip) };
-        let Some(entry) = self.entries.get_mut(&next_hop) else { return };
-        let to_us = packet.target_mac == source.mac;
-        let claim = match packet.operation {
-            _ if packet.sender_ip == packet.target_ip => Claim::Gratuitous,
-            arp::Operation::Reply if to_us => Claim::Reply,
-            _ => Claim::Hearsay,
-        };
         self.changed |= entry.hear(next_hop, mac, claim, now);
     }
 
@@ -229,39 +226,7 @@ impl Neighbours {
     }
 }
 
-/// The ARP packet in a frame, if that is what is in it.
-fn parse(frame: &[u8]) -> Option<arp::Repr> {
-    let header = ethernet::Header::new_checked(frame).ok()?;
-    if header.ethertype() != ethernet::ARP {
-        return None;
-    }
-    Some(arp::Repr::parse(&arp::Packet::new_checked(header.payload()).ok()?))
-}
-
-/// The frame that asks for `address`, sent to `to` (everybody, or the station believed to have it); `None` where the
-/// uplink has no address of that family.
-fn question(source: &Attachment, address: IpAddr, to: Mac) -> Option<Vec<u8>> {
-    match address {
-        IpAddr::V4(target) => {
-            Some(arp::Repr::request(source.mac, source_address(source, target)?, target).to_frame(to).to_vec())
-        }
-        IpAddr::V6(_) => None,
-    }
-}
-
-/// The address to ask from: one in the target's own prefix, else the uplink's first.
-fn source_address(source: &Attachment, target: Ipv4Addr) -> Option<Ipv4Addr> {
-    let mut own = source.addresses.iter().filter_map(|&(address, prefix)| match address {
-        IpAddr::V4(address) => Some((address, prefix)),
-        IpAddr::V6(_) => None,
-    });
-    let first = own.clone().next()?.0;
-    let shares_prefix = |own: Ipv4Addr, prefix: u8| {
-        let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-        own.to_bits() & mask == target.to_bits() & mask
-    };
-    Some(own.find(|&(own, prefix)| shares_prefix(own, prefix)).map_or(first, |(own, _)| own))
-}
-
+#[cfg(test)]
+mod ipv6_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! The node on one uplink: a smoltcp interface that answers ARP, ND and ICMP echo for the uplink's addresses.
+//! The node on one uplink: a smoltcp interface that answers ARP and ICMP echo for the uplink's addresses; neighbour
+//! solicitations are answered beside it.
 
 use std::{
     collections::VecDeque,
@@ -10,12 +11,12 @@ use smoltcp::{
     iface::{Config, Interface, PollIngressSingleResult, SocketSet},
     time::Instant,
     wire::{
-        EthernetAddress, EthernetFrame, EthernetProtocol, HardwareAddress, Icmpv4Message, Icmpv4Packet, IpCidr,
-        IpProtocol, Ipv4Packet, Ipv6Packet,
+        EthernetAddress, EthernetFrame, EthernetProtocol, HardwareAddress, Icmpv4Message, Icmpv4Packet, Icmpv6Message,
+        Icmpv6Packet, IpCidr, IpProtocol, Ipv4Packet, Ipv6Packet,
     },
 };
 
-use super::{Attachment, Refused, device::Link};
+use super::{Attachment, Refused, advertise, device::Link};
 
 /// Frames that may wait for the station, and that it may have waiting to be sent.
 const QUEUE_MAX: usize = 256;
@@ -23,7 +24,7 @@ const QUEUE_MAX: usize = 256;
 const PARKED_MAX: usize = 16;
 /// How often a parked echo request is tried again before it is given up.
 const PARKED_TRIES: u8 = 3;
-/// Time between two tries: just longer than smoltcp's own pause between two ARP requests.
+/// Time between two tries: just longer than smoltcp's own pause between two questions for one neighbour.
 const PARKED_PAUSE: Duration = Duration::from_millis(1100);
 
 /// The node's own stack on one uplink.
@@ -36,7 +37,7 @@ pub(super) struct Station {
 }
 
 /// An echo request whose answer could not be sent, because smoltcp had to ask for the sender's MAC first and does not
-/// keep the answer meanwhile. It is received again when an ARP frame came in, or after a pause.
+/// keep the answer meanwhile. It is received again when a neighbour was heard, or after a pause.
 struct Parked {
     frame: Vec<u8>,
     due: Duration,
@@ -46,7 +47,10 @@ struct Parked {
 /// What a frame is to the host stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// ARP, or a neighbour advertisement.
     Neighbour,
+    /// Who has an IPv6 address?
+    Solicitation,
     EchoRequest,
     Icmp,
     Other,
@@ -68,15 +72,22 @@ fn kind_of(frame: &[u8]) -> Kind {
             _ => Kind::Other,
         },
         EthernetProtocol::Ipv6 => match Ipv6Packet::new_checked(ethernet.payload()) {
-            Ok(ip) if ip.next_header() == IpProtocol::Icmpv6 => Kind::Neighbour,
+            Ok(ip) if ip.next_header() == IpProtocol::Icmpv6 => kind_of_icmpv6(ip.payload()),
             _ => Kind::Other,
         },
         EthernetProtocol::Unknown(_) => Kind::Other,
     }
 }
 
-fn is_ip(frame: &[u8]) -> bool {
-    EthernetFrame::new_checked(frame).is_ok_and(|f| f.ethertype() != EthernetProtocol::Arp)
+fn kind_of_icmpv6(message: &[u8]) -> Kind {
+    match Icmpv6Packet::new_checked(message).map(|message| message.msg_type()) {
+        Ok(Icmpv6Message::NeighborSolicit) => Kind::Solicitation,
+        Ok(Icmpv6Message::NeighborAdvert) => Kind::Neighbour,
+        Ok(Icmpv6Message::EchoRequest) => Kind::EchoRequest,
+        // No router is obeyed.
+        Ok(Icmpv6Message::RouterSolicit | Icmpv6Message::RouterAdvert | Icmpv6Message::Redirect) => Kind::Other,
+        _ => Kind::Icmp,
+    }
 }
 
 impl Station {
@@ -109,6 +120,10 @@ impl Station {
     pub(super) fn poll(&mut self, now: Duration, mut send: impl FnMut(&[u8])) {
         let mut heard_neighbour = false;
         while let Some(frame) = self.inbox.pop_front() {
+            if kind_of(&frame) == Kind::Solicitation {
+                advertise::answer(&self.attachment, &frame).iter().for_each(|answer| send(answer));
+                continue;
+            }
             heard_neighbour |= kind_of(&frame) == Kind::Neighbour;
             if !self.answer(&frame, now, &mut send) {
                 self.park(frame, now, PARKED_TRIES);
@@ -141,7 +156,7 @@ impl Station {
         {}
         let mut answered = false;
         for reply in self.link.departed.drain(..) {
-            answered |= is_ip(&reply);
+            answered |= kind_of(&reply) == Kind::Icmp;
             send(&reply);
         }
         answered || !expects_answer
@@ -169,10 +184,8 @@ fn address(interface: &mut Interface, attachment: &Attachment) {
             }
         }
     });
-    let added = match attachment.gateway {
-        Some(IpAddr::V4(gateway)) => interface.routes_mut().add_default_ipv4_route(gateway).is_ok(),
-        Some(IpAddr::V6(gateway)) => interface.routes_mut().add_default_ipv6_route(gateway).is_ok(),
-        None => true,
-    };
-    debug_assert!(added, "a fresh interface has room for one route");
+    let (routes, Attachment { gateway, gateway6, .. }) = (interface.routes_mut(), attachment);
+    let added = gateway.is_none_or(|gateway| routes.add_default_ipv4_route(gateway).is_ok())
+        && gateway6.is_none_or(|gateway| routes.add_default_ipv6_route(gateway).is_ok());
+    debug_assert!(added, "a fresh interface has room for a route of each family");
 }

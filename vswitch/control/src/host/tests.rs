@@ -16,7 +16,8 @@ const PEER_IP: [u8; 4] = [192, 0, 2, 2];
 const IDENT: u16 = 0x22b;
 
 fn attachments(address: [u8; 4]) -> BTreeMap<PortId, Attachment> {
-    let attachment = Attachment { mac: OURS, mtu: 1500, addresses: vec![(address.into(), 24)], gateway: None };
+    let attachment =
+        Attachment { mac: OURS, mtu: 1500, addresses: vec![(address.into(), 24)], gateway: None, gateway6: None };
     BTreeMap::from([(UPLINK, attachment)])
 }
 

@@ -1,8 +1,10 @@
 //! Frames, octet by octet.
 
+use std::net::Ipv6Addr;
+
 use wire::{Mac, Vni};
 
-use super::{LOCAL, REMOTE, UPLINK_MAC};
+use super::{LOCAL, LOCAL6, REMOTE, REMOTE6, UPLINK_MAC};
 
 /// The MAC of the station with that number.
 pub(crate) const fn mac(number: u8) -> Mac {
@@ -35,6 +37,25 @@ pub(crate) fn ipv4(src: [u8; 4], dst: [u8; 4], protocol: u8, payload: &[u8]) -> 
     packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     packet.extend_from_slice(payload);
     packet
+}
+
+/// An IPv6 packet between two addresses.
+pub(crate) fn ipv6(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = [0x60, 0, 0, 0, 0, 0, next_header, 255];
+    packet[4..6].copy_from_slice(&(payload.len() as u16).to_be_bytes());
+    [&packet[..], &src.octets(), &dst.octets(), payload].concat()
+}
+
+/// A frame in VXLAN over IPv6 from [`REMOTE6`], with a UDP checksum or without.
+pub(crate) fn over_ipv6(summed: bool, inner: &[u8]) -> Vec<u8> {
+    let mut datagram = udp(50_000, 4789, &[&[8, 0, 0, 0, 0, 0, 7, 0][..], inner].concat());
+    if summed {
+        let length = datagram.len() as u16;
+        let pseudo = wire::checksum::Sum::ZERO.addresses(REMOTE6.into(), LOCAL6.into()).word(17).word(length);
+        let sum = pseudo.bytes(&datagram).finish_udp();
+        datagram[6..8].copy_from_slice(&sum.to_be_bytes());
+    }
+    ethernet(UPLINK_MAC, mac(200), 0x86dd, &ipv6(REMOTE6, LOCAL6, 17, &datagram))
 }
 
 /// A UDP packet of station `src` with the source address of `claims`.

@@ -3,7 +3,7 @@
 //! Network 0 (VNI 7): access ports 1, 2 and 3 (members 1, 2, 3), a tunnel by uplink 0 (member 4) and another whose next
 //! hop is not known (member 5, in network 1 with port 4 as member 6). Port 3 may only be station 3. Port 0 is the uplink.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use datapath::{
     Guard, Member, MemberKind, Network, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable, WorkerId,
@@ -11,7 +11,7 @@ use datapath::{
 use table::{MemberId, NetworkId};
 use wire::{Mac, OuterParams, OuterTemplate, Vni};
 
-use super::{address, mac};
+use super::{Rig, address, mac};
 
 /// All ports of the picture, the uplink first.
 pub(crate) const PORTS: [u16; 5] = [0, 1, 2, 3, 4];
@@ -23,6 +23,10 @@ pub(crate) const LOCAL: [u8; 4] = [192, 0, 2, 1];
 pub(crate) const REMOTE: [u8; 4] = [192, 0, 2, 2];
 /// The silent VTEP's.
 pub(crate) const SILENT: [u8; 4] = [192, 0, 2, 3];
+/// Our address where the uplink speaks IPv6 too, and the other VTEP's.
+pub(crate) const LOCAL6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+/// See [`LOCAL6`].
+pub(crate) const REMOTE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
 /// Ticks after which networks forget a MAC.
 pub(crate) const AGE_TICKS: u32 = 100;
 
@@ -81,6 +85,21 @@ pub(crate) fn hear(vteps: &mut VtepTable, remote: [u8; 4], vni: u32, member: u32
     let [local, remote] = [LOCAL, remote].map(IpAddr::from);
     let sender = VtepKey { uplink: PortId(0), local, remote, udp_port: 4789 };
     vteps.insert(sender, Vni::new(vni).unwrap(), MemberId(member));
+}
+
+/// Who sends VXLAN over IPv6 to us.
+pub(crate) const SENDER6: VtepKey =
+    VtepKey { uplink: PortId(0), local: IpAddr::V6(LOCAL6), remote: IpAddr::V6(REMOTE6), udp_port: 4789 };
+
+/// Gives the uplink an IPv6 address beside its own and lets the VTEP behind the tunnel send over IPv6 too.
+pub(crate) fn speak_ipv6(rig: &mut Rig) {
+    rig.change(|snapshot, stamp| {
+        let uplink = snapshot.ports[0].as_mut().unwrap();
+        let Role::Uplink { addresses, .. } = &mut uplink.role else { unreachable!("port 0 is the uplink") };
+        addresses.push(LOCAL6.into());
+        uplink.generation = stamp;
+        snapshot.vteps.insert(SENDER6, Vni::new(7).unwrap(), MemberId(4));
+    });
 }
 
 /// The snapshot described above. With two workers, ports 0, 1 and 3 are the first's, 2 and 4 the second's.

@@ -19,7 +19,7 @@ fn next_hop() -> NextHop {
 
 fn sources() -> BTreeMap<PortId, Attachment> {
     let addresses = vec![(IpAddr::from([10, 0, 0, 1]), 8), (IpAddr::from(OUR_IP), 24)];
-    BTreeMap::from([(UPLINK, Attachment { mac: OURS, mtu: 1500, addresses, gateway: None })])
+    BTreeMap::from([(UPLINK, Attachment { mac: OURS, mtu: 1500, addresses, gateway: None, gateway6: None })])
 }
 
 fn resolver() -> Neighbours {
