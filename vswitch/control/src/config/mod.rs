@@ -8,6 +8,7 @@ mod cidr;
 mod duplicate;
 mod error;
 mod file;
+mod gateway;
 mod memory;
 mod mtu;
 mod name;

@@ -8,9 +8,10 @@ use wire::Mac;
 
 use super::{
     Cidr, Name, Netns, Workers,
-    cidr::{NotACidr, is_link_local},
+    cidr::NotACidr,
     error::{Errors, Span},
     file::{self, Text},
+    gateway,
     reference::Known,
     section::Section,
 };
@@ -310,37 +311,8 @@ fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {
         ("allow_macs", said.allow_macs.as_ref().map(Spanned::span)),
     ];
     check.no_place_for(&keys, "does not go with role = \"uplink\"", "only what comes from access ports is checked");
-    let gateway = said.gateway.as_ref().and_then(|text| match router("gateway", text, addresses, check)? {
-        IpAddr::V4(gateway) => Some(gateway),
-        IpAddr::V6(_) => {
-            check.refuse("gateway", &text.span(), "is an IPv6 address", "`gateway6` is the router for IPv6");
-            None
-        }
-    });
-    let gateway6 = said.gateway6.as_ref().and_then(|text| match router("gateway6", text, addresses, check)? {
-        IpAddr::V6(gateway) => Some(gateway),
-        IpAddr::V4(_) => {
-            check.refuse("gateway6", &text.span(), "is an IPv4 address", "`gateway` is the router for IPv4");
-            None
-        }
-    });
+    let (gateway, gateway6) = gateway::check(said, addresses, check);
     Role::Uplink { gateway, gateway6 }
-}
-
-/// A router that an uplink with these addresses can reach.
-fn router(key: &str, text: &Text, addresses: &[Cidr], check: &mut Section) -> Option<IpAddr> {
-    let router = check.address(key, text)?;
-    let is_neighbour = |own: &Cidr| own.contains(router) && !own.is_broadcast(router);
-    let has_ipv6 = addresses.iter().any(|own| own.address().is_ipv6());
-    let problem = if addresses.iter().any(|own| own.address() == router) {
-        "is the port's own address"
-    } else if addresses.iter().any(is_neighbour) || has_ipv6 && is_link_local(router) {
-        return Some(router);
-    } else {
-        "is in no prefix of the port's addresses"
-    };
-    check.refuse(key, &text.span(), problem, "a router in one of the prefixes of `addresses`");
-    None
 }
 
 fn access(said: &file::Port, known: &Known, check: &mut Section) -> Option<Role> {
