@@ -22,6 +22,8 @@ mod sysroot;
 mod topology;
 mod vfio;
 
+use std::path::Path;
+
 use control::config;
 
 use crate::{
@@ -65,10 +67,12 @@ pub(crate) fn run(options: &Doctor, console: &mut Console) -> Result<Exit, Failu
     let root = Sysroot::new(&options.sysroot);
     let file = options.config.as_deref().map(file::read).transpose()?;
     let name = file.as_ref().map(|file| file.name.as_str());
+    // Standard input is no file that a command could change.
+    let path = name.filter(|_| options.config.as_deref() != Some(Path::new("-")));
     let need = match &file {
         None => Need::of_default(&root).ok_or_else(no_config),
         Some(file) => match config::load(&file.text, &file.name) {
-            Ok(config) => Ok(Need::new(&config, name, &file.text, &root)),
+            Ok(config) => Ok(Need::new(&config, path, &file.text, &root)),
             Err(errors) => Err(bad_config(&file.name, &errors)),
         },
     };

@@ -27,7 +27,7 @@ fn nature(ports: &Ports) -> Grid {
             port.name.clone(),
             port.role.name().into(),
             state(port),
-            or_dash(port.network.as_ref()),
+            or_dash(networks(port)),
             place(port),
             or_dash(port.mac),
             port.mtu.to_string(),
@@ -78,6 +78,13 @@ fn state(port: &PortRow) -> String {
     state
 }
 
+/// `blue,10:red,20:green`: that of untagged frames first.
+fn networks(port: &PortRow) -> Option<String> {
+    let tagged = port.trunk.iter().map(|tagged| format!("{}:{}", tagged.vlan, tagged.network));
+    let all: Vec<String> = port.network.iter().cloned().chain(tagged).collect();
+    (!all.is_empty()).then(|| all.join(","))
+}
+
 /// `tap:pod-a1/eth0`, or `eth:0000:3b:02.1`.
 fn place(port: &PortRow) -> String {
     let kind = port.kind.name();
@@ -109,6 +116,9 @@ mod tests {
             state: PortState::Up,
             link: Link::Up,
             network: Some("blue".into()),
+            trunk: Vec::new(),
+            vlan: None,
+            storm_max: None,
             workers: vec![0, 1],
             anti_spoof: true,
             rx_frames: 12_345,

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::fake_switch::Ran;
+use crate::fake_switch::{Ran, run};
 
 use self::{
     faults::{FAULTS, Fault},
@@ -168,6 +168,16 @@ fn interrupts_that_the_kernel_keeps_off_isolated_cpus_are_no_finding() {
     let machine = Machine::good();
     machine.write("/proc/irq/24/smp_affinity_list", "0-11");
     assert_eq!(wrong(&machine.examine(&["--json"])), Vec::<[String; 4]>::new());
+}
+
+#[test]
+fn this_very_machine_is_examined_without_a_configuration_and_nothing_is_asked_of_a_switch() {
+    let ran = run(&["doctor", "--json"]);
+    let answer: Value = serde_json::from_str(&ran.out).expect("one object");
+    assert!(answer["config"].is_null() && ran.code == i32::from(answer["ok"] == false), "{ran:?}");
+    let kernel = answer["findings"].as_array().expect("a list").iter().find(|finding| finding["check"] == "kernel");
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("this is Linux");
+    assert_eq!(kernel.expect("it is looked at")["found"], release.trim());
 }
 
 #[test]
