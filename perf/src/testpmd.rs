@@ -219,7 +219,7 @@ testpmd> show port stats 1
   ######################## NIC statistics for port 1  ########################
   RX-packets: 0          RX-missed: 0          RX-bytes:  0
   RX-errors: 0
-  RX-nombuf:  0         
+  RX-nombuf:  0
   TX-packets: 34240832   TX-errors: 0          TX-bytes:  0
 
   Throughput (since last show)
@@ -231,7 +231,7 @@ testpmd> show port stats 1
   ######################## NIC statistics for port 1  ########################
   RX-packets: 0          RX-missed: 0          RX-bytes:  0
   RX-errors: 0
-  RX-nombuf:  0         
+  RX-nombuf:  0
   TX-packets: 70346880   TX-errors: 0          TX-bytes:  0
 
   Throughput (since last show)
