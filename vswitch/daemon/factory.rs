@@ -38,8 +38,7 @@ impl Factory {
             tx_descriptors: control::config::ETH_DESCRIPTORS,
             mtu: Some(port.mtu),
             pool: self.pool.clone(),
-            // An uplink is one station; an access port has everything behind the guest's bridge behind it.
-            promiscuous: !port.is_uplink(),
+            promiscuous: port.is_promiscuous(),
         };
         let (device, queues) = EthDevice::open(&self.eal, device, &config).map_err(|error| error.to_string())?;
         let opened = Opened {

@@ -82,7 +82,7 @@ pub use hello::Hello;
 pub use ledger::{Ledger, PairLedger, PortLedger, Terms, WorkerLedger};
 pub use mac::{MacKind, MacRow, Macs};
 pub use network::{NetworkRow, Networks};
-pub use port::{Link, PortKind, PortRole, PortRow, PortState, Ports};
+pub use port::{Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
 pub use reply::Reply;
 pub use request::{METHODS, Request};
 pub use transaction::{Applied, Checked, ConfigProblem, DiffLine, DiffOp};

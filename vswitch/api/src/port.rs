@@ -35,8 +35,17 @@ pub struct PortRow {
     pub state: PortState,
     /// Whether the device has a link.
     pub link: Link,
-    /// The network it is in, of an access port.
+    /// The network of untagged frames.
     pub network: Option<String>,
+    /// The networks of frames in a VLAN, by it.
+    #[serde(default)]
+    pub trunk: Vec<TrunkRow>,
+    /// The VLAN of the node's own traffic, of an uplink that has one.
+    #[serde(default)]
+    pub vlan: Option<u16>,
+    /// Frames a second that may be flooded from it, where there is a limit.
+    #[serde(default)]
+    pub storm_max: Option<u32>,
     /// Workers that hold its queues, its home first.
     pub workers: Vec<u8>,
     /// Whether what it sends is checked against its MACs and addresses.
@@ -61,6 +70,15 @@ pub struct PortRow {
     pub rx_errors: u64,
     /// Whether the port's ledger balances.
     pub balanced: bool,
+}
+
+/// A network, and the VLAN it is in at a port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkRow {
+    /// The VLAN.
+    pub vlan: u16,
+    /// The network.
+    pub network: String,
 }
 
 /// Kinds of devices.

@@ -107,7 +107,7 @@ fn verdict(text: &str, read: Result<Config, Vec<ConfigError>>) -> Result<bool, S
             }
             let members = compiled.snapshot.networks.iter().flatten().map(|network| network.members.len());
             let expected: usize = config.networks.iter().map(|network| network.tunnels.len()).sum::<usize>()
-                + config.ports.iter().filter(|port| !port.is_uplink()).count();
+                + config.ports.iter().map(|port| port.vlans.networks().count()).sum::<usize>();
             if members.sum::<usize>() != expected { Err("members are missing".to_owned()) } else { Ok(true) }
         }
         Err(errors) if errors.is_empty() => Err("refused without a word".to_owned()),

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::IpAddr};
 use datapath::{Guard, PortSpec, Vlans, WorkerId};
 use wire::{Mac, ipv6::link_local};
 
-use super::{MemberName, Source, own_addresses};
-use crate::config::{Behind, Port, Role};
+use super::{Source, member, own_addresses};
+use crate::config::{Name, Port, Role};
 
 /// What a frame has in front of the packet that the MTU bounds.
 const ETHERNET_OCTETS: u16 = 14;
@@ -14,20 +14,25 @@ const ETHERNET_OCTETS: u16 = 14;
 impl Source<'_> {
     /// The port as workers see it, without a generation.
     pub(super) fn port(&self, port: &Port, workers: Vec<WorkerId>) -> Option<PortSpec> {
-        let (role, vlans) = match &port.role {
-            Role::Uplink { .. } => {
+        let role = match port.role {
+            Role::Uplink { vlan, .. } => {
                 let mac = self.mac(port)?;
                 let addresses = own_addresses(port, mac).into_iter().map(|(address, _)| address).collect();
-                (datapath::Role::Uplink { mac, addresses, vlan: None }, Vlans::default())
+                datapath::Role::Uplink { mac, addresses, vlan }
             }
-            Role::Access { network, .. } => {
-                let name = MemberName { network: network.clone(), behind: Behind::Port(port.name.clone()) };
-                let vlans = Vlans::transparent(self.compiled.member_id(&name)?);
-                (datapath::Role::Access { guard: guard(port) }, vlans)
-            }
+            Role::Access { .. } => datapath::Role::Access { guard: guard(port) },
         };
-        let frame_max = port.mtu + ETHERNET_OCTETS;
-        Some(PortSpec { generation: 0, role, vlans, frame_max, storm_max: None, workers })
+        let (vlans, storm_max) = (self.vlans(port), port.storm_max);
+        Some(PortSpec { generation: 0, role, vlans, frame_max: port.mtu + ETHERNET_OCTETS, storm_max, workers })
+    }
+
+    /// The members behind a port. Without VLANs of its own an access port leaves tags to the guest.
+    fn vlans(&self, port: &Port) -> Vlans {
+        let member = |network: &Name| self.compiled.member_id(&member::local(port, network));
+        let tagged = port.vlans.tagged.iter().filter_map(|tagged| Some((tagged.vlan, member(&tagged.network)?)));
+        let tagged: Vec<_> = tagged.collect();
+        let transparent = !port.is_uplink() && tagged.is_empty();
+        Vlans { untagged: port.vlans.untagged.as_ref().and_then(member), tagged, transparent }
     }
 
     /// The MAC a port has: the configured one, else the device's own.

@@ -1,7 +1,7 @@
 //! What a snapshot holds, and what stays the same from one to the next.
 
-use datapath::{Member, MemberKind, Role, VtepKey, WorkerId};
-use wire::Vni;
+use datapath::{Member, MemberKind, Role, Vlans, VtepKey, WorkerId};
+use wire::{Vni, vlan::VlanId};
 
 use super::*;
 use crate::config::load;
@@ -277,4 +277,36 @@ fn an_uplink_without_a_mac_is_left_out_until_it_has_one() {
     assert!(first.snapshot.port(id).is_none());
     let second = compile(&config(BASE), &facts(), Some(&first));
     assert_eq!(second.snapshot.port(id).unwrap().generation, 2);
+}
+
+#[test]
+fn vlans_of_a_port_lead_to_members_of_their_networks() {
+    let text = BASE
+        .replace("role = \"uplink\"", "role = \"uplink\"\nvlan = 100\ntrunk = [{ vlan = 30, network = \"green\" }]")
+        .replace("name = \"a1\"\n", "name = \"a1\"\ntrunk = [{ vlan = 20, network = \"green\" }]\nstorm_max = 9\n");
+    let compiled = compile(&config(&text), &facts(), None);
+    let spec = |port: &str| compiled.snapshot.port(compiled.port_id(port).unwrap()).unwrap();
+    let id = |network, port| compiled.member_id(&MemberName { network: name(network), behind: access(port) });
+    let vlan = |number| VlanId::new(number).unwrap();
+
+    let a1 =
+        Vlans { untagged: id("blue", "a1"), tagged: vec![(vlan(20), id("green", "a1").unwrap())], transparent: false };
+    assert_eq!((&spec("a1").vlans, spec("a1").storm_max), (&a1, Some(9)));
+    let up0 = Vlans { untagged: None, tagged: vec![(vlan(30), id("green", "up0").unwrap())], transparent: false };
+    assert_eq!((&spec("up0").vlans, spec("up0").own_vlan()), (&up0, Some(vlan(100))));
+    assert_eq!(spec("a2").vlans, Vlans::transparent(id("blue", "a2").unwrap()));
+
+    let place = |network, port| match member(&compiled, network, access(port)).kind {
+        MemberKind::Local { port, vlan } => (port, vlan),
+        MemberKind::Vtep { .. } => panic!("a VTEP"),
+    };
+    assert_eq!(place("green", "a1"), (compiled.port_id("a1").unwrap(), Some(vlan(20))));
+    assert_eq!(place("blue", "a1"), (compiled.port_id("a1").unwrap(), None));
+    assert_eq!(place("green", "up0"), (compiled.port_id("up0").unwrap(), Some(vlan(30))));
+    let green = compiled.snapshot.network(compiled.network_id("green").unwrap()).unwrap();
+    assert_eq!(green.members.len(), 3, "the uplink, a1 and the tunnel");
+
+    let moved = compile(&config(&text.replace("vlan = 30", "vlan = 31")), &facts(), Some(&compiled));
+    assert_eq!(member(&moved, "green", access("up0")).generation, 2);
+    assert_eq!(member(&moved, "green", access("a1")).generation, 1);
 }

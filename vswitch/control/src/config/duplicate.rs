@@ -1,6 +1,6 @@
 //! What two sections may not both have: MACs and addresses on one segment, VNIs, interfaces, devices.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 use toml::Spanned;
 
@@ -20,30 +20,38 @@ pub(super) fn ports(drafts: &[Draft], errors: &mut Errors) {
     let (mut macs, mut addresses, mut places) = (Unique::new(), Unique::new(), Unique::new());
     for draft in drafts {
         let (port, said) = (&draft.port, draft.said.get_ref());
-        let segment: Option<&Name> = port.network();
         let mut check = Section::named(errors, "port", &said.name, draft.said);
+        let segments = port.segments();
         if let (Some(mac), Some(text)) = (port.mac, &said.mac)
-            && let Some(other) = macs.claim((segment, mac), &port.name)
+            && let Some((segment, other)) = taken(&mut macs, &segments, mac, &port.name)
         {
             let problem = format!("is the MAC of port `{other}` too");
             check.refuse("mac", &text.span(), problem, where_unique(segment, "MAC"));
         }
         for text in &said.addresses {
             let Ok(own) = text.get_ref().parse::<Cidr>() else { continue };
-            let other = addresses.claim((segment, own.address()), &port.name);
+            let other = taken(&mut addresses, &segments, own.address(), &port.name);
             // The same address twice on one port is reported where its list is read.
-            if let Some(other) = other.filter(|other| **other != port.name) {
+            if let Some((segment, other)) = other.filter(|(_, other)| **other != port.name) {
                 let problem = format!("is an address of port `{other}` too");
                 check.refuse("addresses", &text.span(), problem, where_unique(segment, "address"));
             }
         }
         let (place, key, span) = place(draft);
-        if let Some(other) = places.claim(place, &port.name) {
-            let hint = match place {
-                Place::Device(_) => "a port has a device of its own",
-                Place::Interface(..) => "one interface of a name in a namespace",
+        let attached = port.kind.attached_to().map(Place::Attached);
+        for place in [Some(place), attached].into_iter().flatten() {
+            let Some(other) = places.claim(place, &port.name) else { continue };
+            let (problem, hint) = match place {
+                Place::Device(_) => (format!("is taken by port `{other}`"), "a port has a device of its own"),
+                Place::Interface(..) => {
+                    (format!("is taken by port `{other}`"), "one interface of a name in a namespace")
+                }
+                Place::Attached(_) => {
+                    (format!("takes the interface that port `{other}` has"), "each would receive every frame")
+                }
             };
-            check.refuse(key, &span, format!("is taken by port `{other}`"), hint);
+            check.refuse(key, &span, problem, hint);
+            break;
         }
     }
 }
@@ -55,6 +63,8 @@ enum Place<'d> {
     Device(&'d str),
     /// A namespace, and the name of an interface there.
     Interface(Option<&'d Netns>, &'d str),
+    /// An interface that is there already, in the switch's own namespace.
+    Attached(&'d str),
 }
 
 /// What a port occupies, and the key that says so.
@@ -73,6 +83,18 @@ fn place<'d>(draft: &'d Draft) -> (Place<'d>, &'static str, Span) {
             (Place::Device(name), "device", said.device.as_ref().map_or(draft.said.span(), Spanned::span))
         }
     }
+}
+
+/// Claims something that each of `segments` has once; where it is taken, and by whom.
+fn taken<'d, T: Copy + Eq + Hash>(
+    unique: &mut Unique<'d, (Option<&'d Name>, T)>,
+    segments: &[Option<&'d Name>],
+    thing: T,
+    owner: &'d Name,
+) -> Option<(Option<&'d Name>, &'d Name)> {
+    let claims = segments.iter().map(|&segment| Some((segment, unique.claim((segment, thing), owner)?)));
+    // To the end: a port is on all its segments.
+    claims.fold(None, Option::or)
 }
 
 fn where_unique(segment: Option<&Name>, what: &str) -> String {

@@ -83,9 +83,20 @@ pub(super) struct Port {
     pub(super) queues: Option<Int>,
     pub(super) workers: Option<Spanned<Vec<Int>>>,
     pub(super) network: Option<Text>,
+    pub(super) trunk: Option<Spanned<Vec<Spanned<Trunk>>>>,
+    pub(super) vlan: Option<Int>,
+    pub(super) storm_max: Option<Int>,
     pub(super) anti_spoof: Option<Flag>,
     pub(super) allow: Option<Spanned<Vec<Text>>>,
     pub(super) allow_macs: Option<Spanned<Vec<Text>>>,
+}
+
+/// One entry of `trunk` in `[[port]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trunk {
+    pub(super) vlan: Int,
+    pub(super) network: Text,
 }
 
 /// `[[network]]`

@@ -22,6 +22,7 @@ mod static_entry;
 mod switch;
 mod tables;
 mod tunnel;
+mod vlans;
 mod workers;
 
 pub use cidr::{Cidr, NotACidr};
@@ -37,6 +38,7 @@ pub use switch::{Admin, Switch};
 pub use tables::Tables;
 pub(crate) use tunnel::next_hop_by;
 pub use tunnel::{Tunnel, next_hop};
+pub use vlans::{PortVlans, Tagged};
 pub use workers::{Idle, Placement, Workers};
 
 use self::{error::Errors, reference::Known};

@@ -1,8 +1,8 @@
-//! MTUs: what a tunnel costs, what its uplink leaves, and what therefore goes through a network.
+//! MTUs: what a tunnel costs, what its uplink leaves, and what therefore goes through a network. Tags do not count.
 
 use std::{collections::HashMap, net::IpAddr};
 
-use super::{Name, Network, Port, Role, Tunnel, error::Errors, port::Draft, section::Section};
+use super::{Name, Network, Port, Tunnel, error::Errors, port::Draft, section::Section};
 
 /// Smallest MTU: what every IPv4 host must take (RFC 1122 section 3.3.2).
 pub const MTU_MIN: u16 = 576;
@@ -24,21 +24,47 @@ pub const fn overhead(remote: IpAddr) -> u16 {
     }
 }
 
-/// What the narrowest tunnel of a network leaves.
+/// What the narrowest way out of a network leaves.
 #[derive(Clone)]
 struct Room<'c> {
     mtu: u16,
-    tunnel: &'c Tunnel,
     uplink: &'c Port,
+    way: Way<'c>,
 }
 
-impl Room<'_> {
+/// How a network gets out by an uplink.
+#[derive(Clone)]
+enum Way<'c> {
+    Tunnel(&'c Tunnel),
+    /// That network is bridged to the uplink, untagged or in a VLAN.
+    Bridge(&'c Name),
+}
+
+impl<'c> Room<'c> {
+    fn of_tunnel(tunnel: &'c Tunnel, uplinks: &'c HashMap<Name, Port>) -> Option<Self> {
+        let uplink = uplinks.get(&tunnel.uplink)?;
+        Some(Room { mtu: uplink.mtu.saturating_sub(overhead(tunnel.remote)), uplink, way: Way::Tunnel(tunnel) })
+    }
+
+    /// What the way out costs.
+    fn overhead(&self) -> u16 {
+        match self.way {
+            Way::Tunnel(tunnel) => overhead(tunnel.remote),
+            Way::Bridge(_) => 0,
+        }
+    }
+
     /// The sum, for the operator to check.
     fn chain(&self) -> String {
-        let family = if self.tunnel.remote.is_ipv4() { "IPv4" } else { "IPv6" };
-        let (uplink, tunnel) = (&self.uplink.name, &self.tunnel.name);
-        let (mtu, overhead) = (self.uplink.mtu, overhead(self.tunnel.remote));
-        format!("uplink `{uplink}` {mtu} - {overhead} (VXLAN over {family}, tunnel `{tunnel}`) = {}", self.mtu)
+        let (uplink, mtu) = (&self.uplink.name, self.uplink.mtu);
+        match self.way {
+            Way::Bridge(network) => format!("uplink `{uplink}` {mtu} (network `{network}` is bridged to it)"),
+            Way::Tunnel(Tunnel { remote, name, .. }) => {
+                let family = if remote.is_ipv4() { "IPv4" } else { "IPv6" };
+                let overhead = overhead(*remote);
+                format!("uplink `{uplink}` {mtu} - {overhead} (VXLAN over {family}, tunnel `{name}`) = {}", self.mtu)
+            }
+        }
     }
 }
 
@@ -55,16 +81,10 @@ pub(super) fn settle(drafts: &mut [Draft], networks: &[Network], tunnels: &[Tunn
         .map(|draft| (draft.port.name.clone(), draft.port.clone()))
         .collect();
     let tunnels: HashMap<&Name, &Tunnel> = tunnels.iter().map(|tunnel| (&tunnel.name, tunnel)).collect();
-    let rooms: HashMap<&Name, Room> = networks
-        .iter()
-        .filter_map(|network| {
-            let rooms = network.tunnels.iter().filter_map(|name| room(tunnels.get(name)?, &uplinks));
-            Some((&network.name, rooms.min_by_key(|room| room.mtu)?))
-        })
-        .collect();
-    for draft in drafts.iter_mut() {
-        let Role::Access { network, .. } = &draft.port.role else { continue };
-        if let Some(room) = rooms.get(network).cloned() {
+    let rooms = rooms(networks, &tunnels, &uplinks);
+    for draft in drafts.iter_mut().filter(|draft| !draft.port.is_uplink()) {
+        let all = draft.port.vlans.networks().filter_map(|(_, network)| rooms.get(network));
+        if let Some(room) = all.min_by_key(|room| room.mtu).cloned() {
             fit(draft, &room, errors);
         }
     }
@@ -73,9 +93,28 @@ pub(super) fn settle(drafts: &mut [Draft], networks: &[Network], tunnels: &[Tunn
     }
 }
 
-fn room<'c>(tunnel: &'c Tunnel, uplinks: &'c HashMap<Name, Port>) -> Option<Room<'c>> {
-    let uplink = uplinks.get(&tunnel.uplink)?;
-    Some(Room { mtu: uplink.mtu.saturating_sub(overhead(tunnel.remote)), tunnel, uplink })
+/// The narrowest way out of each network that has any.
+fn rooms<'c>(
+    networks: &'c [Network],
+    tunnels: &HashMap<&Name, &'c Tunnel>,
+    uplinks: &'c HashMap<Name, Port>,
+) -> HashMap<&'c Name, Room<'c>> {
+    let by_tunnel = networks.iter().flat_map(|network| {
+        let rooms = network.tunnels.iter().filter_map(|name| Room::of_tunnel(tunnels.get(name)?, uplinks));
+        rooms.map(move |room| (&network.name, room))
+    });
+    let bridged = uplinks.values().flat_map(|uplink| {
+        let room = move |network| Room { mtu: uplink.mtu, uplink, way: Way::Bridge(network) };
+        uplink.vlans.networks().map(move |(_, network)| (network, room(network)))
+    });
+    let mut narrowest: HashMap<&Name, Room> = HashMap::new();
+    for (network, room) in by_tunnel.chain(bridged) {
+        let is_narrower = |other: &Room| (room.mtu, &room.uplink.name) < (other.mtu, &other.uplink.name);
+        if narrowest.get(network).is_none_or(is_narrower) {
+            narrowest.insert(network, room);
+        }
+    }
+    narrowest
 }
 
 /// Fits an access port into the room that its network has.
@@ -84,12 +123,12 @@ fn fit(draft: &mut Draft, room: &Room, errors: &mut Errors) {
     let mut check = Section::named(errors, "port", &said.name, draft.said);
     match &said.mtu {
         None if room.mtu < MTU_MIN => {
-            let hint = format!("at least {}, so that {MTU_MIN} are left", MTU_MIN + overhead(room.tunnel.remote));
+            let hint = format!("at least {}, so that {MTU_MIN} are left", MTU_MIN + room.overhead());
             check.lacks(format!("gets an mtu below {MTU_MIN}: {}", room.chain()), format!("uplink mtu {hint}"));
         }
         None => draft.port.mtu = room.mtu,
         Some(int) if draft.port.mtu > room.mtu && *int.get_ref() == i64::from(draft.port.mtu) => {
-            let hint = match u32::from(draft.port.mtu) + u32::from(overhead(room.tunnel.remote)) {
+            let hint = match u32::from(draft.port.mtu) + u32::from(room.overhead()) {
                 wider if wider <= MTU_MAX.into() => {
                     format!("at most {}, or mtu {wider} on `{}`", room.mtu, room.uplink.name)
                 }

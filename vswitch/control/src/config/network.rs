@@ -14,6 +14,7 @@ use super::{
     section::Section,
     static_entry::{self, Places},
     tables,
+    vlans::PORT_NETWORKS_MAX,
 };
 
 /// Networks at most.
@@ -21,9 +22,9 @@ use super::{
 /// Half of the ids there are, so that an id freed by a change need not be given out again by the same change.
 const NETWORKS_MAX: usize = 2048;
 
-/// Pairs of a network and a tunnel at most; each is a member with an outer header of its own. With the access ports half
-/// of the member ids there are.
-const REMOTES_MAX: usize = 32_768 - datapath::PORTS_MAX;
+/// Pairs of a network and a tunnel at most; each is a member with an outer header of its own. With the networks behind
+/// ports half of the member ids there are.
+const REMOTES_MAX: usize = 32_768 - PORT_NETWORKS_MAX;
 
 /// MACs a network may hold where the file does not say.
 const MACS_DEFAULT: u32 = 4096;

@@ -4,16 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use datapath::{PORTS_MAX, WorkerId};
 use toml::Spanned;
-use wire::Mac;
+use wire::{Mac, vlan::VlanId};
 
 use super::{
-    Cidr, Name, Netns, Workers,
+    Cidr, Name, Netns, PortVlans, Workers,
     cidr::NotACidr,
     error::{Errors, Span},
     file::{self, Text},
     gateway,
     reference::Known,
     section::Section,
+    vlans::{self, PORT_NETWORKS_MAX},
 };
 
 /// Octets an interface name may have (`IFNAMSIZ` less one).
@@ -37,6 +38,10 @@ pub struct Port {
     pub kind: Kind,
     /// What it is for.
     pub role: Role,
+    /// The networks behind it. An access port without any in a VLAN takes all tags for payload.
+    pub vlans: PortVlans,
+    /// Frames a second that may be flooded from it; `None` is no limit.
+    pub storm_max: Option<u32>,
     /// Its MAC: of an uplink the node's own, of an access port the guest's. `None`: the device's own.
     pub mac: Option<Mac>,
     /// Longest packet behind an Ethernet header, in octets; where the file does not say, what tunnels leave of the
@@ -67,6 +72,16 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// The kernel's interface that a virtual device takes its frames from; a second one would receive them too.
+    pub fn attached_to(&self) -> Option<&str> {
+        let Kind::Eth { device } = self else { return None };
+        let is_attached =
+            ["net_af_packet", "net_af_xdp", "eth_af_packet", "eth_af_xdp"].iter().any(|d| device.starts_with(d));
+        is_attached.then(|| device.split(',').find_map(|argument| argument.strip_prefix("iface="))).flatten()
+    }
+}
+
 /// What a port is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -76,11 +91,11 @@ pub enum Role {
         gateway: Option<Ipv4Addr>,
         /// The same over IPv6.
         gateway6: Option<Ipv6Addr>,
+        /// The VLAN the node's own traffic, tunnels included, is in.
+        vlan: Option<VlanId>,
     },
     /// A container or VM is behind it.
     Access {
-        /// The network it is in.
-        network: Name,
         /// Whether what it claims to be is checked.
         anti_spoof: bool,
         /// Addresses it may send from beside its own.
@@ -91,17 +106,22 @@ pub enum Role {
 }
 
 impl Port {
-    /// The network it is in, where it is an access port.
-    pub fn network(&self) -> Option<&Name> {
-        match &self.role {
-            Role::Access { network, .. } => Some(network),
-            Role::Uplink { .. } => None,
-        }
-    }
-
     /// Whether the underlay is behind it.
     pub fn is_uplink(&self) -> bool {
         matches!(self.role, Role::Uplink { .. })
+    }
+
+    /// Whether its device must take frames for other MACs than its own: an uplink of tunnels only is one station.
+    pub fn is_promiscuous(&self) -> bool {
+        !self.is_uplink() || self.vlans.networks().next().is_some()
+    }
+
+    /// The segments its own MAC and addresses are on; `None` is the underlay.
+    pub(super) fn segments(&self) -> Vec<Option<&Name>> {
+        match &self.role {
+            Role::Access { .. } => self.vlans.networks().map(|(_, network)| Some(network)).collect(),
+            Role::Uplink { vlan, .. } => [None].into_iter().chain(self.vlans.network(*vlan).map(Some)).collect(),
+        }
     }
 
     /// Whether `address` is one of its own.
@@ -131,7 +151,18 @@ pub(super) fn check<'f>(
         let mut check = Section::named(errors, "port", &said.get_ref().name, said);
         port(said.get_ref(), known, workers, &mut check).map(|port| Draft { said, port })
     };
-    sections.iter().take(PORTS_MAX).filter_map(check).collect()
+    let drafts: Vec<Draft> = sections.iter().take(PORTS_MAX).filter_map(check).collect();
+    let mut networks = 0;
+    for draft in &drafts {
+        networks += draft.port.vlans.networks().count();
+        if networks > PORT_NETWORKS_MAX {
+            let mut check = Section::named(errors, "port", &draft.said.get_ref().name, draft.said);
+            let hint = format!("at most {PORT_NETWORKS_MAX} in all");
+            check.lacks("is where there are too many networks behind ports", hint);
+            break;
+        }
+    }
+    drafts
 }
 
 fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section) -> Option<Port> {
@@ -141,12 +172,15 @@ fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section
     let is_access = is_access(said, check);
     let addresses = addresses(said, if is_access == Some(false) { UPLINK_ADDRESSES_MAX } else { LIST_MAX }, check);
     let queues = queues(said, workers, check);
+    let vlans = vlans::check(said, known, check);
+    let storm_max = said.storm_max.as_ref().and_then(|int| check.number("storm_max", int, 1..=u32::MAX.into()));
     let role = match is_access? {
-        true => access(said, known, check),
-        false => Some(uplink(said, &addresses, check)),
+        true => access(said, check),
+        false => uplink(said, &addresses, check),
     };
     let holders = said.workers.as_ref().and_then(|list| holders(list, queues, workers, check));
-    Some(Port { name: name?, kind: kind?, role: role?, mac, mtu: 0, addresses, queues, workers: holders })
+    let (name, kind) = (name?, kind?);
+    Some(Port { name, kind, role, vlans, storm_max, mac, mtu: 0, addresses, queues, workers: holders })
 }
 
 fn kind(said: &file::Port, check: &mut Section) -> Option<Kind> {
@@ -207,9 +241,10 @@ fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
         Some(text) => Some(check.word("role", text, &[("uplink", false), ("access", true)])?),
         None => None,
     };
-    match (role, &said.network) {
-        (None | Some(true), Some(_)) => Some(true),
-        (Some(false), None) => {
+    let is_in_network = said.network.is_some() || said.trunk.is_some();
+    match (role, is_in_network) {
+        (None | Some(true), true) => Some(true),
+        (Some(false), _) => {
             let is_tap = said.kind.get_ref() == "tap";
             if is_tap && let Some(role) = &said.role {
                 let hint = "an uplink is of kind \"eth\"; \"net_af_packet0,iface=…\" takes an interface of the kernel";
@@ -217,15 +252,11 @@ fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
             }
             (!is_tap).then_some(false)
         }
-        (Some(false), Some(network)) => {
-            check.refuse("network", &network.span(), "does not go with role = \"uplink\"", "tunnels lead to an uplink");
+        (Some(true), false) => {
+            check.lacks("is an access port and has no `network`", "add `network = …`, or `trunk = …`");
             None
         }
-        (Some(true), None) => {
-            check.lacks("is an access port and has no `network`", "add `network = …`");
-            None
-        }
-        (None, None) => {
+        (None, false) => {
             check.lacks("has neither `network` nor `role`", "add `network = …`, or `role = \"uplink\"`");
             None
         }
@@ -312,13 +343,16 @@ fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {
     ];
     check.no_place_for(&keys, "does not go with role = \"uplink\"", "only what comes from access ports is checked");
     let (gateway, gateway6) = gateway::check(said, addresses, check);
-    Role::Uplink { gateway, gateway6 }
+    let vlan = said.vlan.as_ref().and_then(|int| vlans::vlan_id("vlan", int, check));
+    Role::Uplink { gateway, gateway6, vlan }
 }
 
-fn access(said: &file::Port, known: &Known, check: &mut Section) -> Option<Role> {
-    let keys = [("gateway", span(&said.gateway)), ("gateway6", span(&said.gateway6))];
-    check.no_place_for(&keys, "does not go with an access port", "it is a key of uplinks");
-    let network = said.network.as_ref().and_then(|text| known.networks.find(check, "network", text));
+fn access(said: &file::Port, check: &mut Section) -> Role {
+    let problem = "does not go with an access port";
+    let gateways = [("gateway", span(&said.gateway)), ("gateway6", span(&said.gateway6))];
+    check.no_place_for(&gateways, problem, "it is a key of uplinks");
+    let hint = "it is a key of uplinks; `trunk` says which VLANs an access port has";
+    check.no_place_for(&[("vlan", span(&said.vlan))], problem, hint);
     let allow = listed(&said.allow, "allow", check, Section::address);
     let allow_macs = listed(&said.allow_macs, "allow_macs", check, Section::mac);
     let is_known =
@@ -335,7 +369,7 @@ fn access(said: &file::Port, known: &Known, check: &mut Section) -> Option<Role>
             }
         }
     }
-    Some(Role::Access { network: network?, anti_spoof, allow, allow_macs })
+    Role::Access { anti_spoof, allow, allow_macs }
 }
 
 /// All entries of a list that are what they should be.

@@ -40,11 +40,11 @@ pub(super) struct Places<'d> {
 
 impl<'d> Places<'d> {
     pub(super) fn new(ports: &'d [Draft]) -> Self {
-        let mac = |draft: &'d Draft| Some(((draft.port.network()?.as_str(), draft.port.mac?), &draft.port.name));
-        Places {
-            ports: ports.iter().map(|draft| (&draft.port.name, &draft.port)).collect(),
-            macs: ports.iter().filter_map(mac).collect(),
-        }
+        let macs = ports.iter().filter_map(|draft| Some((&draft.port, draft.port.mac?)));
+        let macs = macs.flat_map(|(port, mac)| {
+            port.segments().into_iter().flatten().map(move |network| ((network.as_str(), mac), &port.name))
+        });
+        Places { ports: ports.iter().map(|draft| (&draft.port.name, &draft.port)).collect(), macs: macs.collect() }
     }
 }
 
@@ -108,10 +108,15 @@ impl Here<'_> {
 
     fn port(&self, text: &Text, check: &mut Section) -> Option<Name> {
         let name = self.known.ports.find(check, "port", text)?;
-        let problem = match self.places.ports.get(&name)?.network() {
-            Some(network) if *network == self.name => return Some(name),
-            Some(other) => format!("is in network `{other}`"),
-            None => "is an uplink".to_owned(),
+        let vlans = &self.places.ports.get(&name)?.vlans;
+        if vlans.carries(self.name) {
+            return Some(name);
+        }
+        let others: Vec<String> = vlans.networks().take(4).map(|(_, network)| format!("`{network}`")).collect();
+        let problem = match others.len() {
+            0 => "is in no network".to_owned(),
+            1 => format!("is in network {}", others[0]),
+            _ => format!("is in networks {}", others.join(", ")),
         };
         check.refuse("port", &text.span(), problem, "a port of this network, or a tunnel of it");
         None

@@ -226,7 +226,7 @@ impl<F: PortFactory> Control<F> {
     /// The node's uplinks, and the worker that sends for each.
     fn uplinks(&self) -> BTreeMap<PortId, (Attachment, WorkerId)> {
         let attachment = |port: &Port| {
-            let Role::Uplink { gateway, gateway6 } = port.role else { return None };
+            let Role::Uplink { gateway, gateway6, .. } = port.role else { return None };
             let open = self.ports.get(&port.name)?;
             let (id, mac) = open.id.zip(open.mac)?;
             let home = *self.compiled.snapshot.port(id)?.workers.first()?;

@@ -28,7 +28,8 @@ pub fn must_reopen(old: &Port, new: &Port) -> bool {
     let is_same_device = (&old.kind, old.mac, old.queues) == (&new.kind, new.mac, new.queues);
     // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only.
     let is_resized = matches!(new.kind, Kind::Eth { .. }) && old.mtu != new.mtu;
-    !is_same_device || is_resized || old.is_uplink() != new.is_uplink()
+    let is_same_role = (old.is_uplink(), old.is_promiscuous()) == (new.is_uplink(), new.is_promiscuous());
+    !is_same_device || is_resized || !is_same_role
 }
 
 /// How one kind of object is named and described.
@@ -65,13 +66,18 @@ impl<T> Describe<T> {
     }
 }
 
-/// "tap eth0 in pod-a3, network blue"
+/// "tap eth0 in pod-a3, network blue", or "eth 0000:3b:02.1, uplink in VLAN 100, trunk 10:red 20:green"
 fn port_text(port: &Port) -> String {
-    let role = match &port.role {
-        Role::Uplink { .. } => "uplink".to_owned(),
-        Role::Access { network, .. } => format!("network {network}"),
+    let uplink = match port.role {
+        Role::Uplink { vlan: Some(vlan), .. } => Some(format!("uplink in VLAN {vlan}")),
+        Role::Uplink { vlan: None, .. } => Some("uplink".to_owned()),
+        Role::Access { .. } => None,
     };
-    format!("{}, {role}", Device(&port.kind))
+    let network = port.vlans.untagged.as_ref().map(|network| format!("network {network}"));
+    let tagged: Vec<String> = port.vlans.tagged.iter().map(ToString::to_string).collect();
+    let trunk = if tagged.is_empty() { None } else { Some(format!("trunk {}", tagged.join(" "))) };
+    let parts = [Some(Device(&port.kind).to_string()), uplink, network, trunk];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn network_text(network: &Network) -> String {
@@ -113,24 +119,34 @@ fn port_keys(old: &Port, new: &Port, keys: &mut Keys) -> Effect {
         Some(workers.iter().map(|worker| worker.0.to_string()).collect::<Vec<_>>().join(" "))
     };
     keys.option("workers", holders(old).as_ref(), holders(new).as_ref(), "any");
-    match (&old.role, &new.role) {
-        (Role::Uplink { gateway, gateway6 }, Role::Uplink { gateway: gateway_new, gateway6: gateway6_new }) => {
+    role_keys(&old.role, &new.role, keys);
+    keys.option("network", old.vlans.untagged.as_ref(), new.vlans.untagged.as_ref(), "none");
+    keys.set("trunk", &old.vlans.tagged, &new.vlans.tagged);
+    keys.option("storm_max", old.storm_max.as_ref(), new.storm_max.as_ref(), "none");
+    if must_reopen(old, new) { Effect::Reopen } else { Effect::Live }
+}
+
+fn role_keys(old: &Role, new: &Role, keys: &mut Keys) {
+    match (old, new) {
+        (
+            Role::Uplink { gateway, gateway6, vlan },
+            Role::Uplink { gateway: gateway_new, gateway6: gateway6_new, vlan: vlan_new },
+        ) => {
             keys.option("gateway", gateway.as_ref(), gateway_new.as_ref(), "none");
             keys.option("gateway6", gateway6.as_ref(), gateway6_new.as_ref(), "none");
+            keys.option("vlan", vlan.as_ref(), vlan_new.as_ref(), "none");
         }
         (
-            Role::Access { network, anti_spoof, allow, allow_macs },
-            Role::Access { network: network_new, anti_spoof: anti_spoof_new, allow: allow_new, allow_macs: macs_new },
+            Role::Access { anti_spoof, allow, allow_macs },
+            Role::Access { anti_spoof: anti_spoof_new, allow: allow_new, allow_macs: macs_new },
         ) => {
-            keys.value("network", network, network_new);
             keys.value("anti_spoof", anti_spoof, anti_spoof_new);
             keys.set("allow", allow, allow_new);
             keys.set("allow_macs", allow_macs, macs_new);
         }
         (_, Role::Uplink { .. }) => keys.parts.push("role access -> uplink".to_owned()),
-        (_, Role::Access { network, .. }) => keys.parts.push(format!("role uplink -> access, network {network}")),
+        (_, Role::Access { .. }) => keys.parts.push("role uplink -> access".to_owned()),
     }
-    if must_reopen(old, new) { Effect::Reopen } else { Effect::Live }
 }
 
 fn network_keys(old: &Network, new: &Network, keys: &mut Keys) -> Effect {

@@ -72,6 +72,17 @@ fn every_kind_of_change_has_its_line() {
             "~ port up0: mtu 1500 -> 1600 (the device is opened anew)\n~ port a1: mtu 1450 -> 1550",
         ),
         ("role = \"uplink\"", "role = \"uplink\"\nworkers = [0]", "~ port up0: workers any -> 0"),
+        ("role = \"uplink\"", "role = \"uplink\"\nvlan = 100", "~ port up0: vlan none -> 100"),
+        (
+            "role = \"uplink\"",
+            "role = \"uplink\"\ntrunk = [{ vlan = 30, network = \"green\" }]",
+            "~ port up0: trunk +30:green (the device is opened anew)",
+        ),
+        (
+            "network = \"blue\"",
+            "network = \"blue\"\nstorm_max = 9\ntrunk = [{ vlan = 20, network = \"green\" }]",
+            "~ port a1: trunk +20:green, storm_max none -> 9",
+        ),
         ("vni = 2", "vni = 3", "~ network green: vni 2 -> 3"),
         ("vni = 2", "vni = 2\ntunnels = [\"to-b\"]", "~ network green: tunnels +to-b"),
         (
@@ -136,7 +147,7 @@ fn only_what_the_device_is_asks_for_opening_it_anew() {
     assert!(must_reopen(uplink, &Port { mtu: 1600, ..uplink.clone() }));
     assert!(!must_reopen(uplink, &Port { addresses: Vec::new(), ..uplink.clone() }));
     assert!(!same(|port| port.kind = crate::config::Kind::Eth { device: "net_null0".into() }));
-    assert!(!same(|port| port.role = crate::config::Role::Uplink { gateway: None, gateway6: None }));
+    assert!(!same(|port| port.role = crate::config::Role::Uplink { gateway: None, gateway6: None, vlan: None }));
 }
 
 #[test]

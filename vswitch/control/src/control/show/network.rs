@@ -29,7 +29,7 @@ impl<F: PortFactory> Control<F> {
     }
 
     fn network_row(&self, network: &Network, macs: &HashMap<NetworkId, u32>) -> NetworkRow {
-        let is_in = |port: &&crate::config::Port| port.network() == Some(&network.name);
+        let is_in = |port: &&crate::config::Port| port.vlans.carries(network.name.as_str());
         let id = self.compiled.network_id(network.name.as_str());
         NetworkRow {
             name: network.name.to_string(),

@@ -1,10 +1,15 @@
 //! `show_ports`.
 
-use api::{Link, PortKind, PortRole, PortRow, PortState, Ports, RpcError};
+use api::{Link, PortKind, PortRole, PortRow, PortState, Ports, RpcError, TrunkRow};
 use datapath::PortReading;
+use wire::vlan::VlanId;
 
 use super::{Control, PortFactory};
-use crate::config::{Kind, Port, Role};
+use crate::config::{Kind, Port, Role, Tagged};
+
+fn trunk_row(tagged: &Tagged) -> TrunkRow {
+    TrunkRow { vlan: tagged.vlan.get(), network: tagged.network.to_string() }
+}
 
 impl<F: PortFactory> Control<F> {
     pub(in crate::control) fn show_ports(&self) -> Result<Ports, RpcError> {
@@ -35,7 +40,13 @@ impl<F: PortFactory> Control<F> {
             addresses: port.addresses.iter().map(ToString::to_string).collect(),
             state: self.port_state(port),
             link: open.map_or(Link::Unknown, |_| self.factory.link(port.name.as_str())),
-            network: port.network().map(ToString::to_string),
+            network: port.vlans.untagged.as_ref().map(ToString::to_string),
+            trunk: port.vlans.tagged.iter().map(trunk_row).collect(),
+            vlan: match port.role {
+                Role::Uplink { vlan, .. } => vlan.map(VlanId::get),
+                Role::Access { .. } => None,
+            },
+            storm_max: port.storm_max,
             workers: spec.map_or_else(Vec::new, |spec| spec.workers.iter().map(|worker| worker.0).collect()),
             anti_spoof: matches!(port.role, Role::Access { anti_spoof: true, .. }),
             rx_frames: reading.rx,
