@@ -14,6 +14,9 @@ const FRAME_OVERHEAD: u32 = 14 + 2 * 4;
 /// Buffers that one worker can have in hands, in its pool cache and on its rings.
 const WORKER_FRAMES: u32 = 1024;
 
+/// Buffers that a TAP keeps at hand for what comes, and a share of what it sends at once.
+const TAP_FRAMES: u32 = 64;
+
 /// Buffers a pool has where the file does not say and the ports do not need more.
 const FRAMES_DEFAULT: u32 = 16_384;
 
@@ -70,7 +73,8 @@ impl Memory {
             if memory.frames < frames_min {
                 let problem = "is less than the ports and workers can hold at once";
                 let hint = format!(
-                    "at least {frames_min}: {WORKER_FRAMES} for each worker, {} for each queue of an eth port",
+                    "at least {frames_min}: {WORKER_FRAMES} for each worker, {} for each queue of an eth port, \
+                     {TAP_FRAMES} for each tap port",
                     2 * ETH_DESCRIPTORS
                 );
                 check.refuse("frames", &int.span(), problem, hint);
@@ -91,9 +95,11 @@ impl Memory {
 
 /// Buffers without which a device or a worker would starve for sure.
 fn frames_min(ports: &[Port], workers: &Workers) -> u32 {
-    let queues = |port: &Port| if matches!(port.kind, Kind::Eth { .. }) { u32::from(port.queues) } else { 0 };
-    let eth_queues: u32 = ports.iter().map(queues).sum();
-    eth_queues * 2 * u32::from(ETH_DESCRIPTORS) + workers.count() as u32 * WORKER_FRAMES
+    let frames = |port: &Port| match port.kind {
+        Kind::Eth { .. } => u32::from(port.queues) * 2 * u32::from(ETH_DESCRIPTORS),
+        Kind::Tap { .. } => TAP_FRAMES,
+    };
+    ports.iter().map(frames).sum::<u32>() + workers.count() as u32 * WORKER_FRAMES
 }
 
 fn argument(check: &mut Section, text: &file::Text) -> Option<String> {

@@ -46,12 +46,14 @@ pub(super) struct Plan {
     pub(super) change: Vec<(Port, Port)>,
 }
 
-/// What a port occupies outside of the switch: only one open device can have it.
-fn place(port: &Port) -> String {
-    match &port.kind {
+/// What a port occupies outside of the switch: only one open port can have each.
+fn places(port: &Port) -> Vec<String> {
+    let attached = port.kind.attached_to().map(|interface| format!("attached to {interface}"));
+    let own = match &port.kind {
         Kind::Eth { device } => device.split(',').next().unwrap_or_default().to_owned(),
         Kind::Tap { netns, interface } => format!("{netns:?} {interface}"),
-    }
+    };
+    attached.into_iter().chain([own]).collect()
 }
 
 impl Plan {
@@ -62,8 +64,9 @@ impl Plan {
             Some(other) => reopens(port, other),
             None => true,
         };
-        let leaving: BTreeMap<String, &Port> =
-            old.iter().filter(|port| leaves(port)).map(|port| (place(port), port)).collect();
+        let leaving = old.iter().filter(|port| leaves(port));
+        let left: BTreeMap<String, &Port> =
+            leaving.flat_map(|port| places(port).into_iter().map(move |place| (place, port))).collect();
         let mut plan = Plan::default();
         for port in new {
             let same_name = old_by_name.get(&port.name).copied();
@@ -73,24 +76,25 @@ impl Plan {
                         plan.change.push((before.clone(), port.clone()));
                     }
                 }
-                _ => plan.add(port, same_name, leaving.get(&place(port)).copied()),
+                _ => {
+                    let in_the_way = places(port).into_iter().filter_map(|place| left.get(&place).copied());
+                    plan.add(port, same_name.into_iter().chain(in_the_way));
+                }
             }
         }
         plan
     }
 
-    /// Opens `port`, after whatever has its name or its place is closed.
-    fn add(&mut self, port: &Port, same_name: Option<&Port>, same_place: Option<&Port>) {
-        let in_the_way: Vec<&Port> = same_name.into_iter().chain(same_place).collect();
-        if in_the_way.is_empty() {
-            self.open_first.push(port.clone());
-            return;
-        }
-        self.open_later.push(port.clone());
-        for port in in_the_way {
-            if !self.vacate.iter().any(|other| other.name == port.name) {
-                self.vacate.push(port.clone());
+    /// Opens `port`, after those that have its name or one of its places are closed.
+    fn add<'p>(&mut self, port: &Port, in_the_way: impl Iterator<Item = &'p Port>) {
+        let mut is_free = true;
+        for other in in_the_way {
+            is_free = false;
+            if !self.vacate.iter().any(|leaving| leaving.name == other.name) {
+                self.vacate.push(other.clone());
             }
         }
+        let open = if is_free { &mut self.open_first } else { &mut self.open_later };
+        open.push(port.clone());
     }
 }
