@@ -1,6 +1,6 @@
 //! `millraced`, the switch: puts the rooms together.
 //!
-//! Start order: arguments, configuration, signals, control socket, DPDK, pool, workers, ports. Stop order: ports come
+//! Start order: arguments, signals, configuration, control socket, DPDK, pool, workers, ports. Stop order: ports come
 //! back from the workers and are closed, threads end, the socket goes, DPDK goes. `service.rs` is the loop in between.
 #![deny(unsafe_code)]
 
@@ -56,9 +56,9 @@ fn main() -> ExitCode {
 
 fn run(file: &Path) -> Result<(), String> {
     let start = Instant::now();
+    let asked_to_stop = stop_signals()?;
     let config = load(file)?;
     info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
-    let asked_to_stop = stop_signals()?;
     let hello = Hello::new(VERSION, config.switch.name.as_str());
     let socket = ControlSocket::listen(&config.switch.socket, admins(&config), hello).map_err(|e| e.to_string())?;
     let plan = memory::plan(&config.memory)?;
