@@ -21,6 +21,8 @@ const WAIT: Duration = Duration::from_millis(5);
 const WAIT_BUSY: Duration = Duration::from_millis(1);
 /// How long workers may take to stop before the switch ends without them.
 const STOP: Duration = Duration::from_secs(5);
+/// How long their threads may take to end after that.
+const END: Duration = Duration::from_secs(1);
 
 /// Everything the control thread owns.
 pub(crate) struct Service {
@@ -31,6 +33,8 @@ pub(crate) struct Service {
     asked_to_stop: Arc<AtomicBool>,
     /// Answers promised, by connection.
     promised: HashMap<u64, Ticket>,
+    /// Something was answered in this round, so more may have been asked.
+    has_answered: bool,
 }
 
 impl Service {
@@ -41,7 +45,8 @@ impl Service {
         start: Instant,
         asked_to_stop: Arc<AtomicBool>,
     ) -> Service {
-        Service { control, socket, workers, start, asked_to_stop, promised: HashMap::new() }
+        let (promised, has_answered) = (HashMap::new(), false);
+        Service { control, socket, workers, start, asked_to_stop, promised, has_answered }
     }
 
     /// Runs until asked to stop. An error is what ended it otherwise.
@@ -61,35 +66,29 @@ impl Service {
                 break;
             }
         }
-        self.stop();
-        ended
+        ended.and(self.stop())
     }
 
     fn wait(&self) {
-        if self.control.has_work() {
+        if self.control.has_work() || self.has_answered {
             return;
         }
         let mut watches: Vec<_> = self.socket.watches().collect();
         os::wait(&mut watches, if self.control.is_settled() { WAIT } else { WAIT_BUSY });
     }
 
-    /// Answers what has been asked.
+    /// Answers one request of each connection: whoever asks for much at once keeps neither the others waiting nor the
+    /// signals and the node's own traffic.
     fn serve(&mut self) {
         self.socket.exchange();
+        self.keep_promises();
+        self.has_answered = false;
         for connection in &mut self.socket.connections {
-            if let Some(&ticket) = self.promised.get(&connection.id) {
-                let Some(answer) = self.control.answer_later(ticket) else { continue };
-                self.promised.remove(&connection.id);
-                connection.session.answer(answer);
-            }
-            while let Some(request) = connection.session.next_request() {
-                match self.control.handle(request) {
-                    Answer::Now(answer) => connection.session.answer(answer),
-                    Answer::Later(ticket) => {
-                        self.promised.insert(connection.id, ticket);
-                        break;
-                    }
-                }
+            let Some(request) = connection.session.next_request() else { continue };
+            self.has_answered = true;
+            match self.control.handle(request) {
+                Answer::Now(answer) => connection.session.answer(answer),
+                Answer::Later(ticket) => _ = self.promised.insert(connection.id, ticket),
             }
         }
         self.socket.exchange();
@@ -97,8 +96,18 @@ impl Service {
         self.promised.retain(|id, _| connections.iter().any(|connection| connection.id == *id));
     }
 
-    /// Lets the workers send what they hold, closes all ports, ends the threads.
-    fn stop(mut self) {
+    /// Gives the answers that have come, before any new request can lead to others.
+    fn keep_promises(&mut self) {
+        for connection in &mut self.socket.connections {
+            let Some(&ticket) = self.promised.get(&connection.id) else { continue };
+            let Some(answer) = self.control.answer_later(ticket) else { continue };
+            self.promised.remove(&connection.id);
+            connection.session.answer(answer);
+        }
+    }
+
+    /// Lets the workers send what they hold, closes all ports, ends the threads. An error where one of them hangs.
+    fn stop(mut self) -> Result<(), String> {
         info!("stopping");
         self.control.stop();
         let deadline = Instant::now() + STOP;
@@ -109,10 +118,11 @@ impl Service {
         if !self.control.is_stopped() {
             error!("the workers did not stop within {} s", STOP.as_secs());
         }
-        self.workers.end();
+        self.workers.end(END)?;
         match frame::lost_frames() {
             0 => info!("stopped"),
             lost => warn!("stopped; {lost} frames were lost inside the switch: please report this"),
         }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use datapath::{Turn, Worker};
@@ -20,6 +20,9 @@ use crate::{
     os,
     port::AnyPort,
 };
+
+/// Turns in which a worker that ends takes what waits in its rings; more than a full ring needs.
+const LAST_TURNS: usize = 64;
 
 /// A worker as the daemon runs it.
 pub(crate) type DaemonWorker = Worker<AnyPort, dpdk::Pool>;
@@ -53,14 +56,28 @@ impl Workers {
         self.threads.iter().any(JoinHandle::is_finished)
     }
 
-    /// Ends the threads; the workers must have been stopped by order before, so that they hold no frame.
-    pub(crate) fn end(self) {
+    /// Ends the threads; the workers should have been stopped by order before. An error where one does not end in time: it
+    /// is left behind, to end with the process.
+    pub(crate) fn end(self, patience: Duration) -> Result<(), String> {
         self.end.store(true, Relaxed);
+        let deadline = Instant::now() + patience;
+        while self.any_running() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
         for thread in self.threads {
+            if !thread.is_finished() {
+                let name = thread.thread().name().unwrap_or("a worker").to_owned();
+                return Err(format!("{name} does not end; leaving without it"));
+            }
             if thread.join().is_err() {
                 warn!("a worker thread ended in a panic");
             }
         }
+        Ok(())
+    }
+
+    fn any_running(&self) -> bool {
+        self.threads.iter().any(|thread| !thread.is_finished())
     }
 }
 
@@ -84,5 +101,31 @@ fn live(mut worker: DaemonWorker, cpu: Option<usize>, policy: Policy, start: Ins
             Turn::Busy => idle.worked(),
             Turn::Idle | Turn::Stopped => idle.rest(),
         }
+    }
+    // What others handed over a moment ago must not go with the rings it waits in.
+    let _ = (0..LAST_TURNS).any(|_| worker.turn(tick(start)) != Turn::Busy);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workers(work: impl Fn() -> bool + Send + 'static) -> Workers {
+        let end = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&end);
+        let until = move || {
+            while !(told.load(Relaxed) && work()) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let thread = thread::Builder::new().name("worker-7".to_owned()).spawn(until).unwrap();
+        Workers { threads: vec![thread], end }
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_named_and_left_behind() {
+        assert_eq!(workers(|| true).end(Duration::from_secs(60)), Ok(()));
+        let error = workers(|| false).end(Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error, "worker-7 does not end; leaving without it");
     }
 }
