@@ -80,6 +80,11 @@ fn underlay(
         return Ok(Admitted::Host);
     }
     let is_group = match headers.addresses(data).map(|(_, destination)| destination) {
+        // "SHOULD silently discard a datagram that is received via a link-layer broadcast" and is for one host (RFC 1122
+        // section 3.3.6).
+        Some(address) if own.addresses.contains(&address) && headers.dst.is_multicast() => {
+            return Err(Cause::UplinkOtherMac.into());
+        }
         Some(address) if own.addresses.contains(&address) => false,
         Some(address) if is_own_group(address, own.addresses) => true,
         Some(_) => return Err(Cause::UplinkOtherAddress.into()),

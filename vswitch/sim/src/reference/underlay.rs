@@ -40,6 +40,9 @@ pub(super) fn admit<'a>(
     if is_group && !is_own_group(dst, own.1) {
         return Err(Cause::UplinkOtherAddress.into());
     }
+    if !is_group && !headers.dst.is_unicast() {
+        return Err(Cause::UplinkOtherMac.into()); // for one host, but sent to all
+    }
     match headers.protocol {
         protocol::ICMPV6 => {
             let wanted = match wire::icmpv6::neighbour(bytes, headers)? {
