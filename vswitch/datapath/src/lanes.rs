@@ -124,9 +124,9 @@ impl<P: Port> Lanes<P> {
         if let Some(lane) = &mut self.lanes[port.index()] {
             let stats = lane.queue.device_stats();
             let books = tally.port(port);
-            books.rx_missed = stats.rx_missed;
-            books.rx_no_buffer = stats.rx_no_buffer;
-            books.rx_errors = stats.rx_errors;
+            books.rx_missed += stats.rx_missed;
+            books.rx_no_buffer += stats.rx_no_buffer;
+            books.rx_errors += stats.rx_errors;
         }
     }
 }

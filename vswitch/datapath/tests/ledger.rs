@@ -93,6 +93,23 @@ fn a_detached_port_s_frames_in_hand_are_counted_and_those_on_its_wire_stay_there
 }
 
 #[test]
+fn what_a_device_lost_is_booked_once_whoever_holds_its_port() {
+    let mut rig = Rig::new(Size { frames: 8, ..TWO });
+    let hoard: Vec<_> = std::iter::from_fn(|| rig.pool.alloc()).collect();
+    assert!(rig.peers[&1].send(&plain(2, 1)));
+    rig.turn();
+    hoard.into_iter().for_each(|frame| rig.pool.release_one(frame));
+    let lost = |rig: &Rig| (0..2).map(|worker| rig.reading(worker).1[1].rx_no_buffer).sum::<u64>();
+    rig.pass(20);
+    assert_eq!(lost(&rig), 1, "one look into the queue found no buffer");
+    for worker in [1, 0] {
+        hand_over(&mut rig, 1, worker);
+        rig.pass(20);
+        assert_eq!(lost(&rig), 1);
+    }
+}
+
+#[test]
 fn a_port_attached_twice_and_one_out_of_range_come_back() {
     let mut rig = Rig::new(Size::default());
     for port in [1, datapath::PORTS_MAX as u16] {

@@ -7,7 +7,7 @@ use frame::{BURST_MAX, Burst, DeviceStats, Frame, Port, Sent};
 
 use crate::{
     Pool,
-    device::Shared,
+    device::{EthStats, Shared},
     mbuf::{self, Refusal},
     pool,
     setup::L2_LEN,
@@ -27,12 +27,16 @@ pub struct EthPort {
     /// Octets of the longest frame the device carries, tags included.
     frame_max: usize,
     pool: Pool,
+    /// Lost here and not told yet.
     lost: DeviceStats,
+    /// What the device had counted when it was last asked.
+    told: EthStats,
 }
 
 pub(crate) fn new(device: &Arc<Shared>, queue: u16, mtu: u16, pool: &Pool) -> EthPort {
     let frame_max = usize::from(mtu) + usize::from(L2_LEN);
-    EthPort { device: Arc::clone(device), queue, frame_max, pool: pool.clone(), lost: DeviceStats::default() }
+    let (lost, told) = (DeviceStats::default(), EthStats::default());
+    EthPort { device: Arc::clone(device), queue, frame_max, pool: pool.clone(), lost, told }
 }
 
 impl Port for EthPort {
@@ -73,12 +77,13 @@ impl Port for EthPort {
     /// The device counts for all its queues together, so its counters are in the first port's; every port adds what it
     /// could not make a frame of.
     fn device_stats(&mut self) -> DeviceStats {
-        let mut stats = self.lost;
+        let mut stats = std::mem::take(&mut self.lost);
         if self.queue == 0 {
-            let device = self.device.stats();
-            stats.rx_missed += device.rx_missed;
-            stats.rx_no_buffer += device.rx_no_buffer;
-            stats.rx_errors += device.rx_errors;
+            let now = self.device.stats();
+            let told = std::mem::replace(&mut self.told, now);
+            stats.rx_missed += now.rx_missed.saturating_sub(told.rx_missed);
+            stats.rx_no_buffer += now.rx_no_buffer.saturating_sub(told.rx_no_buffer);
+            stats.rx_errors += now.rx_errors.saturating_sub(told.rx_errors);
         }
         stats
     }
@@ -96,7 +101,7 @@ impl EthPort {
         let offered = burst.len();
         // SAFETY: this is the only user of the queue; frames are plain buffers of DPDK pools.
         let taken = usize::from(unsafe {
-            let frames = mbuf::pointers(burst.as_slice());
+            let frames = mbuf::pointers(burst.as_mut_slice());
             dpdk_sys::millrace_tx_burst(self.device.port, self.queue, frames, offered as u16)
         });
         let refused: usize = burst.as_slice()[taken..].iter().map(Frame::len).sum();

@@ -127,10 +127,10 @@ unsafe fn segment_bytes<'a>(mbuf: NonNull<rte_mbuf>) -> Option<&'a [u8]> {
     }
 }
 
-/// The pointers of frames in an array, as DPDK takes them.
-pub(crate) fn pointers(frames: &[Frame]) -> *mut *mut rte_mbuf {
+/// The pointers of frames in an array, as DPDK takes them; drivers may reorder what they do not take.
+pub(crate) fn pointers(frames: &mut [Frame]) -> *mut *mut rte_mbuf {
     // A Frame is a pointer to its header (repr(transparent)), and the header is an mbuf.
-    frames.as_ptr().cast_mut().cast()
+    frames.as_mut_ptr().cast()
 }
 
 /// The mbuf a driver put into a slot.

@@ -252,7 +252,7 @@ impl frame::Pool for Pool {
 pub(crate) fn release_all(burst: &mut Burst) {
     let count = burst.len();
     // SAFETY: frames are plain buffers of DPDK pools; the burst forgets them in the next statement.
-    unsafe { dpdk_sys::millrace_free_plain(mbuf::pointers(burst.as_slice()), count as u32) }
+    unsafe { dpdk_sys::millrace_free_plain(mbuf::pointers(burst.as_mut_slice()), count as u32) }
     // SAFETY: `count` is the length, and the pools own these frames now.
     unsafe { burst.forget_front(count) }
 }

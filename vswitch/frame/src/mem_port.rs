@@ -104,7 +104,8 @@ impl Port for MemPort {
     }
 
     fn device_stats(&mut self) -> DeviceStats {
-        DeviceStats { rx_no_buffer: lock(&self.wires).rx_no_buffer, ..DeviceStats::default() }
+        let rx_no_buffer = std::mem::take(&mut lock(&self.wires).rx_no_buffer);
+        DeviceStats { rx_no_buffer, ..DeviceStats::default() }
     }
 }
 

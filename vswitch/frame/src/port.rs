@@ -21,7 +21,7 @@ impl std::ops::AddAssign for Sent {
     }
 }
 
-/// What a device itself says it lost before a frame reached the switch. Cumulative since the port was opened.
+/// What a device itself says it lost before a frame reached the switch, since it was last asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceStats {
     /// Frames lost because the rx queue was not polled fast enough (`imissed`).
@@ -43,7 +43,8 @@ pub trait Port {
     /// the result, never retried. Never waits.
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent;
 
-    /// The device's own loss counters; cheap enough to be asked once a second, and may make system calls.
+    /// What the device has lost since this was last asked, so that whoever holds the port books each loss once and no
+    /// other does again. Cheap enough to be asked once a second, and may make system calls.
     fn device_stats(&mut self) -> DeviceStats {
         DeviceStats::default()
     }

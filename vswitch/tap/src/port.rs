@@ -150,7 +150,7 @@ impl<M: Pool> Port for TapPort<M> {
     }
 
     fn device_stats(&mut self) -> DeviceStats {
-        self.stats
+        std::mem::take(&mut self.stats)
     }
 }
 
