@@ -123,10 +123,15 @@ pub struct Neighbour {
 /// [`Malformed::NdTruncated`], [`Malformed::NdOptions`]; [`Malformed::NdFragment`] of a first fragment ("Nodes MUST
 /// silently ignore any of these messages on receipt if fragmented", RFC 6980 section 5: what later fragments hold could
 /// not be checked here).
+#[inline]
 pub fn neighbour(frame: &[u8], parsed: &Parsed) -> Result<Option<Neighbour>, Malformed> {
     if parsed.l3_kind != L3::Ipv6 || parsed.protocol != protocol::ICMPV6 || parsed.l4 == 0 {
         return Ok(None);
     }
+    neighbour_in_icmpv6(frame, parsed)
+}
+
+fn neighbour_in_icmpv6(frame: &[u8], parsed: &Parsed) -> Result<Option<Neighbour>, Malformed> {
     let end = usize::from(parsed.l3) + usize::from(parsed.l3_len);
     let message = frame.get(usize::from(parsed.l4)..end).ok_or(Malformed::Icmpv6Truncated)?;
     let message = Message::new_checked(message)?;

@@ -41,5 +41,5 @@ pub use hash::{HashKey, fold};
 pub use mac::{Mac, MacParseError};
 pub use malformed::Malformed;
 pub use outer::{Outer, OuterParams, OuterTemplate, parse_outer};
-pub use parse::{L3, Parsed, parse};
+pub use parse::{L3, Parsed, parse, parse_into};
 pub use vni::{Vni, VniError};

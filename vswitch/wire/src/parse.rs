@@ -49,6 +49,22 @@ pub struct Parsed {
 
 const _: () = assert!(size_of::<Parsed>() <= 64);
 
+impl Parsed {
+    /// An Ethernet header between nobodies and nothing behind it: what a place for headers begins as.
+    pub const NOTHING: Parsed = Parsed {
+        dst: Mac::ZERO,
+        src: Mac::ZERO,
+        ethertype: 0,
+        l3: ethernet::HEADER_LEN as u16,
+        l3_len: 0,
+        l4: 0,
+        l3_kind: L3::Other,
+        protocol: 0,
+        tags: 0,
+        fragment: false,
+    };
+}
+
 /// Finds the headers of `frame` and checks every length on the way.
 ///
 /// The payload may end before the frame does (Ethernet padding). Checksums are not looked at: a switch passes on what it
@@ -58,32 +74,32 @@ const _: () = assert!(size_of::<Parsed>() <= 64);
 /// The first thing that is wrong.
 #[inline]
 pub fn parse(frame: &[u8]) -> Result<Parsed, Malformed> {
+    let mut parsed = Parsed::NOTHING;
+    parse_into(frame, &mut parsed)?;
+    Ok(parsed)
+}
+
+/// As [`parse`], where the answer is to stay: a [`Parsed`] is written in small pieces, and copying it at once would wait
+/// for all of them. After an error `parsed` says nothing.
+///
+/// # Errors
+/// The first thing that is wrong.
+#[inline]
+pub fn parse_into(frame: &[u8], parsed: &mut Parsed) -> Result<(), Malformed> {
     let Ok(len) = u16::try_from(frame.len()) else { return Err(Malformed::FrameTooLong) };
     let header = ethernet::Header::new_checked(frame)?;
-    let mut parsed = Parsed {
-        dst: header.dst(),
-        src: header.src(),
-        ethertype: header.ethertype(),
-        l3: ethernet::HEADER_LEN as u16,
-        l3_len: 0,
-        l4: 0,
-        l3_kind: L3::Other,
-        protocol: 0,
-        tags: 0,
-        fragment: false,
-    };
+    *parsed = Parsed { dst: header.dst(), src: header.src(), ethertype: header.ethertype(), ..Parsed::NOTHING };
     if vlan::is_tag(parsed.ethertype) {
-        pass_tags(frame, &mut parsed)?;
+        pass_tags(frame, parsed)?;
     }
     parsed.l3_len = len - parsed.l3;
     let network = &frame[usize::from(parsed.l3)..];
     match parsed.ethertype {
-        ethernet::IPV4 => parse_ipv4(network, &mut parsed)?,
-        ethernet::IPV6 => parse_ipv6(network, &mut parsed)?,
-        ethernet::ARP => parse_arp(network, &mut parsed)?,
-        _ => {}
+        ethernet::IPV4 => parse_ipv4(network, parsed),
+        ethernet::IPV6 => parse_ipv6(network, parsed),
+        ethernet::ARP => parse_arp(network, parsed),
+        _ => Ok(()),
     }
-    Ok(parsed)
 }
 
 /// Moves `l3` and `ethertype` behind up to two tags.

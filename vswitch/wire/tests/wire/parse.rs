@@ -1,6 +1,6 @@
 //! Literal frames through `parse`.
 
-use wire::{L3, Malformed, Parsed, icmpv6, parse};
+use wire::{L3, Malformed, Parsed, icmpv6, parse, parse_into};
 
 use crate::samples::*;
 
@@ -27,6 +27,17 @@ fn every_sample_is_well_formed_and_cut_anywhere_it_never_panics() {
                 Ok(cut) => panic!("{len} octets of {end} were taken for whole: {cut:?}"),
                 Err(_) => assert!(len < end, "padding of {frame:?} cut to {len}"),
             }
+        }
+    }
+}
+
+#[test]
+fn what_was_in_the_place_before_does_not_show() {
+    for before in all() {
+        for frame in all() {
+            let mut place = parse(&before).unwrap();
+            parse_into(&frame, &mut place).unwrap();
+            assert_eq!(place, parse(&frame).unwrap());
         }
     }
 }
