@@ -166,9 +166,24 @@ impl<E: Plain> Parts<E> {
     }
 
     /// Third step: the candidate whose entry `is_it`. Tags are compared anew, as the slot may have been emptied since.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(&E) -> bool) -> Option<u32> {
-        probe.slots(probe.candidates).find(|&slot| is_it(self.entry(slot)) && self.tag(slot) == probe.tag)
+        // Almost always the first is it: no loop is set up for it.
+        let mut slots = probe.slots(probe.candidates);
+        let first = slots.next()?;
+        let is_first = is_it(self.entry(first)) && self.tag(first) == probe.tag;
+        if is_first { Some(first) } else { self.find_further(probe, slots, is_it) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_further(
+        &self,
+        probe: &Probe,
+        mut slots: impl Iterator<Item = u32>,
+        is_it: impl Fn(&E) -> bool,
+    ) -> Option<u32> {
+        slots.find(|&slot| is_it(self.entry(slot)) && self.tag(slot) == probe.tag)
     }
 
     #[inline]
