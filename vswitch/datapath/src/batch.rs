@@ -2,7 +2,7 @@
 
 use frame::{BURST_MAX, Burst};
 use table::{MemberId, Probe};
-use wire::{L3, Mac, Parsed};
+use wire::Parsed;
 
 use crate::{DropReason, PortId, flow::FlowKey};
 
@@ -50,18 +50,7 @@ impl Meta {
             ingress: MemberId(0),
             outer_len: 0,
             inner_len: 0,
-            headers: Parsed {
-                dst: Mac::ZERO,
-                src: Mac::ZERO,
-                ethertype: 0,
-                l3: 0,
-                l3_len: 0,
-                l4: 0,
-                l3_kind: L3::Other,
-                protocol: 0,
-                tags: 0,
-                fragment: false,
-            },
+            headers: Parsed::NOTHING,
             key: FlowKey([0; crate::flow::KEY_WORDS]),
             hash: 0,
             probe,

@@ -59,12 +59,6 @@ impl<P: Port> Lanes<P> {
         self.lanes.get_mut(port.index())?.take().map(|lane| lane.queue)
     }
 
-    /// Whether a queue pair of `port` is held here.
-    #[inline]
-    pub(crate) fn serves(&self, port: PortId) -> bool {
-        self.lanes.get(port.index()).is_some_and(Option::is_some)
-    }
-
     /// Polls the ports in turn until `burst` is full; says of each frame which port it came from.
     #[inline]
     pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) {
@@ -84,13 +78,18 @@ impl<P: Port> Lanes<P> {
         }
     }
 
-    /// Queues `frame` for `port`, which is served here; a full lane is sent at once.
-    #[inline]
+    /// Queues `frame` for `port`, which should be served here.
     pub(crate) fn place(&mut self, port: PortId, frame: Frame, tally: &mut Tally, pool: &mut impl Pool) {
-        let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) else {
+        if let Err(frame) = self.offer(port, frame, tally) {
             tally.drop_unattributed(Cause::TxUnserved.into(), 1);
-            return pool.release_one(frame);
-        };
+            pool.release_one(frame);
+        }
+    }
+
+    /// Queues `frame` for `port`, or gives it back where the port is not served here; a full lane is sent at once.
+    #[inline]
+    pub(crate) fn offer(&mut self, port: PortId, frame: Frame, tally: &mut Tally) -> Result<(), Frame> {
+        let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) else { return Err(frame) };
         if lane.waiting.is_empty() {
             self.loaded.push(port);
         }
@@ -101,6 +100,7 @@ impl<P: Port> Lanes<P> {
             send(lane, port, tally);
             self.loaded.retain(|&p| p != port);
         }
+        Ok(())
     }
 
     /// Sends everything that waits.

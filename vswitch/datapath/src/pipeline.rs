@@ -46,6 +46,7 @@ fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     }
 }
 
+#[inline(never)]
 fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let batch = &mut worker.batch;
     batch.rest_meta[batch.rest.len()] = place as u8;
@@ -56,6 +57,9 @@ fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P
 
 /// Misses, floods, ARP and ND. A flow's first frame may have been decided a moment ago in this very list.
 fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
+    if worker.batch.rest.is_empty() {
+        return;
+    }
     let mut rest = std::mem::take(&mut worker.batch.rest);
     for (nth, frame) in rest.drain().enumerate() {
         let place = usize::from(worker.batch.rest_meta[nth]);

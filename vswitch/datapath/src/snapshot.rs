@@ -173,7 +173,23 @@ pub struct VtepTable {
     members: HashMap<(VtepKey, Vni), MemberId>,
     senders: HashSet<VtepKey>,
     unsummed: HashSet<VtepKey>,
-    udp_ports: HashSet<u16>,
+    udp_ports: UdpPorts,
+}
+
+/// A set of UDP ports, one bit each: asked for every packet of the underlay, which a hash would make wait.
+#[derive(Clone, Debug, Default)]
+struct UdpPorts(Vec<u64>);
+
+impl UdpPorts {
+    fn insert(&mut self, port: u16) {
+        self.0.resize(usize::from(u16::MAX / 64) + 1, 0);
+        self.0[usize::from(port / 64)] |= 1 << (port % 64);
+    }
+
+    #[inline]
+    fn contains(&self, port: u16) -> bool {
+        self.0.get(usize::from(port / 64)).is_some_and(|word| word >> (port % 64) & 1 == 1)
+    }
 }
 
 /// Why a VXLAN packet belongs to no member.
@@ -213,8 +229,9 @@ impl VtepTable {
     }
 
     /// Whether any tunnel listens on this UDP port.
+    #[inline]
     pub fn listens_on(&self, udp_port: u16) -> bool {
-        self.udp_ports.contains(&udp_port)
+        self.udp_ports.contains(udp_port)
     }
 }
 
@@ -235,5 +252,19 @@ impl Snapshot {
     #[inline]
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id.index())?.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_listened_on_where_it_was_put_in_and_nowhere_else() {
+        let mut ports = UdpPorts::default();
+        assert!(!(0..=u16::MAX).any(|port| ports.contains(port)));
+        let some = [0, 63, 64, 4789, 8472, u16::MAX];
+        some.into_iter().for_each(|port| ports.insert(port));
+        assert!((0..=u16::MAX).all(|port| ports.contains(port) == some.contains(&port)));
     }
 }

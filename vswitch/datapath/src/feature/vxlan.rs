@@ -22,14 +22,17 @@ pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Me
     let Some(outer) = parse_outer(data, &meta.headers)? else { return Err(Cause::UplinkProtocol.into()) };
     let sender = VtepKey { uplink: meta.port, local: outer.dst, remote: outer.src, udp_port: outer.udp_dst };
     let is_unsummed = outer.is_unsummed_ipv6;
-    meta.ingress = match memo.0 {
-        Some((last, was, vni, member)) if last == sender && was == is_unsummed && vni == outer.vni => member,
-        _ => find(vteps, sender, outer.vni, is_unsummed)?,
+    meta.ingress = match &memo.0 {
+        Some((last, was, vni, member)) if *last == sender && *was == is_unsummed && *vni == outer.vni => *member,
+        _ => {
+            let member = find(vteps, sender, outer.vni, is_unsummed)?;
+            memo.0 = Some((sender, is_unsummed, outer.vni, member));
+            member
+        }
     };
-    memo.0 = Some((sender, is_unsummed, outer.vni, meta.ingress));
     meta.outer_len = outer.inner as u16;
     meta.inner_len = outer.inner_len as u16;
-    meta.headers = wire::parse(&data[outer.inner..outer.inner + outer.inner_len])?;
+    wire::parse_into(&data[outer.inner..outer.inner + outer.inner_len], &mut meta.headers)?;
     Ok(())
 }
 

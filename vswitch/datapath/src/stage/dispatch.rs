@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Does to a frame what was decided.
-#[inline]
+#[inline(always)]
 pub(crate) fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     rewrite::strip(&mut frame, &worker.batch.meta[place]);
     match recipe {
@@ -23,7 +23,7 @@ pub(crate) fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: 
 }
 
 /// Sends a stripped frame to a member.
-#[inline]
+#[inline(always)]
 pub(crate) fn forward<P: Port, M: Pool>(to: MemberId, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     match rewrite::towards(to, &mut frame, &worker.batch.meta[place], &mut worker.brain) {
         Ok(port) => leave(port, frame, place, worker),
@@ -35,10 +35,16 @@ pub(crate) fn forward<P: Port, M: Pool>(to: MemberId, mut frame: Frame, place: u
 #[inline]
 fn leave<P: Port, M: Pool>(port: PortId, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let from = worker.batch.meta[place].port;
-    if worker.lanes.serves(port) {
-        worker.tally.port(from).forwarded += 1;
-        return worker.lanes.place(port, frame, &mut worker.tally, &mut worker.pool);
+    match worker.lanes.offer(port, frame, &mut worker.tally) {
+        Ok(()) => worker.tally.port(from).forwarded += 1,
+        Err(frame) => hand_over(port, frame, place, worker),
     }
+}
+
+/// Gives a frame to the worker that serves `port`.
+#[inline(never)]
+fn hand_over<P: Port, M: Pool>(port: PortId, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    let from = worker.batch.meta[place].port;
     let home = worker.brain.snapshot.port(port).and_then(steer::home);
     let Some(peer) = home.and_then(|home| worker.wires.peers.get_mut(home.index())?.as_mut()) else {
         return drop(Cause::TxUnserved.into(), frame, place, worker);

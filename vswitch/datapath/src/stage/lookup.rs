@@ -18,7 +18,7 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
 }
 
 /// The cached decision about a frame, if there is one and it still holds.
-#[inline]
+#[inline(always)]
 pub(crate) fn find(meta: &Meta, brain: &mut Brain) -> Option<(FlowSlot, Recipe)> {
     let slot = brain.flows.find(&meta.probe, &meta.key.0)?;
     brain.holds(slot, &meta.key).then(|| (slot, Recipe::decode(brain.flows.entry(slot).recipe())))

@@ -35,7 +35,7 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
 
 fn one(frame: &mut Frame, meta: &mut Meta, brain: &Brain, last_sender: &mut vxlan::Memo) -> Result<Class, DropReason> {
     meta.outer_len = 0;
-    meta.headers = wire::parse(frame.data())?;
+    wire::parse_into(frame.data(), &mut meta.headers)?;
     let spec = admit::port(meta.port, brain)?;
     let place = vlan::receive(frame, &mut meta.headers, &spec.vlans)?;
     let data = frame.data();
