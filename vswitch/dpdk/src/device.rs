@@ -10,6 +10,7 @@ use crate::{
     diagnosis::diagnose,
     eal::Runtime,
     eth_port,
+    kernel_interface::KernelInterface,
     setup::{self, Granted, Target},
 };
 
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub struct EthDevice {
     shared: Arc<Shared>,
-    name: String,
+    devargs: Devargs,
     driver: String,
     mac: [u8; 6],
     mtu: u16,
@@ -92,7 +93,7 @@ impl EthDevice {
         // SAFETY: asks for the NUMA node.
         let numa = unsafe { dpdk_sys::rte_eth_dev_socket_id(shared.port) };
         EthDevice {
-            name: devargs.name.clone(),
+            devargs: devargs.clone(),
             driver,
             mac: mac.addr_bytes,
             mtu: granted.mtu,
@@ -104,7 +105,7 @@ impl EthDevice {
 
     /// The device's name: the PCI address, or the virtual device's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.devargs.name
     }
 
     /// The driver's name.
@@ -132,13 +133,18 @@ impl EthDevice {
         self.promiscuous
     }
 
-    /// The link at this moment.
+    /// The link at this moment; behind net_af_packet that of the kernel's interface, which is none where it is gone.
     pub fn link(&self) -> Result<LinkState, Errno> {
+        let interface = KernelInterface::behind(&self.devargs, &self.driver);
+        let is_running = interface.is_none_or(|interface| interface.is_running().unwrap_or(false));
         let mut speed = 0;
         // SAFETY: the port is open as long as we are; fills the integer it is given.
         match unsafe { dpdk_sys::millrace_link(self.shared.port, &mut speed) } {
             error if error < 0 => Err(Errno::new(error)),
-            up => Ok(LinkState { up: up == 1, speed_mbps: (speed != 0 && speed != u32::MAX).then_some(speed) }),
+            up => Ok(LinkState {
+                up: up == 1 && is_running,
+                speed_mbps: (speed != 0 && speed != u32::MAX).then_some(speed),
+            }),
         }
     }
 

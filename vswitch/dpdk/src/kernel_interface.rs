@@ -1,4 +1,4 @@
-//! The MTU of the kernel interface behind a net_af_packet device.
+//! The MTU and the link of the kernel interface behind a net_af_packet device.
 //!
 //! DPDK 22.11 lets this driver carry no more than 1500, although its ring slots hold more: an underlay needs 50 octets
 //! more than its overlay. So the interface is asked and told directly, and DPDK keeps its own idea.
@@ -52,6 +52,15 @@ impl KernelInterface {
         Ok(u16::try_from(mtu).unwrap_or(u16::MAX))
     }
 
+    /// Whether it is up and has a carrier, which the driver does not follow.
+    pub(crate) fn is_running(&self) -> io::Result<bool> {
+        let mut request = self.request;
+        call(libc::SIOCGIFFLAGS, &mut request)?;
+        // SAFETY: the call succeeded and wrote this field of the union.
+        let flags = i32::from(unsafe { request.ifr_ifru.ifru_flags });
+        Ok(flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0)
+    }
+
     /// Gives the interface another MTU.
     pub(crate) fn set_mtu(&self, mtu: u16) -> io::Result<()> {
         let mut request = self.request;
@@ -63,7 +72,7 @@ impl KernelInterface {
 /// Asks the kernel; any socket of this namespace will do.
 fn call(number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
-    // SAFETY: both requests read and write an ifreq.
+    // SAFETY: all these requests read and write an ifreq.
     match unsafe { libc::ioctl(socket.as_raw_fd(), number, request) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
@@ -99,6 +108,7 @@ mod tests {
         assert!(behind("net_af_packet0,iface=lo", "net_af_packet").unwrap().mtu().unwrap() > 0);
         let missing = behind("net_af_packet0,iface=nosuchif", "net_af_packet").unwrap();
         assert_eq!(missing.mtu().unwrap_err().raw_os_error(), Some(libc::ENODEV));
+        assert!(missing.is_running().is_err());
         assert!(missing.set_mtu(1500).is_err());
     }
 }

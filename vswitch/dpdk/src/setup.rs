@@ -10,7 +10,10 @@ use crate::{Errno, EthError, Pool, Said, chatter, devargs::Devargs, kernel_inter
 const DESCRIPTORS: u16 = 1024;
 
 /// Octets in front of an MTU's payload: an Ethernet header and two VLAN tags.
-pub(crate) const L2_LEN: u16 = 14 + 2 * 4;
+pub(crate) const L2_LEN: u16 = ETHERNET_LEN + 2 * 4;
+
+/// Octets of an Ethernet header without tags.
+const ETHERNET_LEN: u16 = 14;
 
 /// How a device is opened.
 #[derive(Clone, Debug)]
@@ -125,15 +128,15 @@ impl Target<'_> {
         self.step("configure it", || unsafe { dpdk_sys::rte_eth_dev_configure(self.port, queues, queues, &conf) })
     }
 
-    /// Tells the device its MTU. One that has no such setting (net_ring, net_pcap) is believed where it says that it
-    /// receives frames of that length.
+    /// Tells the device its MTU. One that has no such setting (net_ring, net_pcap, net_memif) is believed where it says
+    /// that it receives frames of that length; net_memif counts no tags, although it carries frames of any length.
     fn set_mtu(&self, mtu: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
         let (result, said) = match self.kernel_interface() {
             Some(interface) => (interface.set_mtu(mtu).map_or_else(error_number, |()| 0), Said::default()),
             // SAFETY: the port is configured and stopped.
             None => chatter::capture(|| unsafe { dpdk_sys::rte_eth_dev_set_mtu(self.port, mtu) }),
         };
-        let believed = result == -libc::ENOTSUP && info.max_rx_pktlen >= u32::from(mtu) + u32::from(L2_LEN);
+        let believed = result == -libc::ENOTSUP && info.max_rx_pktlen >= u32::from(mtu) + u32::from(ETHERNET_LEN);
         if result >= 0 || believed {
             return Ok(());
         }
