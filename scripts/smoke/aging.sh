@@ -21,7 +21,7 @@ for node in 1 2 3; do
     ip -n "$(ns wire)" link set "p$node" master br0 up
 done
 
-# node NUMBER CONTAINER: with tunnels to both others, and a network that forgets after 2 seconds.
+# node NUMBER CONTAINER: with tunnels to both others, and a network that forgets after 5 seconds.
 node() {
     local number=$1 container=$2 other tunnels=()
     config_switch "node$number"
@@ -32,7 +32,7 @@ node() {
         tunnels+=("to$other")
     done
     config_network "node$number" blue 4096 "${tunnels[@]}"
-    printf 'age_s = 2\nmacs_max = 8\n' >>"$WORK/node$number.toml"
+    printf 'age_s = 5\nmacs_max = 8\n' >>"$WORK/node$number.toml"
     if ((number == 1)); then
         echo 'static = [{ mac = "02:00:00:00:00:f3", tunnel = "to3" }]' >>"$WORK/node1.toml"
         printf '[[port]]\nname = "wild"\nkind = "tap"\nnetns = "%s"\nnetwork = "blue"\nanti_spoof = false\n' \
@@ -82,7 +82,7 @@ knows node2 02:00:00:00:00:01 to1 || die "node2 does not know where a is"
 knows node1 02:00:00:00:00:f3 to3 || die "node1 has no static entry"
 spawn_in a "$WORK/keep.log" ping -n -q -i 0.2 10.0.0.2
 keep=$SPAWNED
-wait_until 15 "node1 to forget c" forgets node1 02:00:00:00:00:03
+wait_until 30 "node1 to forget c" forgets node1 02:00:00:00:00:03
 knows node1 02:00:00:00:00:02 to2 || die "node1 forgot b, who is talking"
 knows node1 02:00:00:00:00:f3 to3 || die "node1 forgot a static entry"
 spoof_dropped() { (($(dropped node1 spoofed-mac) == 1)); }
@@ -92,7 +92,7 @@ frames a eth0 sources 02:00:00:00:00:01 1 # anti-spoofing keeps a from taking it
 wait_until 5 "a to be refused" spoof_dropped
 knows node1 02:aa:00:00:00:00 wild || die "a stole a MAC"
 stop_process "$keep"
-wait_until 15 "node1 to forget b" forgets node1 02:00:00:00:00:02
+wait_until 30 "node1 to forget b" forgets node1 02:00:00:00:00:02
 
 step "40 MACs in a network for 8"
 refused() { millrace node1 show workers --json | jq '[.workers[].mac_refused_network] | add'; }
