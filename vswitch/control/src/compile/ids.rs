@@ -36,12 +36,17 @@ impl<K: Ord + Clone> Ids<K> {
         self.order.iter()
     }
 
-    /// Numbers for `keys`: those that have one keep it; the others get the lowest that is free and was free before.
-    /// Where all of the `limit` numbers are taken or just freed, one just freed has to do.
-    pub(super) fn renew(&self, keys: impl Iterator<Item = K>, limit: usize) -> Ids<K> {
+    /// Numbers for `keys`: those that have one and mean the same still keep it; the others get the lowest that is free
+    /// and was free before. Where all of the `limit` numbers are taken or just freed, one just freed has to do.
+    pub(super) fn renew(
+        &self,
+        keys: impl Iterator<Item = K>,
+        limit: usize,
+        means_the_same: impl Fn(&K) -> bool,
+    ) -> Ids<K> {
         let mut new = Ids { order: keys.collect(), ..Ids::default() };
         for key in &new.order {
-            if let Some(id) = self.by_key.get(key) {
+            if let Some(id) = self.by_key.get(key).filter(|_| means_the_same(key)) {
                 new.by_key.insert(key.clone(), *id);
                 put(&mut new.by_id, *id as usize, key);
             }
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
 
     fn renew(ids: &Ids<u8>, keys: &[u8], limit: usize) -> Ids<u8> {
-        ids.renew(keys.iter().copied(), limit)
+        ids.renew(keys.iter().copied(), limit, |_| true)
     }
 
     #[test]

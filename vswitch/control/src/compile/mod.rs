@@ -42,6 +42,8 @@ pub struct Compiled {
     ports: Ids<Name>,
     networks: Ids<Name>,
     members: Ids<MemberName>,
+    /// Where each tunnel leads.
+    remotes: BTreeMap<Name, IpAddr>,
 }
 
 /// What a member is called: the network it is in, and the port or tunnel it is behind. A port that moves to another
@@ -90,10 +92,18 @@ impl Compiled {
 pub fn compile(config: &Config, facts: &Facts, previous: Option<&Compiled>) -> Compiled {
     let nothing = Compiled::default();
     let previous = previous.unwrap_or(&nothing);
+    let remotes: BTreeMap<Name, IpAddr> = config.tunnels.iter().map(|t| (t.name.clone(), t.remote)).collect();
+    // A tunnel that leads to another VTEP is another member: what was learned behind the old one is not behind the new.
+    let is_same_place = |member: &MemberName| match &member.behind {
+        Behind::Tunnel(tunnel) => previous.remotes.get(tunnel) == remotes.get(tunnel),
+        Behind::Port(_) => true,
+    };
+    let members = previous.members.renew(member::names(config), MEMBER_IDS, is_same_place);
     let mut compiled = Compiled {
-        ports: previous.ports.renew(config.ports.iter().map(|port| port.name.clone()), datapath::PORTS_MAX),
-        networks: previous.networks.renew(config.networks.iter().map(|network| network.name.clone()), NETWORK_IDS),
-        members: previous.members.renew(member::names(config), MEMBER_IDS),
+        ports: previous.ports.renew(config.ports.iter().map(|port| port.name.clone()), datapath::PORTS_MAX, |_| true),
+        networks: previous.networks.renew(config.networks.iter().map(|net| net.name.clone()), NETWORK_IDS, |_| true),
+        members,
+        remotes,
         snapshot: Snapshot { generation: previous.snapshot.generation + 1, ..Snapshot::default() },
     };
     let before = Before { snapshot: &previous.snapshot, generation: compiled.snapshot.generation };

@@ -258,6 +258,17 @@ fn a_port_that_moves_to_another_network_is_another_member() {
 }
 
 #[test]
+fn a_tunnel_that_leads_elsewhere_is_another_member() {
+    let first = compile(&config(BASE), &facts(), None);
+    let second = compile(&config(&BASE.replace("\"192.0.2.2\"", "\"192.0.2.9\"")), &facts(), Some(&first));
+    let id = |compiled: &Compiled, behind| compiled.member_id(&MemberName { network: name("blue"), behind }).unwrap();
+    let old = id(&first, tunnel("to-b"));
+    assert_ne!(id(&second, tunnel("to-b")), old);
+    assert!(second.snapshot.member(old).is_none(), "the old id means nobody for one snapshot at least");
+    assert_eq!(id(&second, tunnel("to-c")), id(&first, tunnel("to-c")));
+}
+
+#[test]
 fn queues_are_spread_in_the_order_of_the_file_unless_it_says_where() {
     let compiled = compile(&config(BASE), &facts(), None);
     let workers = |compiled: &Compiled, port: &str| {
