@@ -15,6 +15,7 @@ mod socket;
 mod workers;
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::Path,
     process::ExitCode,
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
 fn run(file: &Path) -> Result<(), String> {
     let start = Instant::now();
     let asked_to_stop = stop_signals()?;
+    os::open_as_many_as_allowed();
     let config = load(file)?;
     info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
     let hello = Hello::new(VERSION, config.switch.name.as_str());
@@ -116,7 +118,8 @@ fn admins(config: &Config) -> Vec<u32> {
             uid
         }
     };
-    config.switch.admins.iter().filter_map(number).collect()
+    let uids: BTreeSet<u32> = config.switch.admins.iter().filter_map(number).collect();
+    uids.into_iter().collect()
 }
 
 fn start_eal(config: &Config, plan: Plan) -> Result<Eal, String> {

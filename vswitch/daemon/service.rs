@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use control::control::{Answer, Control, Ticket};
+use control::{
+    config::Admin,
+    control::{Answer, Control, Ticket},
+};
 use log::{error, info, warn};
 
 use crate::{factory::Factory, os, socket::ControlSocket, workers::Workers};
@@ -31,6 +34,8 @@ pub(crate) struct Service {
     workers: Workers,
     start: Instant,
     asked_to_stop: Arc<AtomicBool>,
+    /// Whom the configuration names as those who may use the socket.
+    admins: Vec<Admin>,
     /// Answers promised, by connection.
     promised: HashMap<u64, Ticket>,
     /// Something was answered in this round, so more may have been asked.
@@ -45,8 +50,9 @@ impl Service {
         start: Instant,
         asked_to_stop: Arc<AtomicBool>,
     ) -> Service {
+        let admins = control.config().switch.admins.clone();
         let (promised, has_answered) = (HashMap::new(), false);
-        Service { control, socket, workers, start, asked_to_stop, promised, has_answered }
+        Service { control, socket, workers, start, asked_to_stop, admins, promised, has_answered }
     }
 
     /// Runs until asked to stop. An error is what ended it otherwise.
@@ -57,6 +63,7 @@ impl Service {
             self.wait();
             self.serve();
             self.control.tick(self.start.elapsed());
+            self.heed_admins();
             if !ready && self.control.is_settled() {
                 ready = true;
                 info!("forwarding after {:.2} s", self.start.elapsed().as_secs_f64());
@@ -94,6 +101,15 @@ impl Service {
         self.socket.exchange();
         let connections = &self.socket.connections;
         self.promised.retain(|id, _| connections.iter().any(|connection| connection.id == *id));
+    }
+
+    /// Lets those in whom a new configuration names, and nobody else. Connections that are open stay.
+    fn heed_admins(&mut self) {
+        let config = self.control.config();
+        if self.admins != config.switch.admins {
+            self.admins.clone_from(&config.switch.admins);
+            self.socket.set_admins(crate::admins(config));
+        }
     }
 
     /// Gives the answers that have come, before any new request can lead to others.

@@ -89,6 +89,11 @@ impl ControlSocket {
         Ok(ControlSocket { path, listener, connections: Vec::new(), next_id: 0, admins, hello, complained: false })
     }
 
+    /// Changes who may connect from now on.
+    pub(crate) fn set_admins(&mut self, admins: Vec<u32>) {
+        self.admins = admins;
+    }
+
     /// What to wait for before [`ControlSocket::exchange`] can do something.
     pub(crate) fn watches(&self) -> impl Iterator<Item = Watch> {
         let listener = Watch { fd: self.listener.as_raw_fd(), read: true, write: false, ready: false };
