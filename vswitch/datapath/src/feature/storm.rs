@@ -26,7 +26,7 @@ impl Buckets {
     /// Whether one more frame from `port` may be flooded now. A port with several queues has its share on each worker.
     pub(crate) fn admit(&mut self, port: PortId, spec: &PortSpec, now: Tick) -> bool {
         let (Some(storm_max), Some(bucket)) = (spec.storm_max, self.0.get_mut(port.index())) else { return true };
-        let rate = u64::from(storm_max) / spec.workers.len().max(1) as u64;
+        let rate = u64::from(storm_max).div_ceil(spec.workers.len().max(1) as u64);
         let depth = (rate * DEPTH_TICKS).max(FRAME);
         let earned = rate.saturating_mul(u64::from(now.since(bucket.filled)));
         bucket.tokens = bucket.tokens.saturating_add(earned).min(depth);
