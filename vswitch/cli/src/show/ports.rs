@@ -143,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn networks_of_vlans_follow_that_of_untagged_frames() {
+        let trunk = vec![api::TrunkRow { vlan: 10, network: "red".into() }];
+        assert_eq!(networks(&PortRow { trunk: trunk.clone(), ..port() }).unwrap(), "blue,10:red");
+        assert_eq!(networks(&PortRow { trunk, network: None, ..port() }).unwrap(), "10:red");
+        assert_eq!(networks(&PortRow { network: None, ..port() }), None);
+    }
+
+    #[test]
     fn trouble_stands_in_the_state() {
         let broken = PortRow { link: Link::Down, balanced: false, state: PortState::Down, ..port() };
         assert_eq!(state(&broken), "down/no-link/UNBALANCED");
