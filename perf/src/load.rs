@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use wire::{Mac, OuterParams, OuterTemplate, Vni, ethernet, flow_hash, ipv4, parse, protocol, source_port, udp, vxlan};
+use wire::{
+    Dscp, Mac, OuterParams, OuterTemplate, Vni, ethernet, flow_hash, ipv4, parse, protocol, source_port, udp, vxlan,
+};
 
 use crate::random::Random;
 
@@ -118,7 +120,7 @@ fn encapsulated(inner: &[u8]) -> Vec<u8> {
         dst: IpAddr::V4(LOCAL_VTEP),
         udp_dst: vxlan::PORT,
         ttl: 64,
-        tos: 0,
+        dscp: Dscp::Fixed(0),
         df: true,
         checksum: false,
         vni: Vni::new(NETWORK).expect("the constant is below 2^24"),
@@ -127,7 +129,7 @@ fn encapsulated(inner: &[u8]) -> Vec<u8> {
     let hash = flow_hash(inner, &parse(inner).expect("a generated frame is well-formed"));
     let mut frame = vec![0; template.len()];
     frame.extend(inner);
-    assert!(template.write(&mut frame, source_port(hash), 0), "a small frame fits an IPv4 packet");
+    assert!(template.write(&mut frame, source_port(hash), 0, 0), "a small frame fits an IPv4 packet");
     frame
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Meta {
     pub(crate) outer_len: u16,
     /// Octets from that Ethernet header to the end of the packet.
     pub(crate) inner_len: u16,
+    /// The ECN bits the inner packet gets on its way out of a tunnel; 0 where they stay.
+    pub(crate) ecn_mark: u8,
     /// The headers, with offsets relative to that Ethernet header.
     pub(crate) headers: Parsed,
     /// Written by parse, for `Flow`.
@@ -50,6 +52,7 @@ impl Meta {
             ingress: MemberId(0),
             outer_len: 0,
             inner_len: 0,
+            ecn_mark: 0,
             headers: Parsed::NOTHING,
             key: FlowKey([0; crate::flow::KEY_WORDS]),
             hash: 0,

@@ -60,6 +60,7 @@ causes! {
     UnknownVtep, "unknown-vtep", "a VXLAN packet from a sender that is no configured VTEP";
     UnknownVni, "unknown-vni", "a VXLAN packet of a network that its tunnel does not carry";
     OuterUdpZeroChecksum, "outer-udp-zero-checksum", "a VXLAN packet over IPv6 without a UDP checksum from a VTEP that may not leave it out (udp6_zero_checksum_rx)";
+    EcnNotCapable, "ecn-not-capable", "the underlay marked a VXLAN packet as having met congestion, and its inner packet does not know of ECN (RFC 6040)";
     OutOfFrames, "out-of-frames", "the pool had no buffer for a copy of a flooded frame";
     TxRefused, "tx-refused", "the device refused the frame: its queue is full, its link is down, or the frame does not suit it";
     TxUnserved, "tx-unserved", "no worker serves the port the frame would leave by (it is being added or removed)";

@@ -22,6 +22,7 @@ const CASES: &[Case] = &[
     (Cause::PortUnknown, USUAL, |rig| { rig.attach(9, 0); rig.send(9, &plain(2, 1)) }, 1),
     (Cause::VlanRefused, USUAL, |rig| rig.send(0, &ethernet(UPLINK_MAC, mac(200), 0x8100, &[0, 5, 0x88, 0xb5, 0, 0])), 1),
     (Cause::StormControl, USUAL, storm, 4),
+    (Cause::EcnNotCapable, USUAL, |rig| rig.send(0, &congested(&udp_frame(1, 9, 9, 20))), 1),
     (Cause::OuterUdpZeroChecksum, USUAL, unsummed_over_ipv6, 1),
     (Cause::SourceMacInvalid, USUAL, |rig| rig.send(1, &ethernet(mac(2), Mac::BROADCAST, 0x88b5, &[0; 46])), 1),
     (Cause::SpoofedMac, USUAL, |rig| rig.send(3, &plain(1, 7)), 1),
@@ -48,6 +49,13 @@ const CASES: &[Case] = &[
     (Cause::HandoffFull, Size { workers: 2, ..USUAL }, |rig| overrun_the_other(rig, 1024 + 76), 76),
     (Cause::PuntFull, USUAL, |rig| ask_the_node(rig, 256 + 5), 5),
 ];
+
+/// A frame from the other VTEP that has met congestion on its way.
+fn congested(inner: &[u8]) -> Vec<u8> {
+    let mut packet = Tunnelled::default().around(inner);
+    wire::parse(&packet).unwrap().set_tos(&mut packet, 3);
+    packet
+}
 
 /// A third VTEP's frame to a station that is behind the second.
 fn vtep_to_vtep(rig: &mut Rig) {

@@ -66,6 +66,16 @@ pub fn seal_ipv4(packet: &mut [u8]) {
     packet[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
+/// Gives an IP packet of that ethertype a type of service or traffic class.
+pub fn set_tos(ethertype: u16, packet: &mut [u8], tos: u8) {
+    if ethertype == IPV4 {
+        packet[1] = tos;
+        seal_ipv4(packet);
+    } else if ethertype == IPV6 {
+        (packet[0], packet[1]) = (0x60 | tos >> 4, tos << 4);
+    }
+}
+
 /// An IPv6 packet.
 pub fn ipv6(src: Ipv6Addr, dst: Ipv6Addr, next_header: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0, 0, 0, next_header, 255];

@@ -8,7 +8,7 @@ use datapath::{
     WorkerId,
 };
 use table::{MemberId, NetworkId};
-use wire::{Mac, OuterParams, OuterTemplate, Vni, vlan::VlanId};
+use wire::{Dscp, Mac, OuterParams, OuterTemplate, Vni, vlan::VlanId};
 
 /// Everything a snapshot is made of.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +88,8 @@ pub struct Tunnel {
     pub udp_port: u16,
     /// Time to live.
     pub ttl: u8,
+    /// Differentiated services.
+    pub dscp: Dscp,
     /// Whether to compute UDP checksums.
     pub checksum: bool,
     /// Whether packets without one are let in over IPv6.
@@ -215,7 +217,7 @@ impl Plan {
             dst: tunnel.remote,
             udp_dst: tunnel.udp_port,
             ttl: tunnel.ttl,
-            tos: 0,
+            dscp: tunnel.dscp,
             df: true,
             checksum: tunnel.checksum,
             vni: self.networks[&network].vni,

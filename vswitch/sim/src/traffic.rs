@@ -9,7 +9,7 @@ use std::{
 };
 
 use datapath::{Guard, PortId};
-use wire::{Mac, Vni, vlan::VlanId};
+use wire::{Dscp, Mac, Vni, vlan::VlanId};
 
 use crate::{
     Dice,
@@ -171,7 +171,9 @@ impl World {
         let networks = self.plan.networks.keys().copied().filter(|_| self.dice.chance(70)).collect();
         let (checksum, zero_checksum) = (self.dice.chance(50), self.dice.chance(50));
         let next_hop = self.dice.chance(85).then_some(Mac::new([2, 0xdd, 0, 0, 0, number as u8]));
-        let tunnel = Tunnel { uplink, local, remote, udp_port, ttl: 64, checksum, zero_checksum, next_hop, networks };
+        let dscp = *self.dice.pick(&[Dscp::Inherit, Dscp::Fixed(0), Dscp::Fixed(46)]);
+        let ttl = 64;
+        let tunnel = Tunnel { uplink, local, remote, udp_port, ttl, dscp, checksum, zero_checksum, next_hop, networks };
         self.plan.tunnels.insert(number, tunnel);
     }
 

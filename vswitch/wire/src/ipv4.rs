@@ -147,6 +147,17 @@ impl<T: AsRef<[u8]>> Packet<T> {
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
+    /// Sets the type of service and updates the header checksum (RFC 1624).
+    #[inline]
+    pub fn set_tos(&mut self, tos: u8) {
+        let [version_ihl, old] = array_at(self.bytes(), field::VERSION_IHL);
+        let before = u16_at(self.bytes(), field::CHECKSUM);
+        let [old, new] = [old, tos].map(|tos| u16::from_be_bytes([version_ihl, tos]));
+        let bytes = self.buffer.as_mut();
+        bytes[field::TOS] = tos;
+        put(bytes, field::CHECKSUM, checksum::update(before, old, new).to_be_bytes());
+    }
+
     /// Sets the time to live and updates the header checksum (RFC 1624).
     #[inline]
     pub fn set_ttl(&mut self, ttl: u8) {
@@ -276,6 +287,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn another_tos_leaves_the_checksum_right(addresses: [[u8; 4]; 2], id: u16, tos: [u8; 2]) {
+            let [src, dst] = addresses.map(Ipv4Addr::from);
+            let repr =
+                Repr { src, dst, protocol: 17, payload_len: 0, tos: tos[0], ttl: 64, id, dont_fragment: false };
+            let mut packet = Packet::new_unchecked([0; HEADER_LEN]);
+            repr.emit(&mut packet);
+            packet.set_tos(tos[1]);
+            prop_assert_eq!(Repr::parse(&packet), Some(Repr { tos: tos[1], ..repr }));
+            prop_assert!(packet.verify_checksum());
+        }
+
         #[test]
         fn what_is_emitted_is_parsed(addresses: [[u8; 4]; 2], payload_len in 0u16..1000, octets: [u8; 3],
                                      id: u16, dont_fragment: bool) {

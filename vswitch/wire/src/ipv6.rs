@@ -188,6 +188,14 @@ fn step(payload: &[u8], at: &mut UpperLayer) -> Result<(), Malformed> {
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
+    /// Sets the traffic class; no checksum covers it.
+    #[inline]
+    pub fn set_traffic_class(&mut self, traffic_class: u8) {
+        let others = u16_at(self.bytes(), field::VERSION_CLASS_LABEL) & 0xf00f;
+        let word = others | u16::from(traffic_class) << 4;
+        put(self.buffer.as_mut(), field::VERSION_CLASS_LABEL, word.to_be_bytes());
+    }
+
     /// Sets the hop limit; no checksum covers it.
     #[inline]
     pub fn set_hop_limit(&mut self, hop_limit: u8) {
@@ -273,6 +281,9 @@ mod tests {
         assert_eq!((packet.traffic_class(), packet.flow_label(), packet.hop_limit()), (0xb8, 0xabcde, 64));
         assert_eq!((packet.src().to_string(), packet.dst().to_string()), ("fe80::1".into(), "fe80::2".into()));
         assert_eq!(packet.payload(), [1, 2, 3]);
+        let mut packet = Packet::new_checked(bytes).unwrap();
+        packet.set_traffic_class(0x03);
+        assert_eq!(packet.into_inner()[..8], [0x60, 0x3a, 0xbc, 0xde, 0, 3, 17, 64]);
     }
 
     #[test]

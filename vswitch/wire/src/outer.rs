@@ -5,4 +5,4 @@ mod receive;
 mod template;
 
 pub use receive::{Outer, parse_outer};
-pub use template::{MixedFamilies, OUTER_IPV4_LEN, OUTER_IPV6_LEN, OuterParams, OuterTemplate};
+pub use template::{Dscp, MixedFamilies, OUTER_IPV4_LEN, OUTER_IPV6_LEN, OuterParams, OuterTemplate};

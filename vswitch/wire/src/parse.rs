@@ -201,6 +201,27 @@ impl Parsed {
         }
     }
 
+    /// Type of service or traffic class: DSCP (6 bits) and ECN (2 bits); `None` where there is no IP.
+    #[inline]
+    pub fn tos(&self, frame: &[u8]) -> Option<u8> {
+        let network = frame.get(usize::from(self.l3)..)?;
+        match self.l3_kind {
+            L3::Ipv4 => Some(ipv4::Packet::new_unchecked(network.first_chunk::<{ ipv4::HEADER_LEN }>()?).tos()),
+            L3::Ipv6 => Some(ipv6::Packet::new_unchecked(network.first_chunk::<4>()?).traffic_class()),
+            L3::Arp | L3::Other => None,
+        }
+    }
+
+    /// Sets what [`Parsed::tos`] reads; the IPv4 header checksum follows, right or wrong as it was.
+    pub fn set_tos(&self, frame: &mut [u8], tos: u8) {
+        let Some(network) = frame.get_mut(usize::from(self.l3)..) else { return };
+        match (self.l3_kind, network.first_chunk_mut::<{ ipv4::HEADER_LEN }>()) {
+            (L3::Ipv4, Some(header)) => ipv4::Packet::new_unchecked(header).set_tos(tos),
+            (L3::Ipv6, Some(header)) => ipv6::Packet::new_unchecked(header).set_traffic_class(tos),
+            _ => {}
+        }
+    }
+
     /// Source and destination port of TCP, UDP and SCTP; `None` where there are none, or not in this fragment.
     #[inline]
     pub fn ports(&self, frame: &[u8]) -> Option<(u16, u16)> {

@@ -64,7 +64,7 @@ impl Source<'_> {
             dst: tunnel.remote,
             udp_dst: tunnel.udp_port,
             ttl: tunnel.ttl,
-            tos: tunnel.tos,
+            dscp: tunnel.dscp,
             df: tunnel.df,
             checksum: tunnel.checksum,
             vni,

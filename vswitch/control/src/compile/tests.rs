@@ -128,7 +128,7 @@ fn a_tunnel_has_an_outer_header_in_each_network_once_its_next_hop_is_known() {
     let green = outer("green", tunnel("to-b")).unwrap();
     assert_ne!(blue, green);
     let mut frame = vec![0; blue.len() + 60];
-    assert!(blue.write(&mut frame, 50_000, 1));
+    assert!(blue.write(&mut frame, 50_000, 1, 0));
     assert_eq!(frame[..12], [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]);
     assert_eq!(frame[26..34], [192, 0, 2, 1, 192, 0, 2, 2]);
     assert_eq!(frame[36..38], 8472u16.to_be_bytes());

@@ -136,8 +136,24 @@ pub(super) struct Tunnel {
     pub(super) checksum: Option<Flag>,
     pub(super) udp6_zero_checksum_tx: Option<Flag>,
     pub(super) udp6_zero_checksum_rx: Option<Flag>,
-    pub(super) tos: Option<Int>,
+    pub(super) dscp: Option<Spanned<Dscp>>,
     pub(super) next_hop_mac: Option<Text>,
+}
+
+/// A code point by number, or a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Dscp {
+    Word(String),
+    Number(i64),
+}
+
+impl<'de> Deserialize<'de> for Dscp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match User::deserialize(deserializer)? {
+            User::Name(word) => Dscp::Word(word),
+            User::Id(number) => Dscp::Number(number),
+        })
+    }
 }
 
 /// A user, by name or by number.

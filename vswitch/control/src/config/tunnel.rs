@@ -6,7 +6,7 @@ use std::{
 };
 
 use toml::Spanned;
-use wire::Mac;
+use wire::{Dscp, Mac};
 
 use super::{
     Cidr, Config, Name, Network, Port, Role,
@@ -45,8 +45,8 @@ pub struct Tunnel {
     pub checksum: bool,
     /// Whether packets over IPv6 are taken without one.
     pub udp6_zero_checksum_rx: bool,
-    /// TOS or traffic class of outer packets.
-    pub tos: u8,
+    /// Differentiated services code point of outer packets.
+    pub dscp: Dscp,
     /// The MAC of the next hop, where it is not to be asked for.
     pub next_hop_mac: Option<Mac>,
 }
@@ -105,7 +105,7 @@ fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, chec
     let remote = remote(&said.remote, ports, check);
     let udp_port = check.number_or("port", &said.port, 1..=65_535, VXLAN_PORT);
     let ttl = check.number_or("ttl", &said.ttl, 1..=255, 64);
-    let tos = check.number_or("tos", &said.tos, 0..=255, 0);
+    let dscp = said.dscp.as_ref().and_then(|said| dscp(said, check)).unwrap_or(Dscp::Inherit);
     let next_hop_mac = said.next_hop_mac.as_ref().and_then(|text| check.mac("next_hop_mac", text));
     let uplink_name = known.ports.find(check, "uplink", &said.uplink);
     let uplink = uplink_name.and_then(|name| ports.get(name.as_str()).copied());
@@ -125,7 +125,17 @@ fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, chec
     let (checksum, udp6_zero_checksum_rx) = checksums(said, remote, check);
     let df = said.df.unwrap_or(true);
     let (name, uplink) = (name?, uplink.name.clone());
-    Some(Tunnel { name, uplink, remote, local, udp_port, ttl, df, checksum, udp6_zero_checksum_rx, tos, next_hop_mac })
+    Some(Tunnel { name, uplink, remote, local, udp_port, ttl, df, checksum, udp6_zero_checksum_rx, dscp, next_hop_mac })
+}
+
+fn dscp(said: &Spanned<file::Dscp>, check: &mut Section) -> Option<Dscp> {
+    match said.get_ref() {
+        file::Dscp::Word(word) if word == "inherit" => return Some(Dscp::Inherit),
+        file::Dscp::Number(number @ 0..=63) => return Some(Dscp::Fixed(*number as u8)),
+        _ => {}
+    }
+    check.refuse("dscp", &said.span(), "is no code point", "0 to 63, or \"inherit\" for the inner packet's");
+    None
 }
 
 /// Whether UDP checksums are sent, and whether packets over IPv6 are taken without.

@@ -175,7 +175,7 @@ fn tunnel_keys(old: &Tunnel, new: &Tunnel, keys: &mut Keys) -> Effect {
     keys.value("df", &old.df, &new.df);
     keys.value("checksum", &old.checksum, &new.checksum);
     keys.value("udp6_zero_checksum_rx", &old.udp6_zero_checksum_rx, &new.udp6_zero_checksum_rx);
-    keys.value("tos", &old.tos, &new.tos);
+    keys.value("dscp", &old.dscp, &new.dscp);
     keys.option("next_hop_mac", old.next_hop_mac.as_ref(), new.next_hop_mac.as_ref(), "asked for");
     Effect::Live
 }

@@ -1,5 +1,6 @@
 //! The nouns, one file each: what the arms of the verbs do.
 
+pub(crate) mod ecn;
 pub(crate) mod flood;
 pub(crate) mod guard;
 pub(crate) mod learn;

@@ -4,6 +4,7 @@ use frame::Frame;
 use table::MemberId;
 use wire::{OuterTemplate, Vni, flow_hash, parse_outer, source_port};
 
+use super::ecn;
 use crate::{Cause, DropReason, NoMember, VtepKey, VtepTable, batch::Meta, brain::Brain};
 
 /// The sender of the previous VXLAN packet of the batch, for senders talk in bursts: who it is, what it says about UDP
@@ -32,7 +33,9 @@ pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Me
     };
     meta.outer_len = outer.inner as u16;
     meta.inner_len = outer.inner_len as u16;
-    wire::parse_into(&data[outer.inner..outer.inner + outer.inner_len], &mut meta.headers)?;
+    let inner = &data[outer.inner..outer.inner + outer.inner_len];
+    wire::parse_into(inner, &mut meta.headers)?;
+    meta.ecn_mark = ecn::mark_of(outer.tos, inner, &meta.headers)?;
     Ok(())
 }
 
@@ -60,8 +63,9 @@ pub(crate) fn send(
         return Err(Cause::MtuExceededUnderlay);
     }
     let port = source_port(flow_hash(frame.data(), &meta.headers));
+    let tos = meta.headers.tos(frame.data()).unwrap_or(0);
     let packet = frame.push_front(outer.len()).ok_or(Cause::NoHeadroom)?;
-    if outer.write(packet, port, ip_id) {
+    if outer.write(packet, port, ip_id, tos) {
         return Ok(());
     }
     // Longer than an IP packet can be: the frame leaves as it came.

@@ -6,16 +6,18 @@ use crate::{
     Cause, MemberKind, PortId,
     batch::Meta,
     brain::Brain,
-    feature::{vlan, vxlan},
+    feature::{ecn, vlan, vxlan},
 };
 use table::MemberId;
 
-/// Takes the outer header the frame came in with off, so that it starts with the Ethernet header `meta` describes.
+/// Takes the outer header the frame came in with off, so that it starts with the Ethernet header `meta` describes. What
+/// congestion the outer header told of is told by the inner one then.
 #[inline]
 pub(crate) fn strip(frame: &mut Frame, meta: &Meta) {
     if meta.outer_len > 0 {
         let fits = frame.pull_front(usize::from(meta.outer_len)) && frame.set_len(usize::from(meta.inner_len));
         debug_assert!(fits, "parse found both lengths inside the frame");
+        ecn::mark(frame, meta);
     }
 }
 

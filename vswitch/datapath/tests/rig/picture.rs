@@ -9,7 +9,7 @@ use datapath::{
     Guard, Member, MemberKind, Network, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable, WorkerId,
 };
 use table::{MemberId, NetworkId};
-use wire::{Mac, OuterParams, OuterTemplate, Vni};
+use wire::{Dscp, Mac, OuterParams, OuterTemplate, Vni};
 
 use super::{Rig, address, mac};
 
@@ -50,20 +50,26 @@ pub(crate) fn local(network: u16, port: u16) -> Option<Member> {
     })
 }
 
-/// A member behind a tunnel to `remote`, resolved or not.
-pub(crate) fn vtep(network: u16, vni: u32, remote: [u8; 4], resolved: bool) -> Option<Member> {
-    let params = OuterParams {
+/// What the outer headers of a tunnel to [`REMOTE`] are like.
+pub(crate) fn outer_params(dscp: Dscp) -> OuterParams {
+    OuterParams {
         dst_mac: mac(200),
         src_mac: UPLINK_MAC,
         src: LOCAL.into(),
-        dst: remote.into(),
+        dst: REMOTE.into(),
         udp_dst: 4789,
         ttl: 64,
-        tos: 0,
+        dscp,
         df: true,
         checksum: false,
-        vni: Vni::new(vni).unwrap(),
-    };
+        vni: Vni::new(7).unwrap(),
+    }
+}
+
+/// A member behind a tunnel to `remote`, resolved or not.
+pub(crate) fn vtep(network: u16, vni: u32, remote: [u8; 4], resolved: bool) -> Option<Member> {
+    let vni = Vni::new(vni).unwrap();
+    let params = OuterParams { dst: remote.into(), vni, ..outer_params(Dscp::Fixed(0)) };
     let outer = resolved.then(|| OuterTemplate::new(&params).unwrap());
     Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Vtep { uplink: PortId(0), outer } })
 }

@@ -3,6 +3,7 @@
 //! It shares with the data path the snapshot it works by, the list of drop reasons, and the `wire` room's parser and
 //! outer header (which have their own tests), and nothing else.
 
+mod ecn;
 mod guard;
 mod underlay;
 mod vlan;
@@ -141,7 +142,7 @@ impl Reference {
                 match underlay::admit(&snapshot, port, own, &data, &headers)? {
                     underlay::Admitted::Host => Ok(vec![Fate::Punted(port, data)]),
                     underlay::Admitted::Inner { ingress, data, headers } => {
-                        self.overlay(now, &Arrival { port, ingress, data, headers })
+                        self.overlay(now, &Arrival { port, ingress, data: &data, headers })
                     }
                 }
             }
@@ -229,7 +230,8 @@ impl Reference {
                 }
                 let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
                 let mut packet = [&vec![0; outer.len()][..], arrival.data].concat();
-                assert!(outer.write(&mut packet, entropy, 0), "a frame within the MTU fits its outer header");
+                let tos = ecn::tos(arrival.data, &arrival.headers).unwrap_or(0);
+                assert!(outer.write(&mut packet, entropy, 0, tos), "a frame within the MTU fits its outer header");
                 let vlan = self.snapshot.port(*uplink).and_then(|spec| spec.own_vlan());
                 Ok(Fate::Sent(*uplink, vlan::tag(vlan, packet)))
             }

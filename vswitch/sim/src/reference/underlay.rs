@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::ecn;
 use datapath::{Cause, DropReason, NoMember, PortId, Snapshot, VtepKey};
 use table::MemberId;
 use wire::{L3, Mac, Parsed, protocol};
 
 /// What an underlay packet is.
-pub(super) enum Admitted<'a> {
+pub(super) enum Admitted {
     /// For the node itself.
     Host,
     /// A tunnelled frame.
@@ -15,20 +16,20 @@ pub(super) enum Admitted<'a> {
         /// Who sent it.
         ingress: MemberId,
         /// The inner frame.
-        data: &'a [u8],
+        data: Vec<u8>,
         /// Its headers.
         headers: Parsed,
     },
 }
 
 /// Says what an underlay packet is, or why it is not let in.
-pub(super) fn admit<'a>(
+pub(super) fn admit(
     snapshot: &Snapshot,
     port: PortId,
     own: (Mac, &[IpAddr]),
-    bytes: &'a [u8],
+    bytes: &[u8],
     headers: &Parsed,
-) -> Result<Admitted<'a>, DropReason> {
+) -> Result<Admitted, DropReason> {
     if headers.dst != own.0 && headers.dst.is_unicast() {
         return Err(Cause::UplinkOtherMac.into());
     }
@@ -80,7 +81,7 @@ fn is_own_group(group: IpAddr, own: &[IpAddr]) -> bool {
     })
 }
 
-fn decap<'a>(snapshot: &Snapshot, port: PortId, bytes: &'a [u8], headers: &Parsed) -> Result<Admitted<'a>, DropReason> {
+fn decap(snapshot: &Snapshot, port: PortId, bytes: &[u8], headers: &Parsed) -> Result<Admitted, DropReason> {
     if headers.ports(bytes).is_some_and(|(_, udp_port)| !snapshot.vteps.listens_on(udp_port)) {
         return Err(Cause::UplinkUdpPort.into());
     }
@@ -95,6 +96,8 @@ fn decap<'a>(snapshot: &Snapshot, port: PortId, bytes: &'a [u8], headers: &Parse
     if is_unsummed && !snapshot.vteps.allows_zero_checksum(sender) {
         return Err(Cause::OuterUdpZeroChecksum.into());
     }
-    let data = &bytes[outer.inner..outer.inner + outer.inner_len];
-    Ok(Admitted::Inner { ingress, data, headers: wire::parse(data)? })
+    let data = bytes[outer.inner..outer.inner + outer.inner_len].to_vec();
+    let headers = wire::parse(&data)?;
+    let data = ecn::leave_tunnel(outer.tos, data, &headers)?;
+    Ok(Admitted::Inner { ingress, data, headers })
 }

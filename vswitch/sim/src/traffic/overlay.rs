@@ -22,7 +22,10 @@ impl World {
         // Addresses mostly fit the MAC; a guard is there for when they do not.
         let claimed = if self.dice.chance(85) { sender } else { self.anybody() };
         let receiver = self.anybody();
-        let (ethertype, payload) = self.packet(claimed, receiver);
+        let (ethertype, mut payload) = self.packet(claimed, receiver);
+        if self.dice.chance(40) {
+            craft::set_tos(ethertype, &mut payload, self.dice.any() as u8);
+        }
         let dst = self.destination(receiver);
         match self.dice.below(12) {
             0 => craft::ethernet(dst, src, craft::VLAN, &craft::tagged(7, ethertype, &payload)),

@@ -110,6 +110,9 @@ impl World {
         let Some((ethertype, mut packet)) = craft::ip_udp(outer.remote, outer.local, &datagram) else {
             return inner.to_vec();
         };
+        if self.dice.chance(40) {
+            craft::set_tos(ethertype, &mut packet, self.dice.any() as u8);
+        }
         if ethertype == craft::IPV4 && self.dice.chance(4) {
             packet[6] |= 0x20; // more fragments
             craft::seal_ipv4(&mut packet);

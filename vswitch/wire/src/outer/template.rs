@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::{Mac, Vni, checksum::Sum, ethernet, field::put, ipv4, ipv6, protocol, udp, vxlan};
+use crate::{Mac, Vni, checksum::Sum, ecn, ethernet, field::put, ipv4, ipv6, protocol, udp, vxlan};
 
 const IPV4_UDP: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
 const IPV6_UDP: usize = ethernet::HEADER_LEN + ipv6::HEADER_LEN;
@@ -14,9 +14,11 @@ pub const OUTER_IPV6_LEN: usize = IPV6_UDP + udp::HEADER_LEN + vxlan::HEADER_LEN
 
 /// Offsets of what changes from packet to packet.
 mod field {
+    pub(super) const IPV4_TOS: usize = 15;
     pub(super) const IPV4_TOTAL_LEN: usize = 16;
     pub(super) const IPV4_ID: usize = 18;
     pub(super) const IPV4_CHECKSUM: usize = 24;
+    pub(super) const IPV6_VERSION_CLASS: usize = 14;
     pub(super) const IPV6_FLOW_LABEL: usize = 16;
     pub(super) const IPV6_PAYLOAD_LEN: usize = 18;
 }
@@ -36,8 +38,8 @@ pub struct OuterParams {
     pub udp_dst: u16,
     /// Time to live or hop limit.
     pub ttl: u8,
-    /// Type of service or traffic class.
-    pub tos: u8,
+    /// Differentiated services; ECN is always the inner packet's (RFC 6040).
+    pub dscp: Dscp,
     /// The "don't fragment" flag; IPv6 routers never fragment.
     pub df: bool,
     /// Whether to compute the UDP checksum or send 0. Over IPv6 a receiver drops 0 unless it was told not to (RFC 6935).
@@ -46,25 +48,45 @@ pub struct OuterParams {
     pub vni: Vni,
 }
 
+/// The differentiated services code point of outer packets (RFC 2474, RFC 2983).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dscp {
+    /// This one, of which the low 6 bits count.
+    Fixed(u8),
+    /// The inner packet's; 0 where that is not IP.
+    Inherit,
+}
+
+impl std::fmt::Display for Dscp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Dscp::Fixed(dscp) => dscp.fmt(f),
+            Dscp::Inherit => f.write_str("inherit"),
+        }
+    }
+}
+
 /// Source and destination of a tunnel are of different address families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("source and destination of a tunnel must both be IPv4 or both be IPv6")]
 pub struct MixedFamilies;
 
-/// An outer header with everything filled in but lengths, IPv4 identification, UDP source port and checksums, whose
+/// An outer header with everything filled in but lengths, TOS, IPv4 identification, UDP source port and checksums, whose
 /// constant parts are summed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OuterTemplate {
     bytes: [u8; OUTER_IPV6_LEN],
     family: Family,
     checksum: bool,
+    /// The outer TOS is this and those bits of the inner one.
+    tos: (u8, u8),
     /// Over the UDP pseudo header, UDP header and VXLAN header, without lengths and source port.
     udp_sum: Sum,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    /// With the sum over the header, without total length and identification.
+    /// With the sum over the header, without TOS, total length and identification.
     Ipv4(Sum),
     Ipv6,
 }
@@ -85,8 +107,8 @@ impl OuterTemplate {
     fn ipv4(params: &OuterParams, src: Ipv4Addr, dst: Ipv4Addr) -> OuterTemplate {
         let mut bytes = [0; OUTER_IPV6_LEN];
         let header = &mut bytes[ethernet::HEADER_LEN..IPV4_UDP];
-        let OuterParams { ttl, tos, df: dont_fragment, .. } = *params;
-        let repr = ipv4::Repr { src, dst, protocol: protocol::UDP, payload_len: 0, tos, ttl, id: 0, dont_fragment };
+        let OuterParams { ttl, df: dont_fragment, .. } = *params;
+        let repr = ipv4::Repr { src, dst, protocol: protocol::UDP, payload_len: 0, tos: 0, ttl, id: 0, dont_fragment };
         repr.emit(&mut ipv4::Packet::new_unchecked(header));
         put(&mut bytes, field::IPV4_TOTAL_LEN, [0, 0]);
         put(&mut bytes, field::IPV4_CHECKSUM, [0, 0]);
@@ -97,8 +119,7 @@ impl OuterTemplate {
     fn ipv6(params: &OuterParams, src: Ipv6Addr, dst: Ipv6Addr) -> OuterTemplate {
         let mut bytes = [0; OUTER_IPV6_LEN];
         let header = &mut bytes[ethernet::HEADER_LEN..IPV6_UDP];
-        let OuterParams { ttl: hop_limit, tos: traffic_class, .. } = *params;
-        let next_header = protocol::UDP;
+        let (hop_limit, next_header, traffic_class) = (params.ttl, protocol::UDP, 0);
         let repr = ipv6::Repr { src, dst, next_header, payload_len: 0, traffic_class, flow_label: 0, hop_limit };
         repr.emit(&mut ipv6::Packet::new_unchecked(header));
         Self::finish(bytes, params, IPV6_UDP, Family::Ipv6)
@@ -115,7 +136,11 @@ impl OuterTemplate {
         let end = tunnel + vxlan::HEADER_LEN;
         let pseudo = Sum::ZERO.addresses(params.src, params.dst).word(u16::from(protocol::UDP));
         let checksum = params.checksum;
-        OuterTemplate { bytes, family, checksum, udp_sum: pseudo.bytes(&bytes[udp..end]) }
+        let tos = match params.dscp {
+            Dscp::Fixed(dscp) => (dscp << 2, ecn::MASK),
+            Dscp::Inherit => (0, 0xff),
+        };
+        OuterTemplate { bytes, family, checksum, tos, udp_sum: pseudo.bytes(&bytes[udp..end]) }
     }
 
     /// Octets of the outer header: by how many a frame grows.
@@ -132,22 +157,25 @@ impl OuterTemplate {
     /// lies already. `false` (unchanged) where `frame` is shorter than the header, or its IP packet longer than 65,535.
     ///
     /// `source_port` comes from [`crate::source_port`]. `ip_id` is the IPv4 identification: it must differ between
-    /// packets that may be fragmented, and may be anything where DF is set (RFC 6864).
+    /// packets that may be fragmented, and may be anything where DF is set (RFC 6864). `inner_tos` is the inner packet's
+    /// ([`crate::Parsed::tos`]), 0 where it is not IP.
     #[inline]
     #[must_use]
-    pub fn write(&self, frame: &mut [u8], source_port: u16, ip_id: u16) -> bool {
+    pub fn write(&self, frame: &mut [u8], source_port: u16, ip_id: u16, inner_tos: u8) -> bool {
+        let tos = self.tos.0 | inner_tos & self.tos.1;
         match self.family {
-            Family::Ipv4(header_sum) => self.write_ipv4(header_sum, frame, source_port, ip_id),
-            Family::Ipv6 => self.write_ipv6(frame, source_port),
+            Family::Ipv4(header_sum) => self.write_ipv4(header_sum.word(tos.into()), frame, source_port, ip_id, tos),
+            Family::Ipv6 => self.write_ipv6(frame, source_port, tos),
         }
     }
 
     #[inline]
-    fn write_ipv4(&self, header_sum: Sum, frame: &mut [u8], source_port: u16, ip_id: u16) -> bool {
+    fn write_ipv4(&self, header_sum: Sum, frame: &mut [u8], source_port: u16, ip_id: u16, tos: u8) -> bool {
         let total_len = frame.len().saturating_sub(ethernet::HEADER_LEN);
         let Ok(total_len) = u16::try_from(total_len) else { return false };
         let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV4_LEN>() else { return false };
         outer.copy_from_slice(&self.bytes[..OUTER_IPV4_LEN]);
+        outer[field::IPV4_TOS] = tos;
         put(outer, field::IPV4_TOTAL_LEN, total_len.to_be_bytes());
         put(outer, field::IPV4_ID, ip_id.to_be_bytes());
         let checksum = header_sum.word(total_len).word(ip_id).finish();
@@ -158,11 +186,12 @@ impl OuterTemplate {
     }
 
     #[inline]
-    fn write_ipv6(&self, frame: &mut [u8], source_port: u16) -> bool {
+    fn write_ipv6(&self, frame: &mut [u8], source_port: u16, tos: u8) -> bool {
         let udp_len = frame.len().saturating_sub(IPV6_UDP);
         let Ok(udp_len) = u16::try_from(udp_len) else { return false };
         let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV6_LEN>() else { return false };
         outer.copy_from_slice(&self.bytes);
+        put(outer, field::IPV6_VERSION_CLASS, (0x6000 | u16::from(tos) << 4).to_be_bytes());
         // The flow label carries the same entropy, for routers that look no further (RFC 6438).
         put(outer, field::IPV6_FLOW_LABEL, source_port.to_be_bytes());
         put(outer, field::IPV6_PAYLOAD_LEN, udp_len.to_be_bytes());

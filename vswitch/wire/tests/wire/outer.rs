@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use proptest::prelude::*;
-use wire::{Mac, Malformed, Outer, OuterParams, OuterTemplate, Vni, parse, parse_outer};
+use wire::{Dscp, Mac, Malformed, Outer, OuterParams, OuterTemplate, Vni, parse, parse_outer};
 
 use crate::samples::*;
 
@@ -16,7 +16,7 @@ fn params(v6: bool, checksum: bool) -> OuterParams {
         dst,
         udp_dst: 4789,
         ttl: 64,
-        tos: 0,
+        dscp: Dscp::Inherit,
         df: true,
         checksum,
         vni: Vni::new(4096).unwrap(),
@@ -25,9 +25,14 @@ fn params(v6: bool, checksum: bool) -> OuterParams {
 
 /// `inner` with an outer header from `params` in front.
 fn encapsulated(params: &OuterParams, inner: &[u8], source_port: u16, ip_id: u16) -> Vec<u8> {
+    encapsulated_with(params, inner, source_port, ip_id, 0)
+}
+
+/// The same, the inner packet being of that type of service.
+fn encapsulated_with(params: &OuterParams, inner: &[u8], source_port: u16, ip_id: u16, inner_tos: u8) -> Vec<u8> {
     let template = OuterTemplate::new(params).unwrap();
     let mut frame = [vec![0xa5; template.len()], inner.to_vec()].concat();
-    assert!(template.write(&mut frame, source_port, ip_id));
+    assert!(template.write(&mut frame, source_port, ip_id, inner_tos));
     frame
 }
 
@@ -78,7 +83,7 @@ fn a_frame_too_short_or_too_long_is_left_as_it_was() {
             [(0, false), (template.len() - 1, false), (template.len(), true), (longest, true), (longest + 1, false)]
         {
             let mut frame = vec![0xa5; len];
-            assert_eq!(template.write(&mut frame, 50_000, 0), fits, "v6 {v6}, {len} octets");
+            assert_eq!(template.write(&mut frame, 50_000, 0, 0), fits, "v6 {v6}, {len} octets");
             assert_eq!(frame.iter().all(|&octet| octet == 0xa5), !fits);
         }
     }
@@ -155,20 +160,24 @@ fn what_is_no_udp_is_no_tunnel() {
 proptest! {
     #[test]
     fn what_is_written_is_received(
-        v6: bool, checksum: bool, df: bool, vni in 0u32..1 << 24, bytes: [u8; 2], ports: [u16; 2], ip_id: u16,
+        v6: bool, checksum: bool, df: bool, fixed in prop::option::of(0u8..64), vni in 0u32..1 << 24, bytes: [u8; 2], ports: [u16; 2], ip_id: u16,
         inner in prop::collection::vec(any::<u8>(), 0..200), addresses: [[u8; 16]; 2], tags in 0usize..3,
     ) {
         let [src, dst] = addresses.map(|a| if v6 { IpAddr::from(a) } else { IpAddr::from([a[0], a[1], a[2], a[3]]) });
         let [ttl, tos] = bytes;
+        let (dscp, expected_tos) = match fixed {
+            Some(dscp) => (Dscp::Fixed(dscp), dscp << 2 | tos & 3),
+            None => (Dscp::Inherit, tos),
+        };
         let vni = Vni::new(vni).unwrap();
-        let params = OuterParams { src, dst, udp_dst: ports[0], ttl, tos, df, vni, ..params(v6, checksum) };
-        let mut frame = encapsulated(&params, &inner, ports[1], ip_id);
+        let params = OuterParams { src, dst, udp_dst: ports[0], ttl, dscp, df, vni, ..params(v6, checksum) };
+        let mut frame = encapsulated_with(&params, &inner, ports[1], ip_id, tos);
         for tag in 0..tags {
             frame = tagged(0x8100, tag as u16, &frame);
         }
         let at = frame.len() - inner.len();
         let expected = Outer {
-            src, dst, udp_src: ports[1], udp_dst: ports[0], vni, tos, ttl, is_unsummed_ipv6: v6 && !checksum,
+            src, dst, udp_src: ports[1], udp_dst: ports[0], vni, tos: expected_tos, ttl, is_unsummed_ipv6: v6 && !checksum,
             inner: at, inner_len: inner.len(),
         };
         prop_assert_eq!(received(&frame), Ok(expected));
