@@ -4,6 +4,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::Path,
+    thread,
     time::Duration,
 };
 
@@ -11,6 +12,13 @@ use api::{DecodeError, Hello, Reply, Request, RpcError, RpcRequest, RpcResponse,
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a question is asked that the switch cannot answer just now: the books are refused where the worker was
+/// switched away in the middle of writing them.
+const ATTEMPTS: u32 = 20;
+
+/// How long to wait in between.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Octets of an answer at most: some hundred rows.
 const ANSWER_MAX: u64 = 1 << 20;
@@ -51,10 +59,21 @@ impl ControlSocket {
     /// Asks, and takes from the answer what was asked for.
     pub(crate) fn ask<T>(&mut self, request: &Request, pick: fn(Reply) -> Option<T>) -> Result<T, SocketError> {
         let method = request.method();
-        self.0.get_mut().write_all(RpcRequest::new(1, request.clone()).encode().as_bytes())?;
-        let reply = RpcResponse::decode(&self.line()?, request)?.outcome;
-        let reply = reply.map_err(|error| SocketError::Refused { method, error })?;
+        let mut outcome = self.ask_once(request)?;
+        for _ in 1..ATTEMPTS {
+            if outcome.is_ok() {
+                break;
+            }
+            thread::sleep(PAUSE);
+            outcome = self.ask_once(request)?;
+        }
+        let reply = outcome.map_err(|error| SocketError::Refused { method, error })?;
         pick(reply).ok_or(SocketError::OtherAnswer(method))
+    }
+
+    fn ask_once(&mut self, request: &Request) -> Result<Result<Reply, RpcError>, SocketError> {
+        self.0.get_mut().write_all(RpcRequest::new(1, request.clone()).encode().as_bytes())?;
+        Ok(RpcResponse::decode(&self.line()?, request)?.outcome)
     }
 
     fn line(&mut self) -> Result<Vec<u8>, SocketError> {
@@ -66,12 +85,12 @@ impl ControlSocket {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::thread;
-
     use super::*;
 
     /// A connection to a switch that answers by `answer`.
-    pub(crate) fn answered_by(answer: fn(Request) -> Result<Reply, RpcError>) -> ControlSocket {
+    pub(crate) fn answered_by(
+        mut answer: impl FnMut(Request) -> Result<Reply, RpcError> + Send + 'static,
+    ) -> ControlSocket {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         thread::spawn(move || {
             theirs.write_all(Hello::new("1", "node-a").encode().as_bytes()).unwrap();
@@ -97,6 +116,16 @@ pub(crate) mod tests {
         assert_eq!(socket.ask(&Request::ShowPorts, ports).unwrap(), api::Ports::default());
         let refused = socket.ask(&Request::ShowDrops, ports).unwrap_err().to_string();
         assert_eq!(refused, "the switch refuses `show_drops`: no");
+    }
+
+    #[test]
+    fn what_is_refused_for_a_moment_is_asked_again() {
+        let mut refusals = 2;
+        let mut socket = answered_by(move |_| {
+            refusals -= 1;
+            if refusals >= 0 { Err(RpcError::internal("try again")) } else { Ok(Reply::Ports(api::Ports::default())) }
+        });
+        assert_eq!(socket.ask(&Request::ShowPorts, ports).unwrap(), api::Ports::default());
     }
 
     #[test]

@@ -67,7 +67,7 @@ struct Generate {
 /// How to replay.
 #[derive(Args)]
 struct Replay {
-    /// Three short measurements each: a minute and a half in all, for a look rather than for figures.
+    /// Up to three short measurements each: two minutes at most, for a look rather than for figures.
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file.

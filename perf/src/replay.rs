@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -29,13 +29,29 @@ const FLOWS: [u32; 3] = [1, 1000, 100_000];
 struct Plan {
     /// Measurements of each kind of work on each load, taken in turns.
     rounds: u32,
+    /// No round of a load begins that would probably end later than this after the first; the first always runs.
+    load_max: Duration,
     warm_up: Duration,
     window: Duration,
 }
 
-const FULL: Plan = Plan { rounds: 5, warm_up: Duration::from_secs(1), window: Duration::from_secs(3) };
+const FULL: Plan =
+    Plan { rounds: 5, load_max: Duration::MAX, warm_up: Duration::from_secs(1), window: Duration::from_secs(3) };
 
-const QUICK: Plan = Plan { rounds: 3, warm_up: Duration::from_millis(300), window: Duration::from_millis(700) };
+/// Six loads, two minutes in all.
+const QUICK: Plan = Plan {
+    rounds: 3,
+    load_max: Duration::from_secs(18),
+    warm_up: Duration::from_millis(300),
+    window: Duration::from_millis(700),
+};
+
+impl Plan {
+    /// Whether the round after `done` rounds, which took `elapsed`, will probably be over in time.
+    fn has_time_for(&self, done: u32, elapsed: Duration) -> bool {
+        done == 0 || elapsed / done * (done + 1) <= self.load_max
+    }
+}
 
 /// A run under way.
 struct Run<'a> {
@@ -117,7 +133,11 @@ impl Run<'_> {
         let capture = self.folder.path().join("load.pcap");
         pcap::write_file(&capture, load.packets())?;
         let mut all: Vec<_> = tasks.iter().map(|&task| Rounds::new(task)).collect();
-        for _ in 0..self.plan.rounds {
+        let began = Instant::now();
+        for round in 0..self.plan.rounds {
+            if !self.plan.has_time_for(round, began.elapsed()) {
+                break;
+            }
             for rounds in &mut all {
                 self.taken += 1;
                 // What has failed once would fail the same way again.
@@ -184,6 +204,15 @@ fn hugepages_hold(packets: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slow_machine_gets_fewer_rounds_and_every_machine_one() {
+        let second = Duration::from_secs(1);
+        assert!(QUICK.has_time_for(0, 1000 * second));
+        assert!(QUICK.has_time_for(1, 9 * second) && !QUICK.has_time_for(1, 10 * second));
+        assert!(QUICK.has_time_for(2, 12 * second) && !QUICK.has_time_for(2, 13 * second));
+        assert!(FULL.has_time_for(4, 1000 * second));
+    }
 
     #[test]
     fn every_work_has_its_floors_beside_it() {
