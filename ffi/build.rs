@@ -21,7 +21,7 @@ const FUNCTIONS: [&str; 6] = [
     "rte_mempool_avail_count|rte_pktmbuf_pool_create|rte_malloc_get_socket_stats",
     "rte_eth_(dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|set_mtu\
      |socket_id|start|stop)|[rt]x_queue_setup|iterator_(init|next|cleanup)|macaddr_get\
-     |promiscuous_enable|stats_(get|reset))",
+     |(allmulticast|promiscuous)_enable|stats_(get|reset))",
 ];
 
 fn main() {

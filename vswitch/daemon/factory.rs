@@ -41,6 +41,16 @@ impl Factory {
             promiscuous: port.is_promiscuous(),
         };
         let (device, queues) = EthDevice::open(&self.eal, device, &config).map_err(|error| error.to_string())?;
+        let has_ipv6 = port.is_uplink() && port.addresses.iter().any(|own| own.address().is_ipv6());
+        if let Err(error) = device.all_multicast()
+            && has_ipv6
+        {
+            log::info!(
+                "port {}: {} cannot be told to take all multicast ({error}); neighbour discovery needs it to take 33:33:*",
+                port.name,
+                device.name()
+            );
+        }
         let opened = Opened {
             queues: queues.into_iter().map(AnyPort::Eth).collect(),
             mac: Some(Mac::new(device.mac())),

@@ -25,6 +25,7 @@ pub struct EthDevice {
     mtu: u16,
     numa: Option<u32>,
     promiscuous: Result<(), Errno>,
+    all_multicast: Result<(), Errno>,
 }
 
 /// Whether a link is up, and how fast.
@@ -99,6 +100,7 @@ impl EthDevice {
             mtu: granted.mtu,
             numa: u32::try_from(numa).ok(),
             promiscuous: granted.promiscuous,
+            all_multicast: granted.all_multicast,
             shared: Arc::new(shared),
         }
     }
@@ -131,6 +133,11 @@ impl EthDevice {
     /// Whether it receives frames for other MACs, if that was asked for; the error says why not.
     pub fn promiscuous(&self) -> Result<(), Errno> {
         self.promiscuous
+    }
+
+    /// Whether it receives frames to every group; the error says why not.
+    pub fn all_multicast(&self) -> Result<(), Errno> {
+        self.all_multicast
     }
 
     /// The link at this moment; behind net_af_packet that of the kernel's interface, which is none where it is gone.

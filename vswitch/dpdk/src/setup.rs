@@ -36,6 +36,7 @@ pub struct EthConfig {
 pub(crate) struct Granted {
     pub(crate) mtu: u16,
     pub(crate) promiscuous: Result<(), Errno>,
+    pub(crate) all_multicast: Result<(), Errno>,
 }
 
 /// A DPDK port number with the name errors give it.
@@ -77,7 +78,8 @@ impl Target<'_> {
         self.step("start it", || unsafe { dpdk_sys::rte_eth_dev_start(self.port) })?;
         // SAFETY: the port is started. A device without counters to reset starts from zero anyway.
         let _ = unsafe { dpdk_sys::rte_eth_stats_reset(self.port) };
-        Ok(Granted { mtu, promiscuous: self.promiscuous(config.promiscuous) })
+        let (promiscuous, all_multicast) = (self.promiscuous(config.promiscuous), self.all_multicast());
+        Ok(Granted { mtu, promiscuous, all_multicast })
     }
 
     fn check_queues(&self, asked: u16, info: &rte_eth_dev_info) -> Result<(), EthError> {
@@ -163,6 +165,15 @@ impl Target<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Lets frames to every group in: an interface with IPv6 is in one group for each address (RFC 4291 section 2.8).
+    fn all_multicast(&self) -> Result<(), Errno> {
+        // SAFETY: the port is started.
+        match unsafe { dpdk_sys::rte_eth_allmulticast_enable(self.port) } {
+            0 => Ok(()),
+            error => Err(Errno::new(error)),
+        }
     }
 
     fn promiscuous(&self, wanted: bool) -> Result<(), Errno> {

@@ -79,6 +79,7 @@ fn frames_come_round_a_ring_without_a_copy_of_their_bytes() {
     let packets: Vec<_> = (0..64).map(|n| packet(n, 60 + n * 20)).collect();
     let mut pool = pool_of(255, 2048);
     let (device, mut port) = open(&format!("net_ring{}", unique()), &pool);
+    assert_eq!(device.all_multicast(), Ok(()), "one that can is told to take all multicast");
     for _ in 0..20 {
         let sent = port.tx_burst(&mut burst_of(&mut pool, &packets));
         assert_eq!((sent.frames, sent.refused), (64, 0));
