@@ -13,7 +13,7 @@ pub struct Ledger {
     pub workers: Vec<WorkerLedger>,
     /// The sum of `workers`.
     pub total: Terms,
-    /// Per pair of workers `handed = taken + in_ring`; only pairs with traffic.
+    /// Per pair of workers `handed = taken + in_ring`, each of the three measured; only pairs with traffic.
     pub pairs: Vec<PairLedger>,
     /// Per port `rx + copied = forwarded + punted + dropped` and `offered = tx + refused`.
     pub ports: Vec<PortLedger>,
@@ -61,6 +61,11 @@ pub struct WorkerLedger {
 }
 
 /// What went from one worker to another.
+///
+/// `taken` and `in_ring` are what the taker counted and saw in the ring at the end of one of its turns: their sum is what
+/// had been handed over by then. What the giver counted before that moment must not be more, and what it counted after it
+/// not less. While frames are handed over, that is what is checked, and `handed` is the sum; where it does not hold,
+/// `handed` is the giver's number that contradicts it. While none are, all three are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairLedger {
     /// The worker that gave.
@@ -71,7 +76,7 @@ pub struct PairLedger {
     pub handed: u64,
     /// Taken.
     pub taken: u64,
-    /// On the way.
+    /// In the ring between them.
     pub in_ring: u64,
     /// Whether `handed = taken + in_ring`.
     pub balanced: bool,
@@ -140,7 +145,7 @@ impl AddAssign<&Terms> for Terms {
 }
 
 impl PairLedger {
-    /// Whether what was handed over arrived or is on the way.
+    /// Whether what was handed over arrived or waits in the ring.
     pub fn balances(&self) -> bool {
         self.handed == sum([self.taken, self.in_ring])
     }

@@ -43,11 +43,11 @@ macro_rules! block {
         }
 
         impl $block {
-            /// Writes all single counters, the first `reasons` of those by reason, and the other arrays whole.
-            pub(crate) fn write(&self, reading: &$reading, reasons: usize) {
+            /// Writes all single counters, and the first `reasons` and `workers` of those by reason and by worker.
+            pub(crate) fn write(&self, reading: &$reading, reasons: usize, workers: usize) {
                 $(self.$field.set(reading.$field);)+
                 $(
-                    let len = if $len == REASONS_MAX { reasons } else { $len };
+                    let len = if $len == REASONS_MAX { reasons } else { workers };
                     for (counter, &value) in self.$array.iter().zip(&reading.$array).take(len) {
                         counter.set(value);
                     }
@@ -87,8 +87,11 @@ block! {
         handed,
         /// In the worker's own hands.
         held,
-        /// Turns of the worker's loop.
+        /// Turns of the worker's loop that have ended.
         turns,
+        /// Turns that have begun: one more than `turns` while the worker is in one. Written when the turn begins, not
+        /// under the sequence word.
+        turns_begun,
         /// Turns in which nothing was there to do.
         idle_turns,
         /// Frames that found their cached decision.
@@ -118,6 +121,8 @@ block! {
     }
     handed_to: WORKERS_MAX => "Of `handed`, by the worker they went to.",
     taken_from: WORKERS_MAX => "Of `taken`, by the worker they came from.",
+    waiting_to: WORKERS_MAX => "In the handoff ring to each worker when the turn ended; `handed_to` less this had been taken then.",
+    waiting_from: WORKERS_MAX => "In the handoff ring from each worker when the turn ended; `taken_from` and this had been handed then.",
     dropped: REASONS_MAX => "Dropped, by [`crate::DropReason::index`].",
 }
 

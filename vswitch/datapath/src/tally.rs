@@ -47,6 +47,13 @@ impl Tally {
         self.drops_dirty = true;
     }
 
+    /// Tells others that a turn begins.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self, books: &Books, id: WorkerId) {
+        self.worker.turns_begun = self.worker.turns + 1;
+        books.worker(id).turns_begun.set(self.worker.turns_begun);
+    }
+
     /// Copies what changed to where others can read it.
     pub(crate) fn publish(&mut self, books: &Books, id: WorkerId) {
         let sequence = books.sequence(id);
@@ -54,7 +61,7 @@ impl Tally {
         self.publish_worker(books, id);
         for port in self.dirty.drain(..) {
             self.is_dirty[port.index()] = false;
-            books.port(id, port).write(&self.ports[port.index()], REASONS);
+            books.port(id, port).write(&self.ports[port.index()], REASONS, books.workers());
         }
         sequence.end_write();
     }
@@ -62,6 +69,6 @@ impl Tally {
     fn publish_worker(&mut self, books: &Books, id: WorkerId) {
         let drops = if self.drops_dirty { REASONS } else { 0 };
         self.drops_dirty = false;
-        books.worker(id).write(&self.worker, drops);
+        books.worker(id).write(&self.worker, drops, books.workers());
     }
 }

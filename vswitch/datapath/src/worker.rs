@@ -100,6 +100,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
     /// One turn. `now` is coarse time that never runs backwards. Work per turn is bounded.
     pub fn turn(&mut self, now: Tick) -> Turn {
         self.brain.begin_turn(now);
+        self.tally.begin_turn(&self.books, self.id);
         let before = self.tally.worker.credit();
         let mail = self.read_mail();
         self.receive();
@@ -123,11 +124,23 @@ impl<P: Port, M: Pool> Worker<P, M> {
             worker.lost = if self.id.0 == 0 { lost_frames() } else { 0 };
             self.lanes.ask_device(&mut self.tally);
         }
+        self.measure_rings();
         self.tally.publish(&self.books, self.id);
         match (self.stopped, idle) {
             (true, true) => Turn::Stopped,
             (_, true) => Turn::Idle,
             (_, false) => Turn::Busy,
+        }
+    }
+
+    /// Books what waits in the handoff rings: measured, so that the ledger between two workers proves something.
+    #[inline]
+    fn measure_rings(&mut self) {
+        let books = &mut self.tally.worker;
+        for (index, peer) in self.wires.peers.iter().enumerate() {
+            let Some(peer) = peer else { continue };
+            books.waiting_to[index] = peer.to.len() as u64;
+            books.waiting_from[index] = peer.from.len() as u64;
         }
     }
 

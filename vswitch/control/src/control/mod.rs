@@ -1,9 +1,10 @@
 //! Brings configurations into force and keeps the switch informed, sans-IO.
 //!
 //! [`Control`] owns the running configuration, the snapshot compiled from it, the open devices, the node's host stack and
-//! the mail to the workers. It waits for nothing: [`Control::tick`] is called every few milliseconds (and whenever frames
-//! for the node wait), takes what has come, and does what can be done now. The daemon and the simulator drive the same
-//! code; what differs is the [`PortFactory`] and who turns the workers.
+//! the mail to the workers. It waits for nothing (but `show_ledger`, for a few milliseconds at most, while frames are
+//! handed between workers): [`Control::tick`] is called every few milliseconds (and whenever frames for the node wait),
+//! takes what has come, and does what can be done now. The daemon and the simulator drive the same code; what differs is
+//! the [`PortFactory`] and who turns the workers.
 
 mod apply;
 mod desk;

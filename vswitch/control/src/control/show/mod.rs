@@ -5,6 +5,7 @@ mod flow;
 mod ledger;
 mod mac;
 mod network;
+mod pair;
 mod port;
 mod tunnel;
 mod worker;

@@ -144,6 +144,11 @@ impl Rig {
         self.control.tick(self.now);
     }
 
+    /// One worker's turn, and nobody else's.
+    pub(super) fn turn(&mut self, worker: usize) {
+        self.workers[worker].turn(Tick((self.now.as_millis() / 100) as u32));
+    }
+
     /// Gives a worker no turn in these steps from now.
     pub(super) fn stall(&mut self, worker: usize, steps: std::ops::Range<u32>) {
         self.stalled = (worker, steps);
@@ -166,6 +171,11 @@ impl Rig {
 
     pub(super) fn send(&self, port: &str, packet: &[u8]) {
         assert!(self.world.lock().unwrap().peers[port][0].send(packet));
+    }
+
+    /// Sends unless the port's queue is full.
+    pub(super) fn offer(&self, port: &str, packet: &[u8]) {
+        self.world.lock().unwrap().peers[port][0].send(packet);
     }
 
     pub(super) fn received(&self, port: &str) -> Vec<Vec<u8>> {

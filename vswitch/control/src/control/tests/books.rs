@@ -1,0 +1,95 @@
+//! What the switch tells about frames: drops by reason, the ledger between workers.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use api::{Reply, Request};
+use table::Tick;
+
+use super::*;
+
+#[test]
+fn drops_are_told_by_reason_port_and_worker() {
+    let mut rig = Rig::new(ONE_NODE);
+    rig.send("a1", &frame(A2, Mac::BROADCAST, 1));
+    rig.send("a1", &[1, 2, 3]);
+    rig.run_ms(20);
+    let Ok(Reply::Drops(drops)) = rig.ask(Request::ShowDrops) else { panic!("no drops") };
+    assert_eq!((drops.total, drops.reasons.len()), (2, datapath::REASONS));
+    let row = drops.reasons.iter().find(|row| row.reason == "source-mac-invalid").unwrap();
+    assert_eq!((row.frames, row.ports[0].port.as_str(), row.ports[0].frames), (1, "a1", 1));
+    assert_eq!((row.workers[0].worker, row.workers[0].frames), (0, 1));
+    rig.stop();
+}
+
+fn two_workers() -> Rig {
+    let mut rig = Rig::new(&ONE_NODE.replace("count = 1", "count = 2"));
+    introduce(&mut rig);
+    rig
+}
+
+/// Handed, taken, in the ring from worker 0 to worker 1.
+fn pair(rig: &mut Rig) -> (u64, u64, u64) {
+    let ledger = rig.ledger();
+    assert!(ledger.balanced, "{ledger:?}");
+    let pair = ledger.pairs.iter().find(|pair| (pair.from, pair.to) == (0, 1)).unwrap();
+    (pair.handed, pair.taken, pair.in_ring)
+}
+
+#[test]
+fn frames_between_two_workers_are_seen_in_the_ring_whoever_had_the_last_turn() {
+    let mut rig = two_workers();
+    let (before, ..) = pair(&mut rig);
+    (0..100).for_each(|number| rig.send("a1", &frame(A2, A1, number)));
+    let start = Instant::now();
+    (0..4).for_each(|_| rig.turn(0));
+    assert_eq!(pair(&mut rig), (before + 100, before, 100), "the giver was last");
+    rig.turn(1);
+    assert_eq!(pair(&mut rig), (before + 100, before + 64, 36), "the taker was last");
+    rig.turn(1);
+    assert_eq!(pair(&mut rig), (before + 100, before + 100, 0));
+    assert!(start.elapsed() < Duration::from_millis(200), "at rest nobody is waited for");
+    assert_eq!(rig.received("a2").len(), 100);
+    rig.stop();
+}
+
+#[test]
+fn the_ledger_balances_at_every_moment_while_workers_hand_frames_over() {
+    let mut rig = two_workers();
+    let over = AtomicBool::new(false);
+    let mut workers = std::mem::take(&mut rig.workers);
+    let mut ledgers = Vec::new();
+    thread::scope(|scope| {
+        for worker in &mut workers {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    worker.turn(Tick(10));
+                }
+            });
+        }
+        let end = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < end {
+            for (port, packet) in [("a1", frame(A2, A1, 1)), ("a2", frame(A1, A2, 1))] {
+                (0..50).for_each(|_| rig.offer(port, &packet));
+                rig.received(port);
+            }
+            ledgers.push(rig.control.handle(Request::ShowLedger));
+        }
+        over.store(true, Relaxed);
+    });
+    let mut handed = Vec::new();
+    for ledger in ledgers {
+        let super::super::Answer::Now(Ok(Reply::Ledger(ledger))) = ledger else { panic!("{ledger:?}") };
+        assert!(ledger.balanced, "{ledger:?}");
+        handed.push(ledger.pairs[0].handed);
+    }
+    handed.dedup();
+    assert!(handed.len() > 3 && handed.is_sorted(), "{handed:?}");
+    rig.workers = workers;
+    rig.run_ms(50);
+    rig.received("a1");
+    rig.stop();
+}
