@@ -68,6 +68,8 @@ pub struct PortRow {
     pub rx_no_buffer: u64,
     /// Lost by the device before the switch saw them: damaged or too long.
     pub rx_errors: u64,
+    /// Of `tx_frames`: lost by the device, which took them and could not send them after all.
+    pub tx_errors: u64,
     /// Whether the port's ledger balances.
     pub balanced: bool,
 }

@@ -85,6 +85,7 @@ impl Dice {
             rx_missed: self.number(),
             rx_no_buffer: self.number(),
             rx_errors: self.number(),
+            tx_errors: self.number(),
             balanced: self.coin(),
         }
     }

@@ -172,8 +172,9 @@ pub(crate) struct Show {
 pub(crate) enum What {
     /// Ports: what they are, whether they work, what went through them.
     ///
-    /// GUARD: whether what it sends is checked against its MACs and addresses. DROPPED: received here, then dropped by the switch (`show drops` says why). REFUSED: offered to the device, not
-    /// taken by it. DEV-LOST: lost by the device before the switch saw them (queue overflow, no buffer, damaged).
+    /// GUARD: whether what it sends is checked against its MACs and addresses. DROPPED: received here, then dropped by
+    /// the switch (`show drops` says why). REFUSED: offered to the device, not taken by it. DEV-LOST: lost by the device,
+    /// before the switch saw them (queue overflow, no buffer, damaged) or after it took them to be sent.
     #[command(after_help = "Examples:
   millrace show ports
   millrace --json show ports | jq -r '.ports[] | select(.state != \"up\") | .name'")]

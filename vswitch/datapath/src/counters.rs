@@ -153,6 +153,8 @@ block! {
         rx_no_buffer,
         /// Lost by the device before the switch saw them: damaged or too long.
         rx_errors,
+        /// Of `tx`: lost by the device, which took them and could not send them after all.
+        tx_errors,
     }
     dropped: REASONS_MAX => "Of frames received here and their copies: dropped before they were offered, by reason.",
 }

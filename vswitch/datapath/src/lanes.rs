@@ -127,6 +127,7 @@ impl<P: Port> Lanes<P> {
             books.rx_missed += stats.rx_missed;
             books.rx_no_buffer += stats.rx_no_buffer;
             books.rx_errors += stats.rx_errors;
+            books.tx_errors += stats.tx_errors;
         }
     }
 }

@@ -84,6 +84,7 @@ impl Port for EthPort {
             stats.rx_missed += now.rx_missed.saturating_sub(told.rx_missed);
             stats.rx_no_buffer += now.rx_no_buffer.saturating_sub(told.rx_no_buffer);
             stats.rx_errors += now.rx_errors.saturating_sub(told.rx_errors);
+            stats.tx_errors += now.tx_errors.saturating_sub(told.tx_errors);
         }
         stats
     }

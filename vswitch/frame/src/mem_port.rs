@@ -13,6 +13,7 @@ struct Wires {
     from_switch: VecDeque<Vec<u8>>,
     depth: usize,
     rx_no_buffer: u64,
+    tx_errors: u64,
 }
 
 /// The switch's end of an in-memory link. Packets cross it as plain bytes, so a test never holds a frame.
@@ -35,7 +36,8 @@ fn lock(wires: &Mutex<Wires>) -> MutexGuard<'_, Wires> {
 impl MemPort {
     /// Both ends of a link whose queues hold `depth` packets each; a full queue refuses.
     pub fn pair(pool: HeapPool, depth: usize) -> (MemPort, MemPortPeer) {
-        let wires = Wires { to_switch: VecDeque::new(), from_switch: VecDeque::new(), depth, rx_no_buffer: 0 };
+        let wires =
+            Wires { to_switch: VecDeque::new(), from_switch: VecDeque::new(), depth, rx_no_buffer: 0, tx_errors: 0 };
         let wires = Arc::new(Mutex::new(wires));
         (MemPort { wires: Arc::clone(&wires), pool }, MemPortPeer { wires })
     }
@@ -55,6 +57,15 @@ impl MemPortPeer {
     /// The next packet the switch sent here.
     pub fn recv(&self) -> Option<Vec<u8>> {
         lock(&self.wires).from_switch.pop_front()
+    }
+
+    /// Loses the oldest packet the switch sent, as a driver does that cannot send what it took; `false` where there is
+    /// none.
+    pub fn lose(&self) -> bool {
+        let mut wires = lock(&self.wires);
+        let lost = wires.from_switch.pop_front().is_some();
+        wires.tx_errors += u64::from(lost);
+        lost
     }
 
     /// Packets the switch has not fetched yet.
@@ -104,8 +115,9 @@ impl Port for MemPort {
     }
 
     fn device_stats(&mut self) -> DeviceStats {
-        let rx_no_buffer = std::mem::take(&mut lock(&self.wires).rx_no_buffer);
-        DeviceStats { rx_no_buffer, ..DeviceStats::default() }
+        let mut wires = lock(&self.wires);
+        let (rx_no_buffer, tx_errors) = (std::mem::take(&mut wires.rx_no_buffer), std::mem::take(&mut wires.tx_errors));
+        DeviceStats { rx_no_buffer, tx_errors, ..DeviceStats::default() }
     }
 }
 

@@ -21,7 +21,8 @@ impl std::ops::AddAssign for Sent {
     }
 }
 
-/// What a device itself says it lost before a frame reached the switch, since it was last asked.
+/// What a device itself says it lost, since it was last asked: before a frame reached the switch, or after the switch
+/// gave it away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceStats {
     /// Frames lost because the rx queue was not polled fast enough (`imissed`).
@@ -30,6 +31,8 @@ pub struct DeviceStats {
     pub rx_no_buffer: u64,
     /// Frames the device received damaged, or that did not fit one buffer.
     pub rx_errors: u64,
+    /// Frames the device took, counted in [`Sent::frames`], and could not send after all (`oerrors`).
+    pub tx_errors: u64,
 }
 
 /// One queue pair of a device, held by exactly one worker.

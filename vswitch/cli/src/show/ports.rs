@@ -51,7 +51,7 @@ fn traffic(ports: &Ports, numbers: Numbers) -> Grid {
         ("DEV-LOST", Right),
     ]);
     for port in &ports.ports {
-        let device_lost = port.rx_missed.saturating_add(port.rx_no_buffer).saturating_add(port.rx_errors);
+        let device_lost = [port.rx_missed, port.rx_no_buffer, port.rx_errors, port.tx_errors];
         grid.row([
             port.name.clone(),
             count(port.rx_frames, numbers),
@@ -60,7 +60,7 @@ fn traffic(ports: &Ports, numbers: Numbers) -> Grid {
             octets(port.tx_octets, numbers),
             count(port.dropped, numbers),
             count(port.refused, numbers),
-            count(device_lost, numbers),
+            count(device_lost.into_iter().fold(0, u64::saturating_add), numbers),
         ]);
     }
     grid
@@ -129,7 +129,8 @@ mod tests {
             refused: 0,
             rx_missed: 1,
             rx_no_buffer: 1,
-            rx_errors: u64::MAX,
+            rx_errors: 0,
+            tx_errors: u64::MAX,
             balanced: true,
         }
     }

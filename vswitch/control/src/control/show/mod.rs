@@ -48,6 +48,7 @@ fn since(total: &PortReading, base: &PortReading) -> PortReading {
         rx_missed: total.rx_missed.wrapping_sub(base.rx_missed),
         rx_no_buffer: total.rx_no_buffer.wrapping_sub(base.rx_no_buffer),
         rx_errors: total.rx_errors.wrapping_sub(base.rx_errors),
+        tx_errors: total.tx_errors.wrapping_sub(base.tx_errors),
         dropped: std::array::from_fn(|i| total.dropped[i].wrapping_sub(base.dropped[i])),
     }
 }

@@ -58,6 +58,7 @@ impl<F: PortFactory> Control<F> {
             rx_missed: reading.rx_missed,
             rx_no_buffer: reading.rx_no_buffer,
             rx_errors: reading.rx_errors,
+            tx_errors: reading.tx_errors,
             balanced: reading.balanced(),
         }
     }

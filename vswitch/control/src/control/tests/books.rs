@@ -93,3 +93,17 @@ fn the_ledger_balances_at_every_moment_while_workers_hand_frames_over() {
     rig.received("a1");
     rig.stop();
 }
+
+#[test]
+fn what_a_device_took_and_could_not_send_is_told_and_no_fault_of_the_switch() {
+    let mut rig = Rig::new(ONE_NODE);
+    introduce(&mut rig);
+    rig.send("a1", &frame(A2, A1, 1));
+    rig.step();
+    rig.lose("a2");
+    rig.run_ms(1000);
+    let Ok(Reply::Ports(ports)) = rig.ask(Request::ShowPorts) else { panic!("no ports") };
+    let rows: Vec<_> = ports.ports.iter().map(|row| (row.name.as_str(), row.tx_frames, row.tx_errors)).collect();
+    assert_eq!(rows, [("a1", 1, 0), ("a2", 2, 1)]);
+    rig.stop();
+}

@@ -178,6 +178,11 @@ impl Rig {
         self.world.lock().unwrap().peers[port][0].send(packet);
     }
 
+    /// The port's device loses the oldest packet it took.
+    pub(super) fn lose(&self, port: &str) {
+        assert!(self.world.lock().unwrap().peers[port][0].lose());
+    }
+
     pub(super) fn received(&self, port: &str) -> Vec<Vec<u8>> {
         let world = self.world.lock().unwrap();
         world.peers[port].iter().flat_map(|peer| std::iter::from_fn(|| peer.recv())).collect()
