@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::HostLoss;
+
 /// Every reason a frame can be dropped for, with what was dropped for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drops {
-    /// Frames dropped for any reason.
+    /// Frames dropped by workers for any reason.
     pub total: u64,
     /// One row a reason, those without a drop included.
     pub reasons: Vec<DropRow>,
+    /// What the node's own host stack lost, beside `total`; ways in which nothing was lost included.
+    pub host: Vec<HostLoss>,
 }
 
 /// One reason.

@@ -4,6 +4,8 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::HostLoss;
+
 /// The whole ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -17,6 +19,8 @@ pub struct Ledger {
     pub pairs: Vec<PairLedger>,
     /// Per port `rx + copied = forwarded + punted + dropped` and `offered = tx + refused`.
     pub ports: Vec<PortLedger>,
+    /// What the node's own host stack lost: ends of frames outside the equations above.
+    pub host: Vec<HostLoss>,
 }
 
 /// The terms of a worker's balance.
@@ -160,7 +164,7 @@ impl PortLedger {
 }
 
 impl Ledger {
-    /// Makes the whole ledger of its lines: fills in the sum and every `balanced`.
+    /// Makes the whole ledger of its lines: fills in the sum and every `balanced`. `host` is left empty.
     pub fn new(mut workers: Vec<WorkerLedger>, mut pairs: Vec<PairLedger>, mut ports: Vec<PortLedger>) -> Ledger {
         let mut total = Terms::default();
         for worker in &mut workers {
@@ -171,7 +175,7 @@ impl Ledger {
         ports.iter_mut().for_each(|port| port.balanced = port.balances());
         let balanced =
             workers.iter().all(|w| w.balanced) && pairs.iter().all(|p| p.balanced) && ports.iter().all(|p| p.balanced);
-        Ledger { balanced, workers, total, pairs, ports }
+        Ledger { balanced, workers, total, pairs, ports, host: Vec::new() }
     }
 }
 

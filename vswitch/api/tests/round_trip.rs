@@ -171,6 +171,10 @@ impl Dice {
         }
     }
 
+    fn host_loss(&mut self) -> HostLoss {
+        HostLoss { reason: self.text(), text: self.text(), frames: self.number() }
+    }
+
     fn ledger(&mut self) -> Ledger {
         let terms = |d: &mut Dice| Terms {
             rx: d.number(),
@@ -186,11 +190,13 @@ impl Dice {
             held: d.number(),
             lost: d.number(),
         };
-        Ledger::new(
+        let host = self.list(Dice::host_loss);
+        let ledger = Ledger::new(
             self.list(|d| WorkerLedger { worker: d.number() as u8, terms: terms(d), balanced: false }),
             self.list(|d| PairLedger { handed: d.number(), taken: d.number(), ..PairLedger::default() }),
             self.list(|d| PortLedger { port: d.text(), rx: d.number(), tx: d.number(), ..PortLedger::default() }),
-        )
+        );
+        Ledger { host, ..ledger }
     }
 
     fn version(&mut self) -> Version {
@@ -247,7 +253,9 @@ impl Dice {
             Request::ShowTunnels => Reply::Tunnels(Tunnels { tunnels: self.list(Dice::tunnel) }),
             Request::ShowFlows { .. } => Reply::Flows(Flows { total, flows: self.list(Dice::flow) }),
             Request::ShowWorkers => Reply::Workers(Workers { workers: self.list(Dice::worker) }),
-            Request::ShowDrops => Reply::Drops(Drops { total, reasons: self.list(Dice::drop_row) }),
+            Request::ShowDrops => {
+                Reply::Drops(Drops { total, reasons: self.list(Dice::drop_row), host: self.list(Dice::host_loss) })
+            }
             Request::ShowLedger => Reply::Ledger(self.ledger()),
         }
     }

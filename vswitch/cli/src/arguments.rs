@@ -224,6 +224,9 @@ pub(crate) enum What {
     Workers,
 
     /// Drops: how many frames for which reason, from which ports.
+    ///
+    /// Reasons that begin with `host-` are of the node's own host stack (ARP, ICMP): frames it made or was given that
+    /// ended there. They are not in the sum.
     #[command(after_help = "Examples:
   millrace show drops
   millrace show drops --all      every reason there is, with its meaning")]
@@ -236,8 +239,8 @@ pub(crate) enum What {
     /// The ledger: the proof that no frame disappeared.
     ///
     /// What came into a worker's hands stands left of the =, where it went right of it. Likewise for each pair of
-    /// workers that hand frames to each other, and for each port: received frames and their fates; frames offered to
-    /// the device, and taken or refused by it.
+    /// workers that hand frames to each other (what waits in the ring between them is measured), and for each port:
+    /// received frames and their fates; frames offered to the device, and taken or refused by it.
     #[command(after_help = "Examples:
   millrace show ledger
   millrace show ledger > /dev/null || echo \"a frame disappeared\"

@@ -5,7 +5,7 @@ use api::{DropRow, Drops};
 use super::grid::{Grid, Lean::Left, Lean::Right, joined};
 use crate::quantity::{Numbers, count};
 
-/// The table and its sum; reasons without a drop only where `all` are wanted.
+/// The table and its sum; reasons without a drop only where `all` are wanted. What the host stack lost stands last.
 pub(super) fn table(drops: &Drops, all: bool, numbers: Numbers) -> String {
     let mut rows: Vec<&DropRow> = drops.reasons.iter().filter(|row| all || row.frames > 0).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.frames));
@@ -20,13 +20,21 @@ pub(super) fn table(drops: &Drops, all: bool, numbers: Numbers) -> String {
             row.text.clone(),
         ]);
     }
-    let total = format!("total {} frames", count(drops.total, numbers));
+    for loss in drops.host.iter().filter(|loss| all || loss.frames > 0) {
+        let frames = count(loss.frames, numbers);
+        grid.row([loss.reason.clone(), frames, "-".into(), "host".into(), loss.text.clone()]);
+    }
+    let mut total = format!("total {} frames", count(drops.total, numbers));
+    let host = drops.host.iter().fold(0_u64, |sum, loss| sum.saturating_add(loss.frames));
+    if host > 0 {
+        total += &format!(", and {} by the node's own host stack", count(host, numbers));
+    }
     if grid.is_empty() { total } else { format!("{grid}\n{total}") }
 }
 
 #[cfg(test)]
 mod tests {
-    use api::{PortFrames, WorkerFrames};
+    use api::{HostLoss, PortFrames, WorkerFrames};
 
     use super::*;
 
@@ -38,7 +46,7 @@ mod tests {
             ports: vec![PortFrames { port: "a1".into(), frames }],
             workers: vec![WorkerFrames { worker: 0, frames }],
         };
-        Drops { total: 9, reasons: vec![row("few", 2), row("none", 0), row("many", 7)] }
+        Drops { total: 9, reasons: vec![row("few", 2), row("none", 0), row("many", 7)], host: Vec::new() }
     }
 
     #[test]
@@ -48,6 +56,16 @@ mod tests {
         assert_eq!(firsts, ["REASON", "many", "few", "total"]);
         assert!(text.contains("a1:7") && text.contains("0:7") && text.contains("Text of many."), "{text}");
         assert!(table(&drops(), true, Numbers::Short).contains("Text of none."));
+    }
+
+    #[test]
+    fn what_the_host_stack_lost_stands_below_and_beside_the_sum() {
+        let loss = |reason: &str, frames| HostLoss { reason: reason.into(), text: "Text.".into(), frames };
+        let drops = Drops { host: vec![loss("host-a", 3), loss("host-b", 0)], ..drops() };
+        let text = table(&drops, false, Numbers::Short);
+        assert!(text.contains("host-a") && !text.contains("host-b"), "{text}");
+        assert!(text.ends_with("total 9 frames, and 3 by the node's own host stack"), "{text}");
+        assert!(table(&drops, true, Numbers::Short).contains("host-b"));
     }
 
     #[test]

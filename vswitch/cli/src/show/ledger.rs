@@ -4,11 +4,10 @@ use api::{Ledger, Terms};
 
 use super::grid::{Grid, Lean::Left, Lean::Right};
 
-/// Workers, pairs (where any handed frames over), ports.
+/// Workers, pairs (where any handed frames over), ports, what the host stack lost (where it did).
 pub(super) fn tables(ledger: &Ledger) -> String {
-    let (pairs, ports) = (pairs(ledger), ports(ledger));
     let mut text = workers(ledger).to_string();
-    for grid in [pairs, ports] {
+    for grid in [pairs(ledger), ports(ledger), host(ledger)] {
         if !grid.is_empty() {
             text.push_str(&format!("\n\n{grid}"));
         }
@@ -118,6 +117,14 @@ fn ports(ledger: &Ledger) -> Grid {
     grid
 }
 
+fn host(ledger: &Ledger) -> Grid {
+    let mut grid = Grid::new([("HOST-LOSS", Left), ("FRAMES", Right), ("MEANING", Left)]);
+    for loss in ledger.host.iter().filter(|loss| loss.frames > 0) {
+        grid.row([loss.reason.clone(), loss.frames.to_string(), loss.text.clone()]);
+    }
+    grid
+}
+
 /// `yes`, or `NO` with what is missing (+) or too many (-) on the right side.
 fn mark(balanced: bool, left: u64, right: u64) -> String {
     match (balanced, left.wrapping_sub(right) as i64) {
@@ -129,7 +136,7 @@ fn mark(balanced: bool, left: u64, right: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use api::{PairLedger, PortLedger, WorkerLedger};
+    use api::{HostLoss, PairLedger, PortLedger, WorkerLedger};
 
     use super::*;
 
@@ -152,6 +159,14 @@ mod tests {
         assert_eq!(words(&text, 6), "0 1 3 = 2 1 yes");
         assert_eq!(words(&text, 9), "a1 2 0 = 2 0 0 5 = 5 0 yes");
         assert_eq!(verdict(&ledger), "balanced: no frame disappeared");
+    }
+
+    #[test]
+    fn what_the_host_stack_lost_stands_below_where_it_lost_anything() {
+        let loss = |frames| HostLoss { reason: "host-a".into(), text: "Text.".into(), frames };
+        let ledger = Ledger { host: vec![loss(0), loss(7)], ..Ledger::new(vec![worker(0, 5, 5, 0)], vec![], vec![]) };
+        assert_eq!(words(&tables(&ledger), 4), "host-a 7 Text.");
+        assert_eq!(tables(&ledger).lines().count(), 5);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod apply;
 mod desk;
 mod factory;
+mod host_loss;
 mod open_port;
 mod request;
 mod show;

@@ -8,8 +8,11 @@ use std::{
 use datapath::{Inject, PortId, WorkerId};
 use frame::Pool;
 
-use super::desk::Desk;
-use crate::host::{Attachment, Host, Neighbours, NextHop};
+use super::{
+    desk::Desk,
+    host_loss::{HostLoss, HostLosses},
+};
+use crate::host::{Attachment, Host, Neighbours, NextHop, Refused};
 
 /// Punted frames handled per worker and tick.
 const PUNTS_A_TICK: usize = 256;
@@ -21,11 +24,13 @@ pub(super) struct Underlay {
     pool: Box<dyn Pool>,
     /// The worker that sends for each uplink.
     homes: BTreeMap<PortId, WorkerId>,
+    pub(super) losses: HostLosses,
 }
 
 impl Underlay {
     pub(super) fn new(pool: Box<dyn Pool>) -> Underlay {
-        Underlay { neighbours: Neighbours::new(), host: Host::new(), pool, homes: BTreeMap::new() }
+        let (neighbours, host) = (Neighbours::new(), Host::new());
+        Underlay { neighbours, host, pool, homes: BTreeMap::new(), losses: HostLosses::default() }
     }
 
     /// Makes `uplinks` (with the worker that sends for each) the node's uplinks and `wanted` the next hops to find.
@@ -49,11 +54,13 @@ impl Underlay {
 
     /// Answers, and asks for next hops on those uplinks that workers serve.
     pub(super) fn speak<Q: Send>(&mut self, desks: &mut [Desk<Q>], served: &BTreeSet<PortId>, now: Duration) {
-        let Underlay { neighbours, host, pool, homes } = self;
+        let Underlay { neighbours, host, pool, homes, losses } = self;
         let mut send = |port: PortId, octets: &[u8]| {
             let desk = homes.get(&port).and_then(|home| desks.get_mut(home.index()));
-            if !desk.is_some_and(|desk| inject(desk, &mut **pool, port, octets)) {
-                log::debug!("a frame of the node itself could not be sent: no buffer, or the worker is behind");
+            let sent = desk.map_or(Err(HostLoss::Unserved), |desk| inject(desk, &mut **pool, port, octets));
+            if let Err(way) = sent {
+                log::debug!("a frame of the node itself could not be sent: {way}");
+                losses.count(way);
             }
         };
         host.poll(now, &mut send);
@@ -67,24 +74,32 @@ impl Underlay {
             self.neighbours.receive(punt.port, octets, now);
             if let Err(refused) = self.host.receive(punt.port, octets) {
                 log::debug!("a frame of {} octets punted to the node: {refused}", octets.len());
+                self.losses.count(refused.into());
             }
             self.pool.release_one(punt.frame);
         }
     }
 }
 
-/// Hands a frame of the node itself to a worker; `false` where there is no buffer or no room.
-fn inject<Q: Send>(desk: &mut Desk<Q>, pool: &mut dyn Pool, port: PortId, octets: &[u8]) -> bool {
-    let Some(mut frame) = pool.alloc() else { return false };
+/// Hands a frame of the node itself to a worker.
+fn inject<Q: Send>(desk: &mut Desk<Q>, pool: &mut dyn Pool, port: PortId, octets: &[u8]) -> Result<(), HostLoss> {
+    let mut frame = pool.alloc().ok_or(HostLoss::NoBuffer)?;
     if !frame.write(octets) {
         pool.release_one(frame);
-        return false;
+        return Err(HostLoss::NoBuffer);
     }
-    match desk.link.wires.injects.push(Inject { port, frame }) {
-        Ok(()) => true,
-        Err(Inject { frame, .. }) => {
-            pool.release_one(frame);
-            false
+    desk.link.wires.injects.push(Inject { port, frame }).map_err(|Inject { frame, .. }| {
+        pool.release_one(frame);
+        HostLoss::InjectFull
+    })
+}
+
+impl From<Refused> for HostLoss {
+    fn from(refused: Refused) -> HostLoss {
+        match refused {
+            Refused::NoUplink => HostLoss::NoUplink,
+            Refused::NotSpoken => HostLoss::NotSpoken,
+            Refused::QueueFull => HostLoss::QueueFull,
         }
     }
 }

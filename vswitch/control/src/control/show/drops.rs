@@ -9,7 +9,8 @@ impl<F: PortFactory> Control<F> {
     pub(in crate::control) fn show_drops(&self) -> Result<Drops, RpcError> {
         let reading = self.read_books()?;
         let reasons: Vec<DropRow> = DropReason::all().map(|reason| row(reason, &reading)).collect();
-        Ok(Drops { total: reasons.iter().map(|row| row.frames).sum(), reasons })
+        let total = reasons.iter().map(|row| row.frames).sum();
+        Ok(Drops { total, reasons, host: self.underlay.losses.rows() })
     }
 }
 

@@ -107,3 +107,23 @@ fn what_a_device_took_and_could_not_send_is_told_and_no_fault_of_the_switch() {
     assert_eq!(rows, [("a1", 1, 0), ("a2", 2, 1)]);
     rig.stop();
 }
+
+#[test]
+fn frames_of_the_node_that_its_worker_has_no_room_for_are_counted() {
+    let mut rig =
+        Rig::new(&with_uplink(2).replace("role = \"uplink\"", "role = \"uplink\"\nqueues = 2\nworkers = [0, 1]"));
+    rig.run_ms(20);
+    rig.stall(0, 0..40);
+    let request = arp::Repr::request(REMOTE, [192, 0, 2, 2].into(), [192, 0, 2, 1].into()).to_frame(Mac::BROADCAST);
+    for _ in 0..40 {
+        (0..10).for_each(|_| assert!(rig.world.lock().unwrap().peers["up0"][1].send(&request)));
+        rig.step();
+    }
+    let Ok(Reply::Drops(drops)) = rig.ask(Request::ShowDrops) else { panic!("no drops") };
+    let full = drops.host.iter().find(|loss| loss.reason == "host-inject-full").unwrap().frames;
+    assert!((140..150).contains(&full), "of 400 answers 256 fit, and a question may wait among them: {full}");
+    rig.run_ms(50);
+    assert_eq!(rig.ledger().host, drops.host);
+    rig.received("up0");
+    rig.stop();
+}
