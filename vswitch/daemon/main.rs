@@ -26,7 +26,7 @@ use std::{
 use api::Hello;
 use clap::Parser;
 use control::{
-    config::{self, Admin, Config, Placement},
+    config::{self, Admin, Config},
     control::{Control, Identity, WorkerLink},
 };
 use datapath::{Books, Worker, WorkerConfig, connect};
@@ -61,6 +61,7 @@ fn run(file: &Path) -> Result<(), String> {
     os::open_as_many_as_allowed();
     let config = load(file)?;
     info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
+    let cpus = workers::cpus(&config.workers.placement, &os::allowed_cpus())?;
     let hello = Hello::new(VERSION, config.switch.name.as_str());
     let socket = ControlSocket::listen(&config.switch.socket, admins(&config), hello).map_err(|e| e.to_string())?;
     let plan = memory::plan(&config.memory)?;
@@ -68,7 +69,7 @@ fn run(file: &Path) -> Result<(), String> {
     let pool =
         Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, None).map_err(|e| e.to_string())?;
     let books = Books::create(config.switch.name.as_str(), config.workers.count()).map_err(|e| e.to_string())?;
-    let (workers, links) = make_workers(&config, plan, &pool, &books)?;
+    let (workers, links) = make_workers(&config, cpus, plan, &pool, &books)?;
     let idle = match config.workers.idle {
         config::Idle::Busy => Policy::Busy,
         config::Idle::Adaptive => Policy::Adaptive,
@@ -139,12 +140,13 @@ fn start_eal(config: &Config, plan: Plan) -> Result<Eal, String> {
 /// A worker of the daemon, the CPU for it, and control's link to it.
 type Made = (Vec<(workers::DaemonWorker, Option<usize>)>, Vec<WorkerLink<AnyPort>>);
 
-fn make_workers(config: &Config, plan: Plan, pool: &Pool, books: &Books) -> Result<Made, String> {
-    let cpus: Vec<Option<usize>> = match &config.workers.placement {
-        Placement::LastCpu => vec![os::allowed_cpus().last().copied()],
-        Placement::Cpus(cpus) => cpus.iter().map(|&cpu| Some(usize::from(cpu))).collect(),
-        Placement::Unpinned(count) => vec![None; usize::from(*count)],
-    };
+fn make_workers(
+    config: &Config,
+    cpus: Vec<Option<usize>>,
+    plan: Plan,
+    pool: &Pool,
+    books: &Books,
+) -> Result<Made, String> {
     let (ends, controls) = connect(cpus.len());
     let hash_key = HashKey::random();
     let mut made = (Vec::new(), Vec::new());

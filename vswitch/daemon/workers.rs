@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use control::config::Placement;
 use datapath::{Turn, Worker};
 use dpdk::Eal;
 use log::warn;
@@ -81,6 +82,22 @@ impl Workers {
     }
 }
 
+/// The CPU for each worker, `None` where it is not to be pinned. Refuses CPUs that are not among the `allowed` ones.
+pub(crate) fn cpus(placement: &Placement, allowed: &[usize]) -> Result<Vec<Option<usize>>, String> {
+    let cpus = match placement {
+        Placement::LastCpu => return Ok(vec![allowed.last().copied()]),
+        Placement::Unpinned(count) => return Ok(vec![None; usize::from(*count)]),
+        Placement::Cpus(cpus) => cpus.iter().map(|&cpu| usize::from(cpu)),
+    };
+    let list = |cpus: &[usize]| cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let wrong: Vec<usize> = cpus.clone().filter(|cpu| !allowed.contains(cpu)).collect();
+    if wrong.is_empty() {
+        return Ok(cpus.map(Some).collect());
+    }
+    let (wrong, allowed) = (list(&wrong), list(allowed));
+    Err(format!("[workers] cores: there is no CPU {wrong} here that this process may use; it may use {allowed}"))
+}
+
 /// Coarse time since `start`, in ticks of 100 ms.
 pub(crate) fn tick(start: Instant) -> Tick {
     Tick((start.elapsed().as_millis() / 100) as u32)
@@ -127,5 +144,19 @@ mod tests {
         assert_eq!(workers(|| true).end(Duration::from_secs(60)), Ok(()));
         let error = workers(|| false).end(Duration::from_millis(20)).unwrap_err();
         assert_eq!(error, "worker-7 does not end; leaving without it");
+    }
+
+    #[test]
+    fn a_cpu_that_is_not_there_is_named_with_those_that_are() {
+        let error = cpus(&Placement::Cpus(vec![1, 99, 7]), &[0, 1, 2]).unwrap_err();
+        assert!(error.contains("no CPU 99, 7 here") && error.ends_with("may use 0, 1, 2"), "{error}");
+        assert_eq!(cpus(&Placement::Cpus(vec![2, 0]), &[0, 1, 2]), Ok(vec![Some(2), Some(0)]));
+    }
+
+    #[test]
+    fn who_names_no_cpu_gets_the_last_one_or_none() {
+        assert_eq!(cpus(&Placement::LastCpu, &[0, 3]), Ok(vec![Some(3)]));
+        assert_eq!(cpus(&Placement::LastCpu, &[]), Ok(vec![None]));
+        assert_eq!(cpus(&Placement::Unpinned(2), &[0]), Ok(vec![None, None]));
     }
 }
