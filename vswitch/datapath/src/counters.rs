@@ -201,6 +201,8 @@ pub struct Books {
     sequences: Slab<Sequence>,
     workers: Slab<WorkerBlock>,
     ports: Slab<PortBlock>,
+    /// By worker: not 0 while somebody reads its books and would like them to stand still.
+    readers: Slab<Counter>,
 }
 
 const FINGERPRINT: u64 = {
@@ -219,12 +221,14 @@ impl Books {
     pub fn create(name: &str, workers: usize) -> Result<Books, RegionError> {
         let sequences = (size_of::<Sequence>() * workers).next_multiple_of(64);
         let worker_blocks = (size_of::<WorkerBlock>() * workers).next_multiple_of(64);
-        let bytes = sequences + worker_blocks + size_of::<PortBlock>() * workers * PORTS_MAX;
+        let ports = size_of::<PortBlock>() * workers * PORTS_MAX;
+        let bytes = sequences + worker_blocks + ports + size_of::<Counter>() * workers;
         let region = Region::create(name, "books", FINGERPRINT, bytes, false)?;
         Ok(Books {
             sequences: region.slab(0, workers)?,
             workers: region.slab(sequences, workers)?,
             ports: region.slab(sequences + worker_blocks, workers * PORTS_MAX)?,
+            readers: region.slab(sequences + worker_blocks + ports, workers)?,
             region,
         })
     }
@@ -237,6 +241,11 @@ impl Books {
     /// How many workers the books have pages for.
     pub fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    /// Whether somebody reads this worker's books. A busy worker publishes faster than many ports can be read.
+    pub(crate) fn are_read(&self, worker: WorkerId) -> bool {
+        self.readers[worker.index()].get() != 0
     }
 
     pub(crate) fn sequence(&self, worker: WorkerId) -> &Sequence {
@@ -257,7 +266,8 @@ impl Books {
         if worker.index() >= self.workers() {
             return None;
         }
-        (0..1000).find_map(|_| {
+        self.readers[worker.index()].set(1);
+        let reading = (0..1000).find_map(|_| {
             let reading = self.sequence(worker).read(|| {
                 let ports = ports.iter().map(|&p| self.port(worker, p).read()).collect();
                 (self.worker(worker).read(), ports)
@@ -266,6 +276,8 @@ impl Books {
                 std::thread::yield_now();
             }
             reading
-        })
+        });
+        self.readers[worker.index()].set(0);
+        reading
     }
 }

@@ -10,7 +10,12 @@ pub(crate) struct Tally {
     dirty: Vec<PortId>,
     is_dirty: Vec<bool>,
     drops_dirty: bool,
+    /// Turns whose books a reader has kept from being published.
+    turns_withheld: u32,
 }
+
+/// Turns that may be withheld for a reader: milliseconds of a busy worker.
+const WITHHELD_MAX: u32 = 4096;
 
 impl Tally {
     pub(crate) fn new() -> Tally {
@@ -20,6 +25,7 @@ impl Tally {
             dirty: Vec::with_capacity(PORTS_MAX),
             is_dirty: vec![false; PORTS_MAX],
             drops_dirty: false,
+            turns_withheld: 0,
         }
     }
 
@@ -56,6 +62,12 @@ impl Tally {
 
     /// Copies what changed to where others can read it.
     pub(crate) fn publish(&mut self, books: &Books, id: WorkerId) {
+        // The books stand still for a reader, but not for one that never ends.
+        if books.are_read(id) && self.turns_withheld < WITHHELD_MAX {
+            self.turns_withheld += 1;
+            return;
+        }
+        self.turns_withheld = 0;
         let sequence = books.sequence(id);
         sequence.begin_write();
         self.publish_worker(books, id);
