@@ -47,7 +47,7 @@ fn no_interface(devargs: &Devargs) -> Option<String> {
 fn missing_interface(devargs: &Devargs) -> Option<String> {
     let named = ["iface", "rx_iface", "rx_iface_in", "tx_iface", "remote"].map(|key| devargs.values(key));
     let missing = named.into_iter().flatten().find(|name| !interface_exists(name))?;
-    Some(format!("interface {missing:?} does not exist in this namespace"))
+    Some(format!("interface {missing:?} does not exist in this namespace; `ip link` lists those that do"))
 }
 
 fn interface_exists(name: &str) -> bool {
@@ -90,7 +90,7 @@ mod tests {
     fn a_missing_interface_is_named() {
         assert_eq!(
             cause("net_af_packet0,iface=no-such-if", &[]).unwrap(),
-            "net_af_packet: interface \"no-such-if\" does not exist in this namespace"
+            "net_af_packet: interface \"no-such-if\" does not exist in this namespace; `ip link` lists those that do"
         );
         assert_eq!(cause("net_af_packet0,iface=lo", &["PMD: bad"]).filter(|text| text.contains("exist")), None);
     }

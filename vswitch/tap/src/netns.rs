@@ -21,8 +21,10 @@ pub struct Netns(String);
 
 impl Netns {
     /// A namespace of that name (below `/run/netns`) or, where it starts with `/`, at that path. That it exists is not
-    /// checked here.
+    /// checked here. The path of a name is the name.
     pub fn new(name: &str) -> Result<Netns, TapError> {
+        let below = name.strip_prefix(NAMED_DIR).and_then(|rest| rest.strip_prefix('/'));
+        let name = below.filter(|rest| !matches!(*rest, "" | "." | "..") && !rest.contains('/')).unwrap_or(name);
         let wrong = |why| Err(TapError::NetnsName { name: name.to_owned(), why });
         if name.is_empty() {
             return wrong("is empty: give a name of `ip netns`, or an absolute path");
@@ -115,6 +117,14 @@ mod tests {
     fn a_name_lives_under_run_netns_and_a_path_is_taken_as_it_is() {
         assert_eq!(Netns::new("blue").unwrap().path(), PathBuf::from("/run/netns/blue"));
         assert_eq!(Netns::new("/proc/1/ns/net").unwrap().path(), PathBuf::from("/proc/1/ns/net"));
+    }
+
+    #[test]
+    fn the_path_of_a_name_is_the_name() {
+        assert_eq!(Netns::new("/run/netns/blue").unwrap(), Netns::new("blue").unwrap());
+        for path in ["/run/netns/", "/run/netns/..", "/run/netns/a/b", "/run/netnsblue"] {
+            assert_eq!(Netns::new(path).unwrap().to_string(), path);
+        }
     }
 
     #[test]
