@@ -184,7 +184,7 @@ mod tests {
             Request::ShowDrops => {
                 let row = |reason: &str, frames| DropRow { reason: reason.into(), frames, ..DropRow::default() };
                 let reasons = vec![row("unknown-vtep", 7), row("other", 0), row("tx-unserved", 32)];
-                Ok(Reply::Drops(Drops { total: 39, reasons }))
+                Ok(Reply::Drops(Drops { total: 39, reasons, host: Vec::new() }))
             }
             _ => Err(api::RpcError::internal("not expected")),
         });
