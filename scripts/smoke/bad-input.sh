@@ -83,7 +83,7 @@ replace "s/$(ns c2)/$(ns nobody)/" && fails "c2.*$(ns nobody).*no such network n
 replace "s#\"$(ns c2)\"#\"$WORK/node1.toml\"#" && fails "c2.*is not a network namespace"
 ip -n "$(ns c2)" tuntap add dev eth0 mode tap
 run_in_node1 >"$WORK/taken.log" 2>&1 && die "it took an interface that somebody else has"
-grep -q 'port c2: .*exists.*ip link del eth0' "$WORK/taken.log" || { cat "$WORK/taken.log" >&2; die "it does not say what is in the way"; }
+grep -q "port c2: .*exists.*ip -n $(ns c2) link del eth0" "$WORK/taken.log" || { cat "$WORK/taken.log" >&2; die "it does not say what is in the way"; }
 ip -n "$(ns c2)" link del eth0
 nothing_left
 eth net_af_packet0,iface=nothere && fails 'x0.*"nothere" does not exist in this namespace'
