@@ -1,0 +1,108 @@
+//! Every way in which a front end can be wrong. The list is closed: a port is quarantined for one of these or not at all.
+
+use crate::{GuestAddress, Request, RingIndex, UserAddress};
+
+/// Why a port was quarantined: what the front end did, with the value that was wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The two version bits of a message were not 1.
+    #[error("a message of protocol version {0}; there is only version 1")]
+    Version(u32),
+    /// A message said that it is a reply, or had flags nobody has defined.
+    #[error("a message with flags {0:#x}, which no request has")]
+    Flags(u32),
+    /// A message of a number that nobody has defined.
+    #[error("request {0} is not one of vhost-user")]
+    UnknownRequest(u32),
+    /// A request of a feature that was not negotiated.
+    #[error("{0} was asked for without the feature it belongs to")]
+    NotNegotiated(Request),
+    /// A payload longer than any message has.
+    #[error("{request}: a payload of {octets} octets")]
+    PayloadSize {
+        /// The request.
+        request: Request,
+        /// The length its header gives.
+        octets: u32,
+    },
+    /// A value outside of what the request allows.
+    #[error("{request}: {value:#x} is no {what}")]
+    Value {
+        /// The request.
+        request: Request,
+        /// What the value should have been.
+        what: &'static str,
+        /// What came.
+        value: u64,
+    },
+    /// More or fewer file descriptors than the request takes.
+    #[error("{request}: {fds} file descriptors came, {wanted} belong to it")]
+    DescriptorCount {
+        /// The request.
+        request: Request,
+        /// How many came.
+        fds: usize,
+        /// How many should have come.
+        wanted: usize,
+    },
+    /// More file descriptors than any message carries; the kernel may have thrown some away.
+    #[error("a message with more than {max} file descriptors")]
+    DescriptorFlood {
+        /// How many a message may carry.
+        max: usize,
+    },
+    /// Features were acknowledged that had not been offered.
+    #[error("features {0:#x} were acknowledged and never offered")]
+    FeaturesNotOffered(u64),
+    /// Features were changed under running rings.
+    #[error("features {0:#x} were changed while a ring was running")]
+    FeaturesWhileRunning(u64),
+    /// A ring number beyond the queues offered.
+    #[error("ring {ring} does not exist; there are {rings}")]
+    NoSuchRing {
+        /// The number that came.
+        ring: u32,
+        /// How many rings there are.
+        rings: u16,
+    },
+    /// A ring of a size that virtio does not have.
+    #[error("ring {ring}: a size of {size}")]
+    RingSize {
+        /// Which ring.
+        ring: RingIndex,
+        /// Its size in descriptors.
+        size: u32,
+    },
+    /// A part of a ring at an address it cannot have.
+    #[error("ring {ring}: its {part} at {address} is not aligned")]
+    RingAlignment {
+        /// Which ring.
+        ring: RingIndex,
+        /// Which part of it.
+        part: &'static str,
+        /// Where it should be.
+        address: UserAddress,
+    },
+    /// A memory region of no size, or that wraps around.
+    #[error("a memory region of {size:#x} octets at {start}")]
+    RegionExtent {
+        /// Where it starts.
+        start: GuestAddress,
+        /// Its size in octets.
+        size: u64,
+    },
+    /// A memory region over another one.
+    #[error("the memory region at {0} overlaps another")]
+    RegionOverlap(GuestAddress),
+    /// More memory regions than there are slots.
+    #[error("{regions} memory regions; there are {max} slots")]
+    RegionCount {
+        /// How many came.
+        regions: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A memory region was to be removed that is not there.
+    #[error("there is no memory region at {0} to remove")]
+    NoSuchRegion(GuestAddress),
+}
