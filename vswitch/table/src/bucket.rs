@@ -4,37 +4,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use zerocopy::FromBytes;
 
+use crate::lanes;
+
 /// Slots of a bucket.
 pub(crate) const SLOTS: u32 = 8;
-
-/// Four 16-bit lanes to a word.
-const EACH_LANE: u64 = 0x0001_0001_0001_0001;
-const LANE_TOP: u64 = EACH_LANE << 15;
-const LANE_REST: u64 = !LANE_TOP;
 
 /// The eight tags of one bucket; 0 is a free slot. 16 bytes, so a group never straddles two cache lines.
 #[repr(C, align(16))]
 #[derive(Debug, FromBytes)]
 pub(crate) struct TagGroup([AtomicU64; 2]);
 
-/// The lanes of a word that are zero, by their top bits. Exact: no carry leaves a lane, for 0x7fff + 0x7fff fits one.
-#[inline]
-fn zero_lanes(word: u64) -> u64 {
-    !(((word & LANE_REST) + LANE_REST) | word) & LANE_TOP
-}
-
-/// A set of slots of two buckets. Bit `16 * lane + 2 * choice + half` is slot `4 * half + lane` of the key's bucket
-/// number `choice`: what falls out of comparing four words and shifting them together.
+/// A set of slots of two buckets: bit `8 * choice + slot`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SlotSet(u64);
+pub(crate) struct SlotSet(u32);
 
 impl SlotSet {
-    /// Both choices' sets as one.
-    #[inline]
-    pub(crate) fn pair(first: SlotSet, second: SlotSet) -> SlotSet {
-        SlotSet(first.0 | second.0 << 2)
-    }
-
     #[inline]
     pub(crate) fn len(self) -> u32 {
         self.0.count_ones()
@@ -52,7 +36,7 @@ impl Iterator for SlotSet {
         }
         let bit = self.0.trailing_zeros();
         self.0 &= self.0 - 1;
-        Some(((bit as usize >> 1) & 1, (bit & 1) * 4 + (bit >> 4)))
+        Some((bit as usize / SLOTS as usize, bit % SLOTS))
     }
 }
 
@@ -60,16 +44,24 @@ impl TagGroup {
     /// The slots that hold `tag`.
     #[inline]
     pub(crate) fn matching(&self, tag: u16) -> SlotSet {
-        let wanted = u64::from(tag) * EACH_LANE;
-        let [low, high] = [&self.0[0], &self.0[1]].map(|word| zero_lanes(word.load(Relaxed) ^ wanted));
-        SlotSet(low >> 15 | high >> 14)
+        SlotSet(lanes::equal(self.words(), [0; 2], tag) & 0xff)
+    }
+
+    /// The slots of two groups that hold `tag`, at the price of one.
+    #[inline]
+    pub(crate) fn matching_pair(first: &TagGroup, second: &TagGroup, tag: u16) -> SlotSet {
+        SlotSet(lanes::equal(first.words(), second.words(), tag))
     }
 
     /// The slots that hold anything.
     #[inline]
     pub(crate) fn occupied(&self) -> SlotSet {
-        let [low, high] = [&self.0[0], &self.0[1]].map(|word| zero_lanes(word.load(Relaxed)) ^ LANE_TOP);
-        SlotSet(low >> 15 | high >> 14)
+        SlotSet(self.matching(0).0 ^ 0xff)
+    }
+
+    #[inline]
+    fn words(&self) -> [u64; 2] {
+        self.0.each_ref().map(|word| word.load(Relaxed))
     }
 
     /// The tag of a slot below [`SLOTS`].
@@ -151,8 +143,7 @@ mod tests {
             }
             let (free, occupied) = (group.matching(0), group.occupied());
             prop_assert_eq!(free.len() + occupied.len(), 8);
-            let pair = SlotSet::pair(free, occupied);
-            prop_assert_eq!(pair.filter(|(choice, _)| *choice == 0).count() as u32, free.len());
+            prop_assert_eq!(TagGroup::matching_pair(&group, &group, 0), SlotSet(free.0 | free.0 << SLOTS));
         }
     }
 }

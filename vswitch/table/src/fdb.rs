@@ -135,7 +135,7 @@ impl Fdb {
     fn find(&self, key: u64) -> Option<u32> {
         let mut probe = self.probe(key);
         self.parts.candidates(&mut probe);
-        self.parts.find(&probe, |cell| cell.key() == key)
+        self.parts.find(&probe, |cell| cell.key() == key).map(|(slot, _)| slot)
     }
 
     /// Where a MAC is kept, if it is known.

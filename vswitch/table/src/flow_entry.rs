@@ -115,6 +115,11 @@ impl<const W: usize> FlowEntry<W> {
         self.key.iter().zip(key).fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted)) == 0
     }
 
+    /// Loses its key, so that a lookup under way does not find what was removed. No frame has this one.
+    pub(crate) fn forget_key(&self) {
+        self.key.iter().for_each(|word| word.store(u64::MAX, Relaxed));
+    }
+
     /// Becomes a new flow that has seen no frame.
     pub(crate) fn begin(&self, key: &[u64; W], value: FlowValue) {
         self.key.iter().zip(key).for_each(|(mine, word)| mine.store(*word, Relaxed));

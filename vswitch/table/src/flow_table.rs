@@ -91,10 +91,11 @@ impl<const W: usize> FlowTable<W> {
         self.parts.slots()
     }
 
-    /// The hash of a key in this table.
+    /// The hash of a key in this table, made of the words that tell it from others: all of them, or the front of a key
+    /// whose kind has zeros behind.
     #[inline]
-    pub fn hash(&self, key: &[u64; W]) -> u64 {
-        fold(key, self.parts.seed)
+    pub fn hash(&self, words: &[u64]) -> u64 {
+        fold(words, self.parts.seed)
     }
 
     /// First step of a lookup: where the key of this hash can be; prefetches its tags.
@@ -112,7 +113,13 @@ impl<const W: usize> FlowTable<W> {
     /// Third step: compares the keys. A flow inserted since the second step may be missed; one removed is not found.
     #[inline]
     pub fn find(&self, probe: &Probe, key: &[u64; W]) -> Option<FlowSlot> {
-        self.parts.find(probe, |entry| entry.has_key(key)).map(FlowSlot)
+        self.find_entry(probe, key).map(|(slot, _)| slot)
+    }
+
+    /// The same, with the entry.
+    #[inline(always)]
+    pub fn find_entry(&self, probe: &Probe, key: &[u64; W]) -> Option<(FlowSlot, &FlowEntry<W>)> {
+        self.parts.find(probe, |entry| entry.has_key(key)).map(|(slot, entry)| (FlowSlot(slot), entry))
     }
 
     /// All three steps at once.
@@ -163,7 +170,7 @@ impl<const W: usize> FlowTable<W> {
     /// Forgets the flow in a slot, if there is one.
     pub fn remove(&mut self, slot: FlowSlot) {
         if self.parts.is_occupied(slot.0) {
-            self.parts.write(slot.0, 0, |_| ());
+            self.parts.write(slot.0, 0, FlowEntry::forget_key);
             self.len -= 1;
         }
     }

@@ -8,7 +8,7 @@ use wire::HashKey;
 use zerocopy::FromBytes;
 
 use crate::{
-    bucket::{Probe, SLOTS, SlotSet, TagGroup},
+    bucket::{Probe, SLOTS, TagGroup},
     prefetch::prefetch,
 };
 
@@ -158,32 +158,28 @@ impl<E: Plain> Parts<E> {
     /// Second step: compares the sixteen tags; asks for the first candidate's entry.
     #[inline]
     pub(crate) fn candidates(&self, probe: &mut Probe) {
-        let [first, second] = probe.buckets.map(|bucket| self.group(bucket).matching(probe.tag));
-        probe.candidates = SlotSet::pair(first, second);
+        let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
+        probe.candidates = TagGroup::matching_pair(first, second, probe.tag);
         if let Some(slot) = probe.slots(probe.candidates).next() {
             prefetch(self.entry(slot));
         }
     }
 
-    /// Third step: the candidate whose entry `is_it`. Tags are compared anew, as the slot may have been emptied since.
+    /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since its tag was compared: whoever
+    /// empties slots between the steps sees to it that such an entry is not it.
     #[inline(always)]
-    pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(&E) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(&E) -> bool) -> Option<(u32, &E)> {
         // Almost always the first is it: no loop is set up for it.
         let mut slots = probe.slots(probe.candidates);
         let first = slots.next()?;
-        let is_first = is_it(self.entry(first)) && self.tag(first) == probe.tag;
-        if is_first { Some(first) } else { self.find_further(probe, slots, is_it) }
+        let entry = self.entry(first);
+        if is_it(entry) { Some((first, entry)) } else { self.find_further(slots, is_it) }
     }
 
     #[cold]
     #[inline(never)]
-    fn find_further(
-        &self,
-        probe: &Probe,
-        mut slots: impl Iterator<Item = u32>,
-        is_it: impl Fn(&E) -> bool,
-    ) -> Option<u32> {
-        slots.find(|&slot| is_it(self.entry(slot)) && self.tag(slot) == probe.tag)
+    fn find_further(&self, slots: impl Iterator<Item = u32>, is_it: impl Fn(&E) -> bool) -> Option<(u32, &E)> {
+        slots.map(|slot| (slot, self.entry(slot))).find(|(_, entry)| is_it(entry))
     }
 
     #[inline]

@@ -18,6 +18,7 @@ mod flow_entry;
 mod flow_reader;
 mod flow_table;
 mod id;
+mod lanes;
 mod layout;
 mod prefetch;
 mod tick;
