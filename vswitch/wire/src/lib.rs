@@ -29,6 +29,7 @@ mod mac;
 mod malformed;
 pub mod outer;
 mod parse;
+mod plain;
 pub mod protocol;
 pub mod sctp;
 pub mod tcp;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{Mac, Malformed, arp, ethernet, field, icmpv4, icmpv6, ipv4, ipv6, protocol, sctp, tcp, udp, vlan};
+use crate::{Mac, Malformed, arp, ethernet, field, icmpv4, icmpv6, ipv4, ipv6, plain, protocol, sctp, tcp, udp, vlan};
 
 /// VLAN tags looked through; a frame with more is of no known network protocol.
 pub(crate) const TAGS_MAX: u8 = 2;
@@ -84,8 +84,14 @@ pub fn parse(frame: &[u8]) -> Result<Parsed, Malformed> {
 ///
 /// # Errors
 /// The first thing that is wrong.
-#[inline]
+#[inline(always)]
 pub fn parse_into(frame: &[u8], parsed: &mut Parsed) -> Result<(), Malformed> {
+    if plain::parse(frame, parsed) { Ok(()) } else { parse_any(frame, parsed) }
+}
+
+/// The long way, for packets of every kind.
+#[inline(never)]
+pub(crate) fn parse_any(frame: &[u8], parsed: &mut Parsed) -> Result<(), Malformed> {
     let Ok(len) = u16::try_from(frame.len()) else { return Err(Malformed::FrameTooLong) };
     let header = ethernet::Header::new_checked(frame)?;
     *parsed = Parsed { dst: header.dst(), src: header.src(), ethertype: header.ethertype(), ..Parsed::NOTHING };
