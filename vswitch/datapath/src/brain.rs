@@ -110,13 +110,10 @@ impl Brain {
         }
     }
 
-    /// Whether the cached decision at `slot` still holds; if so, it holds as of now.
-    #[inline]
-    pub(crate) fn holds(&mut self, slot: FlowSlot, key: &FlowKey) -> bool {
+    /// Whether a cached decision that was last found right in another epoch still holds; if so, it holds as of now.
+    #[cold]
+    pub(crate) fn still_holds(&mut self, slot: FlowSlot, key: &FlowKey) -> bool {
         let checked_at = self.flows.entry(slot).checked_at();
-        if checked_at == self.epoch {
-            return true;
-        }
         let holds = self.scopes_unchanged(slot, key, checked_at);
         if holds {
             self.flows.entry(slot).set_checked_at(self.epoch);
@@ -124,7 +121,6 @@ impl Brain {
         holds
     }
 
-    #[cold]
     fn scopes_unchanged(&mut self, slot: FlowSlot, key: &FlowKey, checked_at: u32) -> bool {
         let entry = self.flows.entry(slot);
         let recipe = Recipe::decode(entry.recipe());

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use table::{MemberId, NetworkId};
+use table::{FlowTable, MemberId, NetworkId};
 use wire::{L3, Mac};
 
 use crate::{Cause, DropReason};
@@ -62,6 +62,14 @@ impl FlowKey {
             address[0],
             address[1],
         ])
+    }
+
+    /// Its hash in `flows`, over the words that are not 0 for all flows of its kind.
+    #[inline]
+    pub(crate) fn hash(&self, flows: &FlowTable<KEY_WORDS>) -> u64 {
+        // Two calls, so that each is of a fixed length.
+        let [dst, src, ..] = self.0;
+        if src >> (MAC_BITS + 8) == Kind::L2 as u64 { flows.hash(&[dst, src]) } else { flows.hash(&self.0) }
     }
 
     /// The member the frames come from.

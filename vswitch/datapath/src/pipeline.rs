@@ -14,7 +14,7 @@ use frame::{Frame, Pool, Port};
 use crate::{
     Worker,
     batch::Class,
-    stage::{decide, dispatch, lookup, parse, track},
+    stage::{decide, dispatch, lookup, parse},
 };
 
 /// Takes every frame of the batch to where it belongs. Afterwards the batch is empty.
@@ -32,12 +32,9 @@ fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     for (place, frame) in frames.drain().enumerate() {
         let meta = &worker.batch.meta[place];
         match meta.class {
-            Class::Flow => match lookup::find(meta, &mut worker.brain) {
-                Some((slot, recipe)) if recipe.is_light() => {
-                    track::count(slot, meta, &worker.brain, &mut worker.tally);
-                    dispatch::follow(recipe, frame, place, worker);
-                }
-                _ => put_aside(frame, place, worker),
+            Class::Flow => match lookup::hit(meta, &mut worker.brain, &mut worker.tally) {
+                Some(recipe) => dispatch::follow(recipe, frame, place, worker),
+                None => put_aside(frame, place, worker),
             },
             Class::Slow => put_aside(frame, place, worker),
             Class::Punt => dispatch::punt(frame, place, worker),

@@ -1,4 +1,4 @@
-//! admit: is the port in force, and is an underlay packet for us, from a VTEP we know, of a network it may carry?
+//! admit: is an underlay packet for us, from a VTEP we know, of a network it may carry?
 //!
 //! What an access port may claim to be is a function of the flow's key and belongs to `decide`.
 
@@ -11,7 +11,7 @@ use wire::{
     ipv6, protocol,
 };
 
-use crate::{Cause, DropReason, PortId, PortSpec, batch::Meta, brain::Brain, feature::vxlan};
+use crate::{Cause, DropReason, batch::Meta, brain::Brain, feature::vxlan};
 
 /// What an admitted frame from an uplink is.
 pub(crate) enum Admitted {
@@ -25,11 +25,6 @@ pub(crate) enum Admitted {
 pub(crate) struct Own<'a> {
     pub(crate) mac: Mac,
     pub(crate) addresses: &'a [IpAddr],
-}
-
-/// The port, if it is in force.
-pub(crate) fn port(port: PortId, brain: &Brain) -> Result<&PortSpec, Cause> {
-    brain.snapshot.port(port).ok_or(Cause::PortUnknown)
 }
 
 /// Admits a frame that came in by an uplink, in a VLAN where the node itself is (`own`), a network is bridged

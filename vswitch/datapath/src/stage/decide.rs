@@ -30,7 +30,7 @@ pub(crate) fn recipe<P, M>(frame: &Frame, place: usize, worker: &mut Worker<P, M
         worker.batch.meta[place].probe = worker.brain.flows.probe(meta.hash);
         worker.brain.flows.candidates(&mut worker.batch.meta[place].probe);
         if let Some((slot, recipe)) = lookup::find(&worker.batch.meta[place], &mut worker.brain) {
-            track::count(slot, &meta, &worker.brain, &mut worker.tally);
+            track::count(worker.brain.flows.entry(slot), &meta, worker.brain.now, &mut worker.tally);
             return recipe;
         }
     }

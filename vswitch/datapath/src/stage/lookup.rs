@@ -6,6 +6,8 @@ use crate::{
     batch::{Batch, Class, Meta},
     brain::Brain,
     flow::Recipe,
+    stage::track,
+    tally::Tally,
 };
 
 /// The second loop.
@@ -17,9 +19,34 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
     }
 }
 
-/// The cached decision about a frame, if there is one and it still holds.
+/// The cached decision about a frame, if there is one that still holds and the hit loop can follow; the hit is counted.
 #[inline(always)]
+pub(crate) fn hit(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> {
+    let (_, entry) = brain.flows.find_entry(&meta.probe, &meta.key.0)?;
+    if entry.checked_at() != brain.epoch {
+        return recheck(meta, brain, tally);
+    }
+    let recipe = Recipe::decode(entry.recipe());
+    if !recipe.is_light() {
+        return None;
+    }
+    track::count(entry, meta, brain.now, tally);
+    Some(recipe)
+}
+
+/// The same where the epoch has moved since the decision was last found right.
+#[cold]
+#[inline(never)]
+fn recheck(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> {
+    let (slot, recipe) = find(meta, brain).filter(|(_, recipe)| recipe.is_light())?;
+    track::count(brain.flows.entry(slot), meta, brain.now, tally);
+    Some(recipe)
+}
+
+/// The cached decision about a frame, if there is one that still holds.
+#[inline]
 pub(crate) fn find(meta: &Meta, brain: &mut Brain) -> Option<(FlowSlot, Recipe)> {
-    let slot = brain.flows.find(&meta.probe, &meta.key.0)?;
-    brain.holds(slot, &meta.key).then(|| (slot, Recipe::decode(brain.flows.entry(slot).recipe())))
+    let (slot, entry) = brain.flows.find_entry(&meta.probe, &meta.key.0)?;
+    let (recipe, is_fresh) = (entry.recipe(), entry.checked_at() == brain.epoch);
+    (is_fresh || brain.still_holds(slot, &meta.key)).then(|| (slot, Recipe::decode(recipe)))
 }

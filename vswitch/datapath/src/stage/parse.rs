@@ -5,7 +5,7 @@ use table::prefetch;
 use wire::L3;
 
 use crate::{
-    Cause, DropReason, Role,
+    Cause, DropReason, PortId, PortSpec, Role,
     batch::{Batch, Class, Meta},
     brain::Brain,
     feature::{vlan, vxlan},
@@ -20,23 +20,36 @@ const AHEAD: usize = 4;
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
     let frames = batch.frames.as_mut_slice();
     let mut last_sender = vxlan::Memo::default();
+    let mut last_port = (PortId(u16::MAX), None);
     for place in 0..frames.len() {
         if let Some(later) = frames.get(place + AHEAD) {
             later.data().first().into_iter().for_each(prefetch);
         }
         let meta = &mut batch.meta[place];
-        meta.class = one(&mut frames[place], meta, brain, &mut last_sender).unwrap_or_else(Class::Drop);
+        // Frames of a port come together.
+        if last_port.0 != meta.port {
+            last_port = (meta.port, brain.snapshot.port(meta.port));
+        }
+        let class = one(&mut frames[place], meta, last_port.1, brain, &mut last_sender);
+        meta.class = class.unwrap_or_else(Class::Drop);
         if let Class::Flow = meta.class {
-            meta.hash = brain.flows.hash(&meta.key.0);
+            meta.hash = meta.key.hash(&brain.flows);
             meta.probe = brain.flows.probe(meta.hash);
         }
     }
 }
 
-fn one(frame: &mut Frame, meta: &mut Meta, brain: &Brain, last_sender: &mut vxlan::Memo) -> Result<Class, DropReason> {
+#[inline(always)]
+fn one(
+    frame: &mut Frame,
+    meta: &mut Meta,
+    spec: Option<&PortSpec>,
+    brain: &Brain,
+    last_sender: &mut vxlan::Memo,
+) -> Result<Class, DropReason> {
     meta.outer_len = 0;
     wire::parse_into(frame.data(), &mut meta.headers)?;
-    let spec = admit::port(meta.port, brain)?;
+    let spec = spec.ok_or(Cause::PortUnknown)?;
     let place = vlan::receive(frame, &mut meta.headers, &spec.vlans)?;
     let data = frame.data();
     meta.inner_len = data.len() as u16;
@@ -57,6 +70,7 @@ fn one(frame: &mut Frame, meta: &mut Meta, brain: &Brain, last_sender: &mut vxla
 }
 
 /// The key of an overlay frame. ARP and ND carry claims inside, so each is looked at.
+#[inline(always)]
 fn overlay(profile: Profile, data: &[u8], meta: &mut Meta) -> Class {
     match wire::icmpv6::neighbour(data, &meta.headers) {
         Ok(None) if meta.headers.l3_kind != L3::Arp => {}
