@@ -105,4 +105,31 @@ pub enum Fault {
     /// A memory region was to be removed that is not there.
     #[error("there is no memory region at {0} to remove")]
     NoSuchRegion(GuestAddress),
+    /// A file of a kind whose pages may have to be waited for, or no file at all.
+    #[error("shared memory must be a file of tmpfs or hugetlbfs (memfd, /dev/shm); this one is of {file_system:#x}")]
+    NotMemory {
+        /// The file system's magic number (statfs(2)).
+        file_system: i64,
+    },
+    /// A file that ends before what is to be mapped of it.
+    #[error("{size:#x} octets from {offset:#x} on are not in a file of {has:#x}")]
+    FileTooShort {
+        /// The file's length in octets.
+        has: u64,
+        /// Where the region starts in it.
+        offset: u64,
+        /// The region's size in octets.
+        size: u64,
+    },
+    /// A file the kernel would not map.
+    #[error("{size:#x} octets of shared memory could not be mapped: {why}")]
+    Unmappable {
+        /// The size in octets.
+        size: u64,
+        /// The kernel's answer.
+        why: String,
+    },
+    /// A part of shared memory was taken back by truncating its file.
+    #[error("shared memory was taken back while in use")]
+    MemoryGone,
 }
