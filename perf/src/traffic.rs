@@ -1,6 +1,6 @@
 //! Whether frames really went the way they should have: the switch's own books, before and after.
 
-use api::{Drops, Flows, Ledger, Ports, Reply, Request, Verdict};
+use api::{Drops, FlowFilter, Flows, Ledger, Ports, Reply, Request, Verdict};
 
 use crate::{
     control_socket::{ControlSocket, SocketError},
@@ -81,7 +81,8 @@ pub(crate) fn objection(
     if !socket.ask(&Request::ShowLedger, ledger)?.balanced {
         return Ok(Some("the ledger does not balance".to_owned()));
     }
-    let flows = socket.ask(&Request::ShowFlows { limit: Some(FLOWS_LOOKED_AT) }, flows)?;
+    let flows =
+        socket.ask(&Request::ShowFlows(FlowFilter { limit: Some(FLOWS_LOOKED_AT), ..FlowFilter::default() }), flows)?;
     Ok(misled(work, &flows))
 }
 

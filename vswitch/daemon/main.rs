@@ -17,7 +17,7 @@ mod workers;
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
+    path::{self, Path},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
     time::Instant,
@@ -26,7 +26,7 @@ use std::{
 use api::Hello;
 use clap::Parser;
 use control::{
-    config::{self, Admin, Config},
+    config::{self, Admin, Config, Sourced},
     control::{Control, Identity, WorkerLink},
 };
 use datapath::{Books, Worker, WorkerConfig, connect};
@@ -59,7 +59,8 @@ fn run(file: &Path) -> Result<(), String> {
     let start = Instant::now();
     let asked_to_stop = stop_signals()?;
     os::open_as_many_as_allowed();
-    let config = load(file)?;
+    let source = load(file)?;
+    let config = source.config.clone();
     info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
     let cpus = workers::cpus(&config.workers.placement, &os::allowed_cpus())?;
     let hello = Hello::new(VERSION, config.switch.name.as_str());
@@ -83,19 +84,21 @@ fn run(file: &Path) -> Result<(), String> {
     };
     let pages = if plan.hugepages { "hugepages" } else { "4 KiB pages" };
     info!("{} frames of {} octets on {pages}, {} worker(s)", config.memory.frames, config.memory.buffer, workers.len());
-    let control = Control::start(identity, config, factory, links, books, Box::new(pool), start.elapsed())?;
+    let control = Control::start(identity, source, factory, links, books, Box::new(pool), start.elapsed())?;
     let workers =
         Workers::start(workers, idle, start, &eal).map_err(|error| format!("cannot start a thread: {error}"))?;
     Service::new(control, socket, workers, start, asked_to_stop).run()
 }
 
-fn load(file: &Path) -> Result<Config, String> {
+fn load(file: &Path) -> Result<Sourced, String> {
     let name = file.display().to_string();
     let text = fs::read_to_string(file).map_err(|error| format!("{name}: cannot read it: {error}"))?;
-    let config = config::load(&text, &name)
+    let source = Sourced::load(&text, &name)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    Ok(config)
+    source.config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    // Whoever edits the running configuration later may stand in another folder.
+    let file = path::absolute(file).map_or(name, |path| path.display().to_string());
+    Ok(Sourced { file, ..source })
 }
 
 fn stop_signals() -> Result<Arc<AtomicBool>, String> {

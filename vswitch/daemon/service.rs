@@ -93,7 +93,7 @@ impl Service {
         for connection in &mut self.socket.connections {
             let Some(request) = connection.session.next_request() else { continue };
             self.has_answered = true;
-            match self.control.handle(request) {
+            match self.control.handle(request, Some(connection.session.uid())) {
                 Answer::Now(answer) => connection.session.answer(answer),
                 Answer::Later(ticket) => _ = self.promised.insert(connection.id, ticket),
             }

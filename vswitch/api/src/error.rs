@@ -1,9 +1,9 @@
 //! What the switch says when it cannot answer.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{ConfigProblem, METHODS, PROBLEMS_MAX};
+use crate::{ConfigChange, ConfigProblem, Conflict, METHODS, PROBLEMS_MAX};
 
 /// The `error` member of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -40,11 +40,13 @@ pub enum ErrorCode {
     ApplyFailed = -32003,
     /// Another transaction is under way.
     Busy = -32004,
+    /// The running configuration has moved on since the revision the change was made for; `data` is a [`Conflict`].
+    Conflict = -32007,
 }
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 9] = [
+    pub const ALL: [ErrorCode; 10] = [
         ErrorCode::Parse,
         ErrorCode::InvalidRequest,
         ErrorCode::MethodNotFound,
@@ -54,6 +56,7 @@ impl ErrorCode {
         ErrorCode::ConfigRefused,
         ErrorCode::ApplyFailed,
         ErrorCode::Busy,
+        ErrorCode::Conflict,
     ];
 
     /// The number on the wire.
@@ -119,9 +122,22 @@ impl RpcError {
         RpcError::new(ErrorCode::Busy, "another transaction is under way; try again when it is through")
     }
 
+    /// The running configuration has moved on since the revision the change was made for.
+    pub fn conflict(conflict: &Conflict) -> RpcError {
+        let changes: Vec<Value> = conflict.changes.iter().map(ConfigChange::to_value).collect();
+        let data = json!({ "base": conflict.base, "running": conflict.running, "changes": changes });
+        RpcError { data: Some(data), ..RpcError::new(ErrorCode::Conflict, conflict.to_string()) }
+    }
+
     /// Which of our codes this is; `None` for a code of a newer switch.
     pub fn kind(&self) -> Option<ErrorCode> {
         ErrorCode::ALL.into_iter().find(|code| code.number() == self.code)
+    }
+
+    /// What happened since the revision a change was made for, where the error is about that.
+    pub fn conflicting(&self) -> Option<Conflict> {
+        let data = self.data.as_ref().filter(|_| self.kind() == Some(ErrorCode::Conflict))?;
+        Conflict::deserialize(data).ok()
     }
 
     /// What is wrong with the configuration, where the error is about that.

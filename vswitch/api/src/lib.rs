@@ -29,12 +29,13 @@
 //! |---|---|---|
 //! | `version` | – | [`Version`] |
 //! | `check` | `config` (the file's text), `file` (its name, for messages) | [`Checked`] |
-//! | `apply` | `config`, `file`, `dry_run` (default `false`: only tell what would change) | [`Applied`] |
+//! | `apply` | `config`, `file`, `dry_run` (default `false`: only tell what would change), `base_revision` (optional: refuse where another is in force) | [`Applied`] |
+//! | `show_config` | – | [`RunningConfig`] |
 //! | `show_ports` | – | [`Ports`] |
 //! | `show_networks` | – | [`Networks`] |
-//! | `show_macs` | `network` (optional), `limit` (optional) | [`Macs`] |
+//! | `show_macs` | `network`, `member`, `mac`, `limit` (all optional) | [`Macs`] |
 //! | `show_tunnels` | – | [`Tunnels`] |
-//! | `show_flows` | `limit` (optional) | [`Flows`] |
+//! | `show_flows` | `network`, `member`, `mac`, `limit` (all optional) | [`Flows`] |
 //! | `show_workers` | – | [`Workers`] |
 //! | `show_drops` | – | [`Drops`] |
 //! | `show_ledger` | – | [`Ledger`] |
@@ -56,11 +57,13 @@
 //! | -32002 | the configuration is refused | a list of [`ConfigProblem`], the first [`PROBLEMS_MAX`] |
 //! | -32003 | the configuration is fine, but could not be brought into force; the one before is in force | – |
 //! | -32004 | another transaction is under way; try again | – |
+//! | -32007 | the running configuration is not at `base_revision` any more; read it again | [`Conflict`] |
 #![forbid(unsafe_code)]
 
 mod drops;
 mod envelope;
 mod error;
+mod filter;
 mod flow;
 mod hello;
 mod host;
@@ -70,6 +73,7 @@ mod network;
 mod port;
 mod reply;
 mod request;
+mod running;
 mod transaction;
 mod tunnel;
 mod version;
@@ -78,6 +82,7 @@ mod worker;
 pub use drops::{DropRow, Drops, PortFrames, WorkerFrames};
 pub use envelope::{DecodeError, Id, Refusal, RpcRequest, RpcResponse};
 pub use error::{ErrorCode, RpcError};
+pub use filter::{FlowFilter, MacFilter};
 pub use flow::{FlowRow, Flows, Verdict};
 pub use hello::Hello;
 pub use host::HostLoss;
@@ -87,6 +92,7 @@ pub use network::{NetworkRow, Networks};
 pub use port::{Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
 pub use reply::Reply;
 pub use request::{METHODS, Request};
+pub use running::{ConfigChange, Conflict, RunningConfig};
 pub use transaction::{Applied, Checked, ConfigProblem, DiffLine, DiffOp};
 pub use tunnel::{TunnelRow, TunnelState, Tunnels};
 pub use version::Version;

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Applied, Checked, Drops, Flows, Ledger, Macs, Networks, Ports, Request, Tunnels, Version, Workers};
+use crate::{
+    Applied, Checked, Drops, Flows, Ledger, Macs, Networks, Ports, Request, RunningConfig, Tunnels, Version, Workers,
+};
 
 /// The `result` of an answer. Which variant it is follows from the request; on the wire it is the bare object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +17,8 @@ pub enum Reply {
     Checked(Checked),
     /// To [`Request::Apply`].
     Applied(Applied),
+    /// To [`Request::ShowConfig`].
+    Config(RunningConfig),
     /// To [`Request::ShowPorts`].
     Ports(Ports),
     /// To [`Request::ShowNetworks`].
@@ -40,11 +44,12 @@ impl Reply {
             Request::Version => Reply::Version(Version::deserialize(result)?),
             Request::Check { .. } => Reply::Checked(Checked::deserialize(result)?),
             Request::Apply { .. } => Reply::Applied(Applied::deserialize(result)?),
+            Request::ShowConfig => Reply::Config(RunningConfig::deserialize(result)?),
             Request::ShowPorts => Reply::Ports(Ports::deserialize(result)?),
             Request::ShowNetworks => Reply::Networks(Networks::deserialize(result)?),
-            Request::ShowMacs { .. } => Reply::Macs(Macs::deserialize(result)?),
+            Request::ShowMacs(_) => Reply::Macs(Macs::deserialize(result)?),
             Request::ShowTunnels => Reply::Tunnels(Tunnels::deserialize(result)?),
-            Request::ShowFlows { .. } => Reply::Flows(Flows::deserialize(result)?),
+            Request::ShowFlows(_) => Reply::Flows(Flows::deserialize(result)?),
             Request::ShowWorkers => Reply::Workers(Workers::deserialize(result)?),
             Request::ShowDrops => Reply::Drops(Drops::deserialize(result)?),
             Request::ShowLedger => Reply::Ledger(Ledger::deserialize(result)?),

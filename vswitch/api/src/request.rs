@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{RpcError, error::excerpt};
+use crate::{FlowFilter, MacFilter, RpcError, error::excerpt};
 
 /// One question or order; `method` and `params` of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,28 +27,22 @@ pub enum Request {
         /// Only tell what would change.
         #[serde(default)]
         dry_run: bool,
+        /// Refuse (-32007) unless the running configuration is at this revision.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base_revision: Option<u64>,
     },
+    /// Answer: [`crate::RunningConfig`].
+    ShowConfig,
     /// Answer: [`crate::Ports`].
     ShowPorts,
     /// Answer: [`crate::Networks`].
     ShowNetworks,
     /// Answer: [`crate::Macs`].
-    ShowMacs {
-        /// Only this network's.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        network: Option<String>,
-        /// Most rows wanted.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<u32>,
-    },
+    ShowMacs(MacFilter),
     /// Answer: [`crate::Tunnels`].
     ShowTunnels,
     /// Answer: [`crate::Flows`].
-    ShowFlows {
-        /// Most rows wanted.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<u32>,
-    },
+    ShowFlows(FlowFilter),
     /// Answer: [`crate::Workers`].
     ShowWorkers,
     /// Answer: [`crate::Drops`].
@@ -58,10 +52,11 @@ pub enum Request {
 }
 
 /// All methods.
-pub const METHODS: [&str; 11] = [
+pub const METHODS: [&str; 12] = [
     "version",
     "check",
     "apply",
+    "show_config",
     "show_ports",
     "show_networks",
     "show_macs",
@@ -81,11 +76,12 @@ impl Request {
             Request::Version => "version",
             Request::Check { .. } => "check",
             Request::Apply { .. } => "apply",
+            Request::ShowConfig => "show_config",
             Request::ShowPorts => "show_ports",
             Request::ShowNetworks => "show_networks",
-            Request::ShowMacs { .. } => "show_macs",
+            Request::ShowMacs(_) => "show_macs",
             Request::ShowTunnels => "show_tunnels",
-            Request::ShowFlows { .. } => "show_flows",
+            Request::ShowFlows(_) => "show_flows",
             Request::ShowWorkers => "show_workers",
             Request::ShowDrops => "show_drops",
             Request::ShowLedger => "show_ledger",

@@ -62,6 +62,9 @@ pub struct Applied {
     pub diff: Vec<DiffLine>,
     /// The generation in force now.
     pub generation: u64,
+    /// The revision of the configuration's text that is in force now.
+    #[serde(default)]
+    pub revision: u64,
     /// Whether this configuration is in force now; `false` after a dry run.
     pub applied: bool,
     /// What is legal, but probably not meant.
@@ -100,6 +103,12 @@ impl DiffOp {
             DiffOp::Removed => '-',
             DiffOp::Changed => '~',
         }
+    }
+}
+
+impl DiffLine {
+    pub(crate) fn to_value(&self) -> Value {
+        json!({ "op": self.op.sign(), "text": self.text })
     }
 }
 

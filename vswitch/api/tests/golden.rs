@@ -1,8 +1,8 @@
 //! The lines a stranger's client would send and see, word by word.
 
 use api::{
-    Applied, ConfigProblem, DiffLine, DiffOp, ErrorCode, Id, LINE_MAX, Ledger, METHODS, PROBLEMS_MAX, Refusal, Reply,
-    Request, RpcError, RpcRequest, RpcResponse, Terms, WorkerLedger,
+    Applied, ConfigProblem, DiffLine, DiffOp, ErrorCode, Id, LINE_MAX, Ledger, METHODS, MacFilter, PROBLEMS_MAX,
+    Refusal, Reply, Request, RpcError, RpcRequest, RpcResponse, Terms, WorkerLedger,
 };
 
 fn refused(line: &str) -> Refusal {
@@ -16,7 +16,8 @@ fn code(refusal: &Refusal) -> Option<ErrorCode> {
 #[test]
 fn a_request_line_reads_and_writes_as_documented() {
     let line = r#"{"jsonrpc":"2.0","id":1,"method":"show_macs","params":{"network":"blue"}}"#;
-    let request = RpcRequest::new(1, Request::ShowMacs { network: Some("blue".into()), limit: None });
+    let request =
+        RpcRequest::new(1, Request::ShowMacs(MacFilter { network: Some("blue".into()), ..Default::default() }));
     assert_eq!(RpcRequest::decode(line.as_bytes()).unwrap(), request);
     assert_eq!(request.encode(), format!("{line}\n"));
     assert_eq!(
@@ -39,7 +40,8 @@ fn optional_params_may_be_left_out_or_empty() {
 #[test]
 fn an_apply_without_dry_run_means_it() {
     let line = r#"{"jsonrpc":"2.0","id":1,"method":"apply","params":{"config":"[switch]","file":"a.toml"}}"#;
-    let request = Request::Apply { config: "[switch]".into(), file: "a.toml".into(), dry_run: false };
+    let request =
+        Request::Apply { config: "[switch]".into(), file: "a.toml".into(), dry_run: false, base_revision: None };
     assert_eq!(RpcRequest::decode(line.as_bytes()).unwrap().request, request);
 }
 
@@ -54,7 +56,12 @@ fn every_listed_method_is_known_and_an_unknown_one_gets_the_list() {
     }
     let refusal = refused(r#"{"jsonrpc":"2.0","id":5,"method":"show_port"}"#);
     assert_eq!((code(&refusal), &refusal.id), (Some(ErrorCode::MethodNotFound), &Some(Id::Number(5))));
-    assert!(refusal.error.message.starts_with("no method `show_port`; there are: version, check, apply, show_ports"));
+    assert!(
+        refusal
+            .error
+            .message
+            .starts_with("no method `show_port`; there are: version, check, apply, show_config, show_ports")
+    );
 }
 
 #[test]
@@ -132,13 +139,14 @@ fn an_answer_line_is_the_documented_one() {
     let applied = Applied {
         diff: vec![DiffLine { op: DiffOp::Changed, text: "port a1: mtu 1450 -> 1400".into() }],
         generation: 3,
+        revision: 5,
         applied: true,
         warnings: vec![],
     };
     let response = RpcResponse { id: Some(Id::Number(1)), outcome: Ok(Reply::Applied(applied)) };
     let expected = concat!(
         r#"{"jsonrpc":"2.0","id":1,"result":{"diff":[{"op":"~","text":"port a1: mtu 1450 -> 1400"}],"#,
-        r#""generation":3,"applied":true,"warnings":[]}}"#,
+        r#""generation":3,"revision":5,"applied":true,"warnings":[]}}"#,
         "\n"
     );
     assert_eq!(response.encode(), expected);

@@ -217,6 +217,7 @@ impl Dice {
             diff: self
                 .list(|d| DiffLine { op: d.pick(&[DiffOp::Added, DiffOp::Removed, DiffOp::Changed]), text: d.text() }),
             generation: self.number(),
+            revision: self.number(),
             applied: self.coin(),
             warnings: self.list(Dice::problem),
         }
@@ -224,16 +225,20 @@ impl Dice {
 
     fn request(&mut self) -> Request {
         let (config, file, dry_run) = (self.text(), self.text(), self.coin());
+        let base_revision = self.maybe(Dice::number);
         let (network, limit) = (self.maybe(Dice::text), self.maybe(|d| d.number() as u32));
+        let (member, mac) = (self.maybe(Dice::text), self.maybe(Dice::mac));
+        let flows = FlowFilter { network: network.clone(), member: member.clone(), mac, limit };
         self.pick(&[
             Request::Version,
             Request::Check { config: config.clone(), file: file.clone() },
-            Request::Apply { config, file, dry_run },
+            Request::Apply { config, file, dry_run, base_revision },
+            Request::ShowConfig,
             Request::ShowPorts,
             Request::ShowNetworks,
-            Request::ShowMacs { network, limit },
+            Request::ShowMacs(MacFilter { network, member, mac, limit }),
             Request::ShowTunnels,
-            Request::ShowFlows { limit },
+            Request::ShowFlows(flows),
             Request::ShowWorkers,
             Request::ShowDrops,
             Request::ShowLedger,
@@ -247,11 +252,14 @@ impl Dice {
             Request::Version => Reply::Version(self.version()),
             Request::Check { .. } => Reply::Checked(Checked { warnings: self.list(Dice::problem) }),
             Request::Apply { .. } => Reply::Applied(self.applied()),
+            Request::ShowConfig => {
+                Reply::Config(RunningConfig { text: self.text(), file: self.text(), revision: self.number() })
+            }
             Request::ShowPorts => Reply::Ports(Ports { ports: self.list(Dice::port) }),
             Request::ShowNetworks => Reply::Networks(Networks { networks: self.list(Dice::network) }),
-            Request::ShowMacs { .. } => Reply::Macs(Macs { total, macs: self.list(Dice::mac_row) }),
+            Request::ShowMacs(_) => Reply::Macs(Macs { total, macs: self.list(Dice::mac_row) }),
             Request::ShowTunnels => Reply::Tunnels(Tunnels { tunnels: self.list(Dice::tunnel) }),
-            Request::ShowFlows { .. } => Reply::Flows(Flows { total, flows: self.list(Dice::flow) }),
+            Request::ShowFlows(_) => Reply::Flows(Flows { total, flows: self.list(Dice::flow) }),
             Request::ShowWorkers => Reply::Workers(Workers { workers: self.list(Dice::worker) }),
             Request::ShowDrops => {
                 Reply::Drops(Drops { total, reasons: self.list(Dice::drop_row), host: self.list(Dice::host_loss) })

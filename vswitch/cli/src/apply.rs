@@ -13,7 +13,7 @@ use crate::{
 
 /// Brings a configuration into force, or only tells what it would change.
 pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mut Console) -> Result<Exit, Failure> {
-    let plan = transact(&file, true, client)?;
+    let plan = transact(options, &file, true, client)?;
     plan.warnings.iter().for_each(|warning| console.remark(&format!("{warning} (warning)")));
     if console.json() && options.dry_run {
         console.say_json(&plan)?;
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
         console.remark("not applied");
         return if console.json() { finish(&plan, false, console) } else { Ok(Exit::No) };
     }
-    let applied = transact(&file, false, client).inspect_err(|failure| {
+    let applied = transact(options, &file, false, client).inspect_err(|failure| {
         if matches!(failure, Failure::NoSwitch(_)) {
             let again = format!("`millrace apply {} --dry-run`", file.name);
             console.remark(&format!("whether it came into force is not known: {again} tells once the switch answers"));
@@ -45,9 +45,9 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
     finish(&applied, applied.applied, console)
 }
 
-fn transact(file: &Text, dry_run: bool, client: &mut Client) -> Result<Applied, Failure> {
-    let (config, name) = (file.text.clone(), file.name.clone());
-    match client.call(&Request::Apply { config, file: name, dry_run })? {
+fn transact(options: &Apply, file: &Text, dry_run: bool, client: &mut Client) -> Result<Applied, Failure> {
+    let (config, base_revision) = (file.text.clone(), options.base);
+    match client.call(&Request::Apply { config, file: file.place(), dry_run, base_revision })? {
         Reply::Applied(applied) => Ok(applied),
         other => unreachable!("the api decodes the answer to apply as Applied, not {other:?}"),
     }
@@ -97,12 +97,13 @@ mod tests {
             Request::Apply { dry_run, .. } => Ok(Reply::Applied(Applied {
                 diff: vec![DiffLine { op: DiffOp::Added, text: "port a3".into() }],
                 generation: if dry_run { 1 } else { 2 },
+                revision: 1,
                 applied: !dry_run,
                 warnings: vec![],
             })),
             _ => Err(api::RpcError::internal("apply asks for nothing else")),
         });
-        let options = Apply { file: "a.toml".into(), dry_run: false, yes };
+        let options = Apply { file: "a.toml".into(), dry_run: false, yes, base: None };
         let file = Text { name: "a.toml".into(), text: String::new() };
         let (exit, out, err) = on_console(Some(typed), json, |console| run(&options, file, &mut client, console));
         (exit.unwrap(), out, err)

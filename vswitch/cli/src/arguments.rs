@@ -95,6 +95,7 @@ Examples:
   millrace apply node-a.toml --dry-run    what would change?
   millrace apply node-a.toml              show, ask, apply
   millrace apply node-a.toml --yes        show, apply
+  millrace apply node-a.toml --base 7     only on top of revision 7
 
 Exit code: 0 when it is in force (or the dry run is through), 1 when it was
 refused, failed or declined.")]
@@ -141,6 +142,10 @@ pub(crate) struct Apply {
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,
+
+    /// Only if the running configuration is still at this revision (`show config --json` tells it).
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) base: Option<u64>,
 }
 
 /// Options of `doctor`.
@@ -179,6 +184,14 @@ pub(crate) enum What {
   millrace show ports
   millrace --json show ports | jq -r '.ports[] | select(.state != \"up\") | .name'")]
     Ports,
+
+    /// The running configuration: its text as it was applied, comments included.
+    ///
+    /// The revision grows with each change; `apply --base REVISION` refuses to overwrite a later one.
+    #[command(after_help = "Examples:
+  millrace show config > running.toml
+  millrace --json show config | jq .revision")]
+    Config,
 
     /// Networks (bridge domains): VNI, members, how many MACs of how many.
     #[command(after_help = "Example:
@@ -323,7 +336,7 @@ mod tests {
         }
         let mut seen = 0;
         visit(&mut Arguments::command(), &mut seen);
-        assert_eq!(seen, 14);
+        assert_eq!(seen, 15);
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(crate) struct Console<'a> {
     err: &'a mut dyn Write,
     /// Somebody who can be asked.
     operator: Option<&'a mut dyn BufRead>,
+    /// Answers go to a terminal.
+    terminal: bool,
     colours: bool,
     json: bool,
 }
@@ -36,9 +38,10 @@ impl<'a> Console<'a> {
         json: bool,
     ) -> Console<'a> {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-        let colours = io::stdout().is_terminal() && !no_colour;
+        let terminal = io::stdout().is_terminal();
+        let colours = terminal && !no_colour;
         let operator = io::stdin().is_terminal().then_some(input);
-        Console { out, err, operator, colours, json }
+        Console { out, err, operator, terminal, colours, json }
     }
 
     /// Whether the answer is to be JSON.
@@ -49,6 +52,15 @@ impl<'a> Console<'a> {
     /// Prints (a part of) the answer for people, ending its last line.
     pub(crate) fn say(&mut self, text: &str) -> Result<(), Failure> {
         write_line(self.out, &printable(text))
+    }
+
+    /// Prints a text that ends its last line itself, octet by octet where it goes into a file.
+    pub(crate) fn say_whole(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.terminal {
+            return write_text(self.out, text);
+        }
+        let is_harmless = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+        write_text(self.out, &text.chars().filter(is_harmless).collect::<String>())
     }
 
     /// Prints a line in a colour.
@@ -105,8 +117,11 @@ impl<'a> Console<'a> {
 }
 
 fn write_line(to: &mut dyn Write, text: &str) -> Result<(), Failure> {
-    let written = to.write_all(text.as_bytes()).and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush());
-    match written {
+    write_text(to, &format!("{text}\n"))
+}
+
+fn write_text(to: &mut dyn Write, text: &str) -> Result<(), Failure> {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
         // The reader has seen enough (`| head`); the exit code still tells the answer.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Failure::Output),
@@ -139,7 +154,7 @@ pub(crate) mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut typed = answers.map(str::as_bytes);
         let operator = typed.as_mut().map(|typed| typed as &mut dyn BufRead);
-        let mut console = Console { out: &mut out, err: &mut err, operator, colours: false, json };
+        let mut console = Console { out: &mut out, err: &mut err, operator, terminal: false, colours: false, json };
         let result = with(&mut console);
         (result, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
@@ -165,9 +180,11 @@ pub(crate) mod tests {
     #[test]
     fn colours_surround_the_line_only_where_wanted() {
         let mut out = Vec::new();
-        let mut console = Console { out: &mut out, err: &mut io::sink(), operator: None, colours: true, json: false };
+        let mut console =
+            Console { out: &mut out, err: &mut io::sink(), operator: None, terminal: true, colours: true, json: false };
         console.say_in(Colour::Red, "- port a\x1b1").unwrap();
-        assert_eq!(out, b"\x1b[31m- port a\\u{1b}1\x1b[0m\n");
+        console.say_whole("\tb\u{9b}2J\n").unwrap();
+        assert_eq!(out, "\x1b[31m- port a\\u{1b}1\x1b[0m\n\tb2J\n".as_bytes());
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::{
     fs::File,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use crate::failure::Failure;
 
 /// Longest configuration in octets: it must fit a request line, where quotes and newlines take two octets each.
 const OCTETS_MAX: usize = api::LINE_MAX / 2;
+
+/// What standard input is called.
+const STDIN: &str = "standard input";
 
 /// A configuration and what its author calls it.
 #[derive(Debug)]
@@ -20,10 +23,20 @@ pub(crate) struct Text {
     pub(crate) text: String,
 }
 
+impl Text {
+    /// What the switch is told of where the text is: an absolute path, for whoever stands in another folder.
+    pub(crate) fn place(&self) -> String {
+        if self.name == STDIN {
+            return self.name.clone();
+        }
+        path::absolute(&self.name).map_or_else(|_| self.name.clone(), |path| path.display().to_string())
+    }
+}
+
 /// Reads a file; `-` is standard input. Errors: unreadable, too long, not UTF-8.
 pub(crate) fn read(path: &Path) -> Result<Text, Failure> {
     if path == Path::new("-") {
-        return text_of("standard input".into(), io::stdin().lock());
+        return text_of(STDIN.into(), io::stdin().lock());
     }
     match File::open(path) {
         Ok(file) => text_of(path.to_owned(), file),
@@ -59,7 +72,7 @@ mod tests {
     #[test]
     fn the_longest_text_of_newlines_fits_a_request() {
         let config = "\n".repeat(OCTETS_MAX - 1000);
-        let request = api::Request::Apply { config, file: "f".repeat(255), dry_run: true };
+        let request = api::Request::Apply { config, file: "f".repeat(255), dry_run: true, base_revision: None };
         assert!(api::RpcRequest::new(1, request).encode().len() <= api::LINE_MAX);
     }
 }

@@ -39,10 +39,13 @@ pub(crate) fn run(options: &Show, client: &mut Client, console: &mut Console) ->
 fn request(what: &What) -> Request {
     match what {
         What::Ports => Request::ShowPorts,
+        What::Config => Request::ShowConfig,
         What::Networks => Request::ShowNetworks,
-        What::Macs { network, limit } => Request::ShowMacs { network: network.clone(), limit: *limit },
+        What::Macs { network, limit } => {
+            Request::ShowMacs(api::MacFilter { network: network.clone(), limit: *limit, ..Default::default() })
+        }
         What::Tunnels => Request::ShowTunnels,
-        What::Flows { limit } => Request::ShowFlows { limit: *limit },
+        What::Flows { limit } => Request::ShowFlows(api::FlowFilter { limit: *limit, ..Default::default() }),
         What::Workers => Request::ShowWorkers,
         What::Drops { .. } => Request::ShowDrops,
         What::Ledger => Request::ShowLedger,
@@ -74,6 +77,10 @@ fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) 
             console.say_in(colour, &ledger::verdict(ledger))
         }
         Reply::Version(version) => console.say(&version::lines(version, client.path())),
+        Reply::Config(config) => {
+            console.remark(&format!("revision {}, from {}", config.revision, config.file));
+            console.say_whole(&config.text)
+        }
         Reply::Checked(_) | Reply::Applied(_) => unreachable!("show asks for neither"),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::fake_switch::{Directory, FakeSwitch, Ran, millrace, run};
-use api::{Applied, ConfigProblem, DiffLine, DiffOp, Reply, Request, RpcError};
+use api::{Applied, ConfigProblem, Conflict, DiffLine, DiffOp, Reply, Request, RpcError};
 
 fn diff() -> Vec<DiffLine> {
     vec![
@@ -31,6 +31,7 @@ fn applying(diff: Vec<DiffLine>) -> FakeSwitch {
         Request::Apply { dry_run, .. } => Ok(Reply::Applied(Applied {
             diff: diff.clone(),
             generation: if *dry_run { 3 } else { 4 },
+            revision: 1,
             applied: !dry_run,
             warnings: vec![],
         })),
@@ -54,8 +55,33 @@ fn a_script_sees_the_difference_and_is_not_asked() {
     let ran = switch.run(&["apply", &name]);
     let expected = "~ port a1: mtu 1450 -> 1400\n- tunnel to-b\napplied: generation 4 is in force\n";
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, expected, ""));
-    let sent = |dry_run| Request::Apply { config: "[switch]\n".into(), file: name.clone(), dry_run };
+    let sent =
+        |dry_run| Request::Apply { config: "[switch]\n".into(), file: name.clone(), dry_run, base_revision: None };
     assert_eq!(switch.asked(), [sent(true), sent(false)]);
+}
+
+#[test]
+fn a_change_for_a_revision_that_is_past_is_refused_and_says_who_was_first() {
+    let switch = FakeSwitch::answering(|request| match request {
+        Request::Apply { base_revision: Some(base), .. } => {
+            Err(RpcError::conflict(&Conflict { base: *base, running: 9, changes: vec![] }))
+        }
+        other => panic!("{other:?}"),
+    });
+    let files = Directory::new();
+    let ran = switch.run(&["apply", &files.write("node.toml", ""), "--base", "7"]);
+    let expected = "millrace: the running configuration is at revision 9, not 7\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", expected));
+}
+
+#[test]
+fn the_switch_is_told_where_the_file_is_whatever_the_operator_called_it() {
+    let (switch, files) = (applying(vec![]), Directory::new());
+    let whole = files.write("node.toml", "");
+    let mut command = millrace();
+    command.current_dir(files.path("")).arg("--socket").arg(switch.socket()).args(["apply", "node.toml"]);
+    assert_eq!(with_input(command, b"").code, 0);
+    assert!(matches!(&switch.asked()[0], Request::Apply { file, .. } if *file == whole));
 }
 
 #[test]
@@ -138,7 +164,13 @@ fn warnings_and_a_changed_difference_are_told() {
         let dry = matches!(request, Request::Apply { dry_run: true, .. });
         let mut diff = diff();
         diff.truncate(if dry { 2 } else { 1 });
-        Ok(Reply::Applied(Applied { diff, generation: 5, applied: !dry, warnings: vec![problem(4, None)] }))
+        Ok(Reply::Applied(Applied {
+            diff,
+            generation: 5,
+            revision: 2,
+            applied: !dry,
+            warnings: vec![problem(4, None)],
+        }))
     });
     let files = Directory::new();
     let ran = switch.run(&["apply", &files.write("node.toml", "")]);
@@ -170,7 +202,12 @@ fn a_configuration_may_come_by_standard_input() {
     let mut command = millrace();
     command.arg("--socket").arg(switch.socket()).args(["apply", "-"]);
     assert_eq!(with_input(command, b"# typed\n").code, 0);
-    let typed = Request::Apply { config: "# typed\n".into(), file: "standard input".into(), dry_run: true };
+    let typed = Request::Apply {
+        config: "# typed\n".into(),
+        file: "standard input".into(),
+        dry_run: true,
+        base_revision: None,
+    };
     assert_eq!(switch.asked()[0], typed);
     let mut command = millrace();
     command.args(["check", "-"]);

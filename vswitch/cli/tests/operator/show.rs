@@ -43,10 +43,10 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
                 age_s: 300,
             }],
         }),
-        Request::ShowMacs { network: Some(network), .. } if network != "blue" => {
+        Request::ShowMacs(MacFilter { network: Some(network), .. }) if network != "blue" => {
             return Err(RpcError::invalid_params(format!("no network `{network}`; there is blue")));
         }
-        Request::ShowMacs { .. } => Reply::Macs(Macs::default()),
+        Request::ShowMacs(_) => Reply::Macs(Macs::default()),
         Request::ShowTunnels => Reply::Tunnels(Tunnels {
             tunnels: vec![TunnelRow {
                 name: "to-b".into(),
@@ -61,7 +61,7 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
                 mtu: 1450,
             }],
         }),
-        Request::ShowFlows { .. } => Reply::Flows(Flows { total: 50_000, flows: vec![flow(12_345), flow(1)] }),
+        Request::ShowFlows(_) => Reply::Flows(Flows { total: 50_000, flows: vec![flow(12_345), flow(1)] }),
         Request::ShowWorkers => Reply::Workers(Workers { workers: vec![WorkerRow::default()] }),
         Request::ShowDrops => Reply::Drops(Drops::default()),
         Request::ShowLedger => Reply::Ledger(ledger(2)),
@@ -75,6 +75,9 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
             pid: 77,
             uptime_s: 3_700,
         }),
+        Request::ShowConfig => {
+            Reply::Config(RunningConfig { text: "# a\tb\n[switch]\n".into(), file: "/etc/a.toml".into(), revision: 7 })
+        }
         Request::Check { .. } | Request::Apply { .. } => return Err(RpcError::internal("show asks for neither")),
     })
 }
@@ -114,12 +117,23 @@ fn a_row_shows_what_the_switch_said() {
 }
 
 #[test]
+fn the_running_configuration_is_printed_octet_by_octet() {
+    let ran = FakeSwitch::answering(answer).run(&["show", "config"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (0, "# a\tb\n[switch]\n", "revision 7, from /etc/a.toml\n")
+    );
+}
+
+#[test]
 fn what_is_typed_reaches_the_switch() {
     let switch = FakeSwitch::answering(answer);
     switch.run(&["show", "macs", "--network", "blue", "--limit", "7"]);
     switch.run(&["show", "flows", "--limit", "9"]);
-    let expected =
-        [Request::ShowMacs { network: Some("blue".into()), limit: Some(7) }, Request::ShowFlows { limit: Some(9) }];
+    let expected = [
+        Request::ShowMacs(MacFilter { network: Some("blue".into()), limit: Some(7), ..MacFilter::default() }),
+        Request::ShowFlows(FlowFilter { limit: Some(9), ..FlowFilter::default() }),
+    ];
     assert_eq!(switch.asked(), expected);
 }
 

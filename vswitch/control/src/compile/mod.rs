@@ -82,6 +82,14 @@ impl Compiled {
         self.networks.key(id.index())
     }
 
+    /// The members that a port or tunnel of that name is: one for each network it is in.
+    pub fn members_behind(&self, name: &str) -> impl Iterator<Item = MemberId> {
+        let is_meant = move |member: &&MemberName| match &member.behind {
+            Behind::Port(own) | Behind::Tunnel(own) => own == name,
+        };
+        self.members.in_order().filter(is_meant).filter_map(|member| self.member_id(member))
+    }
+
     /// What a member is called.
     pub fn member_name(&self, id: MemberId) -> Option<&MemberName> {
         self.members.key(id.index())

@@ -18,7 +18,7 @@ use super::{
     transaction::Stage,
 };
 use crate::{
-    config::{Config, Port},
+    config::{Port, Sourced},
     diff::{self, Diff},
 };
 
@@ -26,24 +26,24 @@ use crate::{
 const OVERDUE: Duration = Duration::from_secs(5);
 
 impl<F: PortFactory> Control<F> {
-    /// Starts to bring `target` into force; [`Control::outcome`] has the end of it, soon or after some ticks.
+    /// Starts to bring `source` into force, by an order of the user `uid` where that is known; [`Control::outcome`] has the end of it, soon or after some ticks.
     ///
     /// # Errors
     /// Another transaction is under way, the switch would have to be restarted, or a port cannot be opened or changed.
     /// Nothing has changed then.
-    pub fn apply(&mut self, target: Config) -> Result<Ticket, RpcError> {
+    pub fn apply(&mut self, source: Sourced, uid: Option<u32>) -> Result<Ticket, RpcError> {
         if self.stopping.is_some() {
             return Err(RpcError::apply_failed("the switch is stopping"));
         }
         if self.transaction.is_some() {
             return Err(RpcError::busy());
         }
-        let diff = diff::diff(&self.config, &target);
+        let diff = diff::diff(&self.config, &source.config);
         refuse_restart(&diff)?;
         if diff.is_empty() && self.is_settled() {
-            return Ok(self.apply_nothing(target));
+            return Ok(self.apply_nothing(source, uid));
         }
-        let plan = Plan::new(&self.config.ports, &target.ports, diff::must_reopen);
+        let plan = Plan::new(&self.config.ports, &source.config.ports, diff::must_reopen);
         self.open_all(&plan.open_first).map_err(RpcError::apply_failed)?;
         if let Err(error) = self.change_all(&plan.change) {
             self.close_all(&plan.open_first);
@@ -51,22 +51,23 @@ impl<F: PortFactory> Control<F> {
         }
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let warnings = warnings(&target);
-        let answer = Applied { diff: diff.lines(), generation: 0, applied: true, warnings };
+        let warnings = warnings(&source.config);
+        let answer = Applied { diff: diff.lines(), generation: 0, revision: 0, applied: true, warnings };
         let (since, is_overdue) = (self.now, false);
         self.mark_leaving(&plan.vacate);
         self.transaction =
-            Some(Transaction { ticket, target, plan, stage: Stage::Vacating, answer, since, is_overdue });
+            Some(Transaction { ticket, source, uid, plan, stage: Stage::Vacating, answer, since, is_overdue });
         self.advance_transaction();
         Ok(ticket)
     }
 
     /// A configuration that means the same as the running one: nothing to do.
-    fn apply_nothing(&mut self, target: Config) -> Ticket {
+    fn apply_nothing(&mut self, source: Sourced, uid: Option<u32>) -> Ticket {
         self.tickets += 1;
-        let (generation, warnings) = (self.generation(), warnings(&target));
-        self.config = target;
-        let answer = Applied { diff: Vec::new(), generation, applied: true, warnings };
+        self.revisions.adopt(&source, uid, &[], self.now);
+        let (generation, revision, warnings) = (self.generation(), self.revisions.number(), warnings(&source.config));
+        self.config = source.config;
+        let answer = Applied { diff: Vec::new(), generation, revision, applied: true, warnings };
         self.outcome = Some((Ticket(self.tickets), Ok(answer)));
         Ticket(self.tickets)
     }
@@ -101,7 +102,8 @@ impl<F: PortFactory> Control<F> {
                     self.put_back(transaction, error);
                     return None;
                 }
-                self.config = transaction.target.clone();
+                self.config = transaction.source.config.clone();
+                self.revisions.adopt(&transaction.source, transaction.uid, &transaction.answer.diff, self.now);
                 self.install();
                 transaction.stage = Stage::Installing(self.generation());
             }
@@ -127,9 +129,9 @@ impl<F: PortFactory> Control<F> {
     }
 
     fn finish(&mut self, transaction: Transaction) {
-        let generation = self.generation();
+        let (generation, revision) = (self.generation(), self.revisions.number());
         log::info!("configuration in force, generation {generation}: {} changes", transaction.answer.diff.len());
-        self.outcome = Some((transaction.ticket, Ok(Applied { generation, ..transaction.answer })));
+        self.outcome = Some((transaction.ticket, Ok(Applied { generation, revision, ..transaction.answer })));
     }
 
     /// A port in the way is closed, and the one that should replace it cannot be opened: back to what was.

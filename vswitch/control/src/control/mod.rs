@@ -12,6 +12,7 @@ mod factory;
 mod host_loss;
 mod open_port;
 mod request;
+mod revision;
 mod show;
 mod stop;
 mod transaction;
@@ -33,11 +34,12 @@ pub use transaction::Ticket;
 
 use crate::{
     compile::{Compiled, Facts, compile, own_addresses},
-    config::{self, Config, Name, Port, Role},
+    config::{self, Config, Name, Port, Role, Sourced},
     host::{Attachment, NextHop},
 };
 use desk::Desk;
 use open_port::OpenPort;
+use revision::Revisions;
 use stop::Stopping;
 use transaction::{Plan, Transaction};
 use underlay::Underlay;
@@ -64,6 +66,7 @@ pub struct Control<F: PortFactory> {
     desks: Vec<Desk<F::Queue>>,
     underlay: Underlay,
     config: Config,
+    revisions: Revisions,
     compiled: Compiled,
     ports: BTreeMap<Name, OpenPort<F::Queue>>,
     transaction: Option<Transaction>,
@@ -76,20 +79,20 @@ pub struct Control<F: PortFactory> {
 }
 
 impl<F: PortFactory> Control<F> {
-    /// Opens all ports of `config` and starts to bring it into force; [`Control::is_settled`] tells when it is.
+    /// Opens all ports of `source` and starts to bring it into force; [`Control::is_settled`] tells when it is.
     ///
     /// # Errors
     /// A port that cannot be opened, by name; what was opened before it is closed again.
     pub fn start(
         identity: Identity,
-        config: Config,
+        source: Sourced,
         factory: F,
         workers: Vec<WorkerLink<F::Queue>>,
         books: Books,
         pool: Box<dyn Pool>,
         now: Duration,
     ) -> Result<Self, String> {
-        let nothing = Config { ports: Vec::new(), networks: Vec::new(), tunnels: Vec::new(), ..config.clone() };
+        let nothing = Config { ports: Vec::new(), networks: Vec::new(), tunnels: Vec::new(), ..source.config.clone() };
         let mut control = Control {
             identity,
             factory,
@@ -98,6 +101,7 @@ impl<F: PortFactory> Control<F> {
             underlay: Underlay::new(pool),
             compiled: compile(&nothing, &Facts::default(), None),
             config: nothing,
+            revisions: Revisions::new(),
             ports: BTreeMap::new(),
             transaction: None,
             outcome: None,
@@ -106,7 +110,7 @@ impl<F: PortFactory> Control<F> {
             started: now,
             now,
         };
-        control.apply(config).map_err(|error| error.message)?;
+        control.apply(source, None).map_err(|error| error.message)?;
         Ok(control)
     }
 

@@ -4,7 +4,7 @@ use api::{Applied, Checked, Reply, Request, RpcError, SCHEMA, Version};
 
 use super::{Control, PortFactory, Ticket};
 use crate::{
-    config::{self, Config, ConfigError},
+    config::{Config, ConfigError, Sourced},
     diff,
 };
 
@@ -18,10 +18,11 @@ pub enum Answer {
 }
 
 impl<F: PortFactory> Control<F> {
-    /// Carries out a request. Who may ask is the session's business.
-    pub fn handle(&mut self, request: Request) -> Answer {
-        if let Request::Apply { config, file, dry_run: false } = &request {
-            return match load(config, file).and_then(|target| self.apply(target)) {
+    /// Carries out a request of the user `uid`, where that is known. Who may ask is the session's business.
+    pub fn handle(&mut self, request: Request, uid: Option<u32>) -> Answer {
+        if let Request::Apply { config, file, dry_run: false, base_revision } = &request {
+            let is_current = self.revisions.check(*base_revision, self.now);
+            return match is_current.and_then(|()| load(config, file)).and_then(|source| self.apply(source, uid)) {
                 Ok(ticket) => Answer::Later(ticket),
                 Err(error) => Answer::Now(Err(error)),
             };
@@ -37,13 +38,19 @@ impl<F: PortFactory> Control<F> {
     fn answer(&self, request: Request) -> Result<Reply, RpcError> {
         Ok(match request {
             Request::Version => Reply::Version(self.version()),
-            Request::Check { config, file } => Reply::Checked(Checked { warnings: warnings(&load(&config, &file)?) }),
-            Request::Apply { config, file, .. } => Reply::Applied(self.rehearse(&load(&config, &file)?)),
+            Request::Check { config, file } => {
+                Reply::Checked(Checked { warnings: warnings(&load(&config, &file)?.config) })
+            }
+            Request::Apply { config, file, base_revision, .. } => {
+                self.revisions.check(base_revision, self.now)?;
+                Reply::Applied(self.rehearse(&load(&config, &file)?.config))
+            }
+            Request::ShowConfig => Reply::Config(self.revisions.running()),
             Request::ShowPorts => Reply::Ports(self.show_ports()?),
             Request::ShowNetworks => Reply::Networks(self.show_networks()),
-            Request::ShowMacs { network, limit } => Reply::Macs(self.show_macs(network.as_deref(), limit)?),
+            Request::ShowMacs(filter) => Reply::Macs(self.show_macs(&filter)?),
             Request::ShowTunnels => Reply::Tunnels(self.show_tunnels()),
-            Request::ShowFlows { limit } => Reply::Flows(self.show_flows(limit)),
+            Request::ShowFlows(filter) => Reply::Flows(self.show_flows(&filter)?),
             Request::ShowWorkers => Reply::Workers(self.show_workers()?),
             Request::ShowDrops => Reply::Drops(self.show_drops()?),
             Request::ShowLedger => Reply::Ledger(self.show_ledger()?),
@@ -66,12 +73,18 @@ impl<F: PortFactory> Control<F> {
     /// What applying `target` would change.
     fn rehearse(&self, target: &Config) -> Applied {
         let diff = diff::diff(&self.config, target).lines();
-        Applied { diff, generation: self.generation(), applied: false, warnings: warnings(target) }
+        Applied {
+            diff,
+            generation: self.generation(),
+            revision: self.revisions.number(),
+            applied: false,
+            warnings: warnings(target),
+        }
     }
 }
 
-fn load(text: &str, file: &str) -> Result<Config, RpcError> {
-    config::load(text, file).map_err(|errors| {
+fn load(text: &str, file: &str) -> Result<Sourced, RpcError> {
+    Sourced::load(text, file).map_err(|errors| {
         let problems: Vec<_> = errors.iter().map(problem).collect();
         RpcError::config_refused(&problems)
     })

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::config::{Config, Kind, Name, Port};
+use crate::config::{Kind, Name, Port, Sourced};
 
 /// Names a transaction to whoever waits for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,8 +11,9 @@ pub struct Ticket(pub(super) u64);
 /// A transaction under way.
 pub(super) struct Transaction {
     pub(super) ticket: Ticket,
-    /// What it brings into force.
-    pub(super) target: Config,
+    /// What it brings into force, and who ordered it, where known.
+    pub(super) source: Sourced,
+    pub(super) uid: Option<u32>,
     pub(super) plan: Plan,
     pub(super) stage: Stage,
     /// The answer, once it is through.

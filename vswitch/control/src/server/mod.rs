@@ -57,6 +57,11 @@ impl Session {
         }
     }
 
+    /// Effective user id of the process at the other end.
+    pub fn uid(&self) -> u32 {
+        self.peer.uid
+    }
+
     /// Takes what the peer sent and says how many octets of it; the rest is to be offered again when
     /// [`Session::wants_input`] says so.
     pub fn receive(&mut self, bytes: &[u8]) -> usize {

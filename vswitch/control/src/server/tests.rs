@@ -201,9 +201,17 @@ impl Random {
 fn fifty_thousand_mutated_inputs_get_one_answer_a_line_and_nothing_else() {
     let texts = [
         RpcRequest::new(1, Request::Version).encode(),
-        RpcRequest::new(2, Request::ShowFlows { limit: Some(3) }).encode(),
-        RpcRequest::new(3, Request::Apply { config: "[switch]\nname=\"é\"".into(), file: "a".into(), dry_run: true })
-            .encode(),
+        RpcRequest::new(2, Request::ShowFlows(api::FlowFilter { limit: Some(3), ..Default::default() })).encode(),
+        RpcRequest::new(
+            3,
+            Request::Apply {
+                config: "[switch]\nname=\"é\"".into(),
+                file: "a".into(),
+                dry_run: true,
+                base_revision: None,
+            },
+        )
+        .encode(),
         "[1,{\"a\":[null,true,1e400]}]\r\n\n".into(),
     ];
     let mut random = Random(0x9e37_79b9_7f4a_7c15);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use control::{
-    config::{self, Config, Port},
+    config::{Port, Sourced},
     control::{Control, Identity, Opened, PortFactory, Ticket, WorkerLink},
 };
 use datapath::{Books, PortId, Worker, WorkerConfig, WorkerId, WorkerReading, connect};
@@ -81,8 +81,8 @@ impl Node {
     /// # Panics
     /// Where the configuration is refused.
     pub fn start(number: u8, text: &str) -> Node {
-        let config = load(text);
-        let (count, pool) = (config.workers.count(), HeapPool::new(FRAMES, 2048));
+        let source = load(text);
+        let (count, pool) = (source.config.workers.count(), HeapPool::new(FRAMES, 2048));
         let books = Books::create("node", count).expect("a test machine has memory for the books");
         let (worker_wires, control_wires) = connect(count);
         let (mut workers, mut links) = (Vec::new(), Vec::new());
@@ -96,7 +96,7 @@ impl Node {
         let mac = Mac::new([2, 0xee, 0, 0, 0, number]);
         let factory = MemFactory { pool: pool.clone(), outside: Arc::clone(&outside), mac };
         let (identity, own_pool) = (Identity::default(), Box::new(pool.clone()));
-        let control = Control::start(identity, config, factory, links, books.clone(), own_pool, Duration::ZERO)
+        let control = Control::start(identity, source, factory, links, books.clone(), own_pool, Duration::ZERO)
             .unwrap_or_else(|error| panic!("the switch does not start: {error}"));
         Node { control, workers, outside, books, pool, ticket: None }
     }
@@ -129,7 +129,7 @@ impl Node {
         if !self.is_settled() {
             return false;
         }
-        self.ticket = Some(self.control.apply(load(text)).unwrap_or_else(|error| panic!("refused: {error:?}")));
+        self.ticket = Some(self.control.apply(load(text), None).unwrap_or_else(|error| panic!("refused: {error:?}")));
         true
     }
 
@@ -203,8 +203,8 @@ impl Node {
     }
 }
 
-fn load(text: &str) -> Config {
-    config::load(text, "sim.toml").unwrap_or_else(|errors| panic!("{errors:?} in\n{text}"))
+fn load(text: &str) -> Sourced {
+    Sourced::load(text, "sim.toml").unwrap_or_else(|errors| panic!("{errors:?} in\n{text}"))
 }
 
 fn worker_config(number: u8, id: usize) -> WorkerConfig {

@@ -1,23 +1,33 @@
 //! `show_flows`.
 
-use api::{FlowRow, Flows, Verdict};
+use std::collections::HashSet;
+
+use api::{FlowFilter, FlowRow, Flows, RpcError, Verdict};
 use datapath::{FlowView, Recipe};
+use table::MemberId;
 
 use super::{Control, PortFactory, limit};
 
 impl<F: PortFactory> Control<F> {
-    pub(in crate::control) fn show_flows(&self, rows: Option<u32>) -> Flows {
+    pub(in crate::control) fn show_flows(&self, filter: &FlowFilter) -> Result<Flows, RpcError> {
+        let network = self.wanted_network(filter.network.as_deref())?;
+        let members = self.wanted_members(filter.member.as_deref())?;
+        let is_wanted = |flow: &FlowView| {
+            network.is_none_or(|id| self.compiled.snapshot.member(flow.ingress).is_some_and(|from| from.network == id))
+                && filter.mac.is_none_or(|mac| flow.src == mac || flow.dst == mac)
+                && members.as_ref().is_none_or(|members| passes(flow, members))
+        };
         let mut flows = Flows::default();
         for desk in &self.desks {
             let worker = desk.link.view.worker().0;
-            for flow in desk.link.view.flows() {
+            for flow in desk.link.view.flows().filter(is_wanted) {
                 flows.total += 1;
-                if flows.flows.len() < limit(rows) {
+                if flows.flows.len() < limit(filter.limit) {
                     flows.flows.push(self.flow_row(worker, &flow));
                 }
             }
         }
-        flows
+        Ok(flows)
     }
 
     fn flow_row(&self, worker: u8, flow: &FlowView) -> FlowRow {
@@ -45,4 +55,10 @@ impl<F: PortFactory> Control<F> {
             Recipe::Drop(reason) => Verdict::Drop { reason: reason.name().into() },
         }
     }
+}
+
+/// Whether frames of the flow come from or leave by one of `members`.
+fn passes(flow: &FlowView, members: &HashSet<MemberId>) -> bool {
+    let leaves = matches!(&flow.recipe, Recipe::Forward(member) if members.contains(member));
+    leaves || members.contains(&flow.ingress)
 }

@@ -1,25 +1,25 @@
 //! `show_macs`.
 
-use api::{MacKind, MacRow, Macs, RpcError};
+use api::{MacFilter, MacKind, MacRow, Macs, RpcError};
 use datapath::MacView;
 
 use super::{Control, PortFactory, limit};
 
 impl<F: PortFactory> Control<F> {
-    pub(in crate::control) fn show_macs(&self, network: Option<&str>, rows: Option<u32>) -> Result<Macs, RpcError> {
-        let only = match network {
-            Some(name) => match self.compiled.network_id(name) {
-                Some(id) => Some(id),
-                None => return Err(RpcError::invalid_params(format!("there is no network `{name:.40}`"))),
-            },
-            None => None,
+    pub(in crate::control) fn show_macs(&self, filter: &MacFilter) -> Result<Macs, RpcError> {
+        let network = self.wanted_network(filter.network.as_deref())?;
+        let members = self.wanted_members(filter.member.as_deref())?;
+        let is_wanted = |mac: &MacView| {
+            network.is_none_or(|id| mac.network == id)
+                && filter.mac.is_none_or(|only| mac.mac == only)
+                && members.as_ref().is_none_or(|members| members.contains(&mac.member))
         };
         let mut macs = Macs::default();
         for desk in &self.desks {
             let worker = desk.link.view.worker().0;
-            for mac in desk.link.view.macs().filter(|mac| only.is_none_or(|id| mac.network == id)) {
+            for mac in desk.link.view.macs().filter(is_wanted) {
                 macs.total += 1;
-                if macs.macs.len() < limit(rows) {
+                if macs.macs.len() < limit(filter.limit) {
                     macs.macs.push(self.mac_row(worker, &mac));
                 }
             }

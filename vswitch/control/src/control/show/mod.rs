@@ -10,9 +10,11 @@ mod port;
 mod tunnel;
 mod worker;
 
+use std::collections::HashSet;
+
 use api::{ROWS_DEFAULT, ROWS_MAX, RpcError};
 use datapath::{Books, PortId, PortReading, WorkerId, WorkerReading};
-use table::{MemberId, Tick};
+use table::{MemberId, NetworkId, Tick};
 
 use super::{Control, PortFactory, open_port::OpenPort};
 use crate::config::{Behind, Port};
@@ -95,6 +97,22 @@ impl<F: PortFactory> Control<F> {
             Some(Behind::Port(name) | Behind::Tunnel(name)) => name.to_string(),
             None => format!("(gone: {member})"),
         }
+    }
+
+    /// The id of a network that a filter names.
+    fn wanted_network(&self, name: Option<&str>) -> Result<Option<NetworkId>, RpcError> {
+        let Some(name) = name else { return Ok(None) };
+        let id = self.compiled.network_id(name);
+        id.map(Some).ok_or_else(|| RpcError::invalid_params(format!("there is no network `{name:.40}`")))
+    }
+
+    /// The members of the port or tunnel that a filter names, one for each network it is in.
+    fn wanted_members(&self, name: Option<&str>) -> Result<Option<HashSet<MemberId>>, RpcError> {
+        let Some(name) = name else { return Ok(None) };
+        if self.config.port(name).is_none() && self.config.tunnel(name).is_none() {
+            return Err(RpcError::invalid_params(format!("there is no port or tunnel `{name:.40}`")));
+        }
+        Ok(Some(self.compiled.members_behind(name).collect()))
     }
 
     /// The name of a member's network.

@@ -76,7 +76,7 @@ fn the_ledger_balances_at_every_moment_while_workers_hand_frames_over() {
                 (0..50).for_each(|_| rig.offer(port, &packet));
                 rig.received(port);
             }
-            ledgers.push(rig.control.handle(Request::ShowLedger));
+            ledgers.push(rig.control.handle(Request::ShowLedger, None));
         }
         over.store(true, Relaxed);
     });

@@ -1,5 +1,7 @@
 mod books;
+mod filters;
 mod random;
+mod revisions;
 mod rig;
 
 use std::collections::BTreeSet;
@@ -96,12 +98,14 @@ fn a_started_switch_forwards_and_tells_about_it() {
         rig.run_ms(10);
         assert_eq!(rig.received("a2"), [frame(A2, A1, number)]);
     }
-    let Ok(Reply::Macs(macs)) = rig.ask(Request::ShowMacs { network: Some("blue".into()), limit: None }) else {
+    let Ok(Reply::Macs(macs)) =
+        rig.ask(Request::ShowMacs(api::MacFilter { network: Some("blue".into()), ..Default::default() }))
+    else {
         panic!("no MACs")
     };
     let rows: Vec<_> = macs.macs.iter().map(|row| (row.mac, row.member.as_str())).collect();
     assert_eq!(rows, [(A1, "a1"), (A2, "a2")]);
-    let Ok(Reply::Flows(flows)) = rig.ask(Request::ShowFlows { limit: None }) else { panic!("no flows") };
+    let Ok(Reply::Flows(flows)) = rig.ask(Request::ShowFlows(api::FlowFilter::default())) else { panic!("no flows") };
     let unicast = flows.flows.iter().find(|flow| flow.dst == A2).unwrap();
     assert_eq!((unicast.ingress.as_str(), &unicast.verdict), ("a1", &Verdict::Forward { egress: "a2".into() }));
     assert_eq!((unicast.packets, unicast.network.as_deref()), (10, Some("blue")));
@@ -122,8 +126,8 @@ fn a_change_does_not_touch_the_ports_it_does_not_concern() {
     let texts = [format!("{ONE_NODE}{A3}"), format!("{ONE_NODE}{A4}{A3}"), format!("{ONE_NODE}{A4}"), ONE_NODE.into()];
     let mut number = 0;
     for text in texts {
-        let request = Request::Apply { config: text, file: "rig.toml".into(), dry_run: false };
-        let super::Answer::Later(ticket) = rig.control.handle(request) else { panic!("refused") };
+        let request = Request::Apply { config: text, file: "rig.toml".into(), dry_run: false, base_revision: None };
+        let super::Answer::Later(ticket) = rig.control.handle(request, None) else { panic!("refused") };
         let answer = loop {
             number += 1;
             rig.send("a1", &frame(A2, A1, number));
@@ -224,7 +228,8 @@ fn what_needs_a_restart_is_refused_and_a_rehearsal_changes_nothing() {
     rig.events();
     let error = rig.apply(&ONE_NODE.replace("count = 1", "count = 2")).unwrap_err();
     assert!(error.message.contains("restart"), "{}", error.message);
-    let request = Request::Apply { config: format!("{ONE_NODE}{A3}"), file: "f".into(), dry_run: true };
+    let request =
+        Request::Apply { config: format!("{ONE_NODE}{A3}"), file: "f".into(), dry_run: true, base_revision: None };
     let Ok(Reply::Applied(applied)) = rig.ask(request) else { panic!("no answer") };
     assert_eq!((applied.applied, applied.diff.len(), applied.diff[0].op.sign()), (false, 1, '+'));
     let Err(error) = rig.ask(Request::Check { config: "[switch]\nnam = 1".into(), file: "f".into() }) else {
@@ -240,11 +245,12 @@ fn what_needs_a_restart_is_refused_and_a_rehearsal_changes_nothing() {
 #[test]
 fn one_transaction_at_a_time() {
     let mut rig = Rig::new(ONE_NODE);
-    let request = |text: &str| Request::Apply { config: text.into(), file: "f".into(), dry_run: false };
-    let super::Answer::Later(first) = rig.control.handle(request(&format!("{ONE_NODE}{A3}"))) else {
+    let request =
+        |text: &str| Request::Apply { config: text.into(), file: "f".into(), dry_run: false, base_revision: None };
+    let super::Answer::Later(first) = rig.control.handle(request(&format!("{ONE_NODE}{A3}")), None) else {
         panic!("refused")
     };
-    let super::Answer::Now(Err(error)) = rig.control.handle(request(ONE_NODE)) else { panic!("taken") };
+    let super::Answer::Now(Err(error)) = rig.control.handle(request(ONE_NODE), None) else { panic!("taken") };
     assert_eq!(error.kind(), Some(ErrorCode::Busy));
     rig.settle();
     assert!(rig.control.answer_later(first).is_some_and(|answer| answer.is_ok()));
@@ -257,8 +263,8 @@ fn a_stop_in_the_middle_of_a_transaction_still_closes_everything() {
     for steps in 0..4 {
         let mut rig = Rig::new(ONE_NODE);
         let text = format!("{}{A3}", ONE_NODE.replace("if-a2", "if-b2"));
-        let request = Request::Apply { config: text, file: "f".into(), dry_run: false };
-        assert!(matches!(rig.control.handle(request), super::Answer::Later(_)));
+        let request = Request::Apply { config: text, file: "f".into(), dry_run: false, base_revision: None };
+        assert!(matches!(rig.control.handle(request, None), super::Answer::Later(_)));
         (0..steps).for_each(|_| rig.step());
         let closed = rig.stop();
         assert!((2..=3).contains(&closed.len()), "after {steps} steps: {closed:?}");

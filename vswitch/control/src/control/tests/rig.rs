@@ -12,7 +12,7 @@ use table::Tick;
 use wire::{HashKey, Mac};
 
 use crate::{
-    config::{self, Port},
+    config::{self, Port, Sourced},
     control::{Answer, Control, Identity, Opened, PortFactory, WorkerLink},
 };
 
@@ -107,8 +107,8 @@ impl Rig {
     }
 
     pub(super) fn try_new(text: &str, world: World) -> Result<Rig, (String, Arc<Mutex<World>>)> {
-        let config = config::load(text, "rig.toml").unwrap_or_else(|errors| panic!("{errors:?}"));
-        let count = config.workers.count();
+        let source = Sourced::load(text, "rig.toml").unwrap_or_else(|errors| panic!("{errors:?}"));
+        let count = source.config.workers.count();
         let pool = HeapPool::new(4096, 2048);
         let books = Books::create("rig", count).unwrap();
         let (worker_wires, control_wires) = connect(count);
@@ -123,7 +123,7 @@ impl Rig {
         let factory = MemFactory { pool: pool.clone(), world: Arc::clone(&world) };
         let identity = Identity { version: "0.1.0".into(), ..Identity::default() };
         let boxed = Box::new(pool.clone());
-        match Control::start(identity, config, factory, links, books, boxed, Duration::ZERO) {
+        match Control::start(identity, source, factory, links, books, boxed, Duration::ZERO) {
             Ok(control) => Ok(Rig { control, workers, world, pool, now: Duration::ZERO, stalled: (0, 0..0) }),
             Err(error) => Err((error, world)),
         }
@@ -194,7 +194,7 @@ impl Rig {
 
     /// Asks, and waits for the answer.
     pub(super) fn ask(&mut self, request: api::Request) -> Result<api::Reply, api::RpcError> {
-        let ticket = match self.control.handle(request) {
+        let ticket = match self.control.handle(request, None) {
             Answer::Now(answer) => return answer,
             Answer::Later(ticket) => ticket,
         };
@@ -208,7 +208,8 @@ impl Rig {
     }
 
     pub(super) fn apply(&mut self, text: &str) -> Result<api::Applied, api::RpcError> {
-        let request = api::Request::Apply { config: text.into(), file: "rig.toml".into(), dry_run: false };
+        let request =
+            api::Request::Apply { config: text.into(), file: "rig.toml".into(), dry_run: false, base_revision: None };
         match self.ask(request)? {
             api::Reply::Applied(applied) => Ok(applied),
             other => panic!("{other:?}"),
