@@ -42,6 +42,6 @@ pub use five_tuple::{SOURCE_PORT_MIN, flow_hash, flow_hash_keyed, source_port};
 pub use hash::{HashKey, fold};
 pub use mac::{Mac, MacParseError};
 pub use malformed::Malformed;
-pub use outer::{Dscp, Outer, OuterParams, OuterTemplate, parse_outer};
+pub use outer::{Dscp, Outer, OuterEnds, OuterParams, OuterTemplate, PlainOuter, parse_outer, parse_plain_outer};
 pub use parse::{L3, Parsed, parse, parse_into};
 pub use vni::{Vni, VniError};
