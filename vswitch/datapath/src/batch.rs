@@ -4,7 +4,7 @@ use frame::{BURST_MAX, Burst};
 use table::{MemberId, Probe};
 use wire::Parsed;
 
-use crate::{DropReason, PortId, flow::FlowKey};
+use crate::{DropReason, PortId, feature::senders::Senders, flow::FlowKey};
 
 /// Where a frame goes after parse and admit.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,8 @@ pub(crate) struct Batch {
     pub(crate) rest_meta: [u8; BURST_MAX],
     /// Frames whose way ends here, released in bulk.
     pub(crate) dead: Burst,
+    /// Who was found to send VXLAN lately; stays from batch to batch.
+    pub(crate) senders: Senders,
 }
 
 impl Batch {
@@ -84,6 +86,7 @@ impl Batch {
             rest: Burst::new(),
             rest_meta: [0; BURST_MAX],
             dead: Burst::new(),
+            senders: Senders::new(),
         }
     }
 }

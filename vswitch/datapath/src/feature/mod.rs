@@ -4,6 +4,7 @@ pub(crate) mod ecn;
 pub(crate) mod flood;
 pub(crate) mod guard;
 pub(crate) mod learn;
+pub(crate) mod senders;
 pub(crate) mod storm;
 pub(crate) mod vlan;
 pub(crate) mod vxlan;

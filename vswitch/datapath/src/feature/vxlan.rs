@@ -2,18 +2,34 @@
 
 use frame::Frame;
 use table::MemberId;
-use wire::{OuterTemplate, Vni, flow_hash, parse_outer, source_port};
+use wire::{OuterTemplate, Vni, flow_hash, outer::OUTER_IPV4_LEN, parse_outer, parse_plain_outer, source_port};
 
-use super::ecn;
+use super::{ecn, senders::Senders};
 use crate::{Cause, DropReason, NoMember, VtepKey, VtepTable, batch::Meta, brain::Brain};
 
-/// The sender of the previous VXLAN packet of the batch, for senders talk in bursts: who it is, what it says about UDP
-/// checksums over IPv6, in which network, as which member.
-#[derive(Default)]
-pub(crate) struct Memo(Option<(VtepKey, bool, Vni, MemberId)>);
+/// Recognises a packet whose outer headers are plain and like those of one that was found out about lately, from a member
+/// of ours to us: `meta` describes its inner frame then. `false` where it must be looked at closely.
+#[inline(always)]
+pub(crate) fn recognise(data: &[u8], meta: &mut Meta, senders: &Senders) -> Result<bool, DropReason> {
+    let Some(outer) = parse_plain_outer(data) else { return Ok(false) };
+    let Some(member) = senders.find(meta.port, outer.ends) else { return Ok(false) };
+    meta.ingress = member;
+    let end = OUTER_IPV4_LEN + usize::from(outer.inner_len);
+    decap(&data[OUTER_IPV4_LEN..end], OUTER_IPV4_LEN as u16, outer.tos, meta).map(|()| true)
+}
+
+/// Lets `meta` describe the inner frame.
+#[inline(always)]
+fn decap(inner: &[u8], outer_len: u16, outer_tos: u8, meta: &mut Meta) -> Result<(), DropReason> {
+    meta.outer_len = outer_len;
+    meta.inner_len = inner.len() as u16;
+    wire::parse_into(inner, &mut meta.headers)?;
+    meta.ecn_mark = ecn::mark_of(outer_tos, inner, &meta.headers)?;
+    Ok(())
+}
 
 /// Finds out which member a UDP packet to one of our addresses comes from and lets `meta` describe its inner frame.
-pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Memo) -> Result<(), DropReason> {
+pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, senders: &mut Senders) -> Result<(), DropReason> {
     let vteps = &brain.snapshot.vteps;
     if let Some((_, port)) = meta.headers.ports(data)
         && !vteps.listens_on(port)
@@ -23,20 +39,16 @@ pub(crate) fn receive(data: &[u8], meta: &mut Meta, brain: &Brain, memo: &mut Me
     let Some(outer) = parse_outer(data, &meta.headers)? else { return Err(Cause::UplinkProtocol.into()) };
     let sender = VtepKey { uplink: meta.port, local: outer.dst, remote: outer.src, udp_port: outer.udp_dst };
     let is_unsummed = outer.is_unsummed_ipv6;
-    meta.ingress = match &memo.0 {
+    meta.ingress = match &senders.last {
         Some((last, was, vni, member)) if *last == sender && *was == is_unsummed && *vni == outer.vni => *member,
         _ => {
             let member = find(vteps, sender, outer.vni, is_unsummed)?;
-            memo.0 = Some((sender, is_unsummed, outer.vni, member));
+            senders.last = Some((sender, is_unsummed, outer.vni, member));
             member
         }
     };
-    meta.outer_len = outer.inner as u16;
-    meta.inner_len = outer.inner_len as u16;
     let inner = &data[outer.inner..outer.inner + outer.inner_len];
-    wire::parse_into(inner, &mut meta.headers)?;
-    meta.ecn_mark = ecn::mark_of(outer.tos, inner, &meta.headers)?;
-    Ok(())
+    decap(inner, outer.inner as u16, outer.tos, meta)
 }
 
 /// The member that a sender is, if it may send that.

@@ -11,7 +11,12 @@ use wire::{
     ipv6, protocol,
 };
 
-use crate::{Cause, DropReason, batch::Meta, brain::Brain, feature::vxlan};
+use crate::{
+    Cause, DropReason,
+    batch::Meta,
+    brain::Brain,
+    feature::{senders::Senders, vxlan},
+};
 
 /// What an admitted frame from an uplink is.
 pub(crate) enum Admitted {
@@ -35,11 +40,11 @@ pub(crate) fn uplink(
     own: Option<Own<'_>>,
     member: Option<MemberId>,
     brain: &Brain,
-    last_sender: &mut vxlan::Memo,
+    senders: &mut Senders,
 ) -> Result<Admitted, DropReason> {
     match (own, member) {
-        (Some(own), None) => underlay(data, meta, &own, brain, last_sender),
-        (Some(own), Some(_)) if is_for_node(data, meta, &own) => underlay(data, meta, &own, brain, last_sender),
+        (Some(own), None) => underlay(data, meta, &own, brain, senders),
+        (Some(own), Some(_)) if is_for_node(data, meta, &own) => underlay(data, meta, &own, brain, senders),
         (_, Some(member)) => {
             meta.ingress = member;
             Ok(Admitted::Overlay)
@@ -65,7 +70,7 @@ fn underlay(
     meta: &mut Meta,
     own: &Own<'_>,
     brain: &Brain,
-    last_sender: &mut vxlan::Memo,
+    senders: &mut Senders,
 ) -> Result<Admitted, DropReason> {
     let headers = &meta.headers;
     if headers.dst != own.mac && !headers.dst.is_multicast() {
@@ -86,7 +91,7 @@ fn underlay(
         None => return Err(Cause::UplinkProtocol.into()),
     };
     match headers.protocol {
-        protocol::UDP if !is_group => vxlan::receive(data, meta, brain, last_sender).map(|()| Admitted::Overlay),
+        protocol::UDP if !is_group => vxlan::receive(data, meta, brain, senders).map(|()| Admitted::Overlay),
         protocol::ICMP if !is_group => Ok(Admitted::Host),
         protocol::ICMPV6 => icmpv6(data, headers, is_group),
         _ => Err(Cause::UplinkProtocol.into()),

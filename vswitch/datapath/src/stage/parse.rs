@@ -1,14 +1,14 @@
 //! parse: one pass over the headers of each frame, the key of its flow and the key's hash.
 
 use frame::Frame;
-use table::prefetch;
+use table::{MemberId, prefetch};
 use wire::L3;
 
 use crate::{
     Cause, DropReason, PortId, PortSpec, Role,
     batch::{Batch, Class, Meta},
     brain::Brain,
-    feature::{vlan, vxlan},
+    feature::{senders::Senders, vlan, vxlan},
     flow::{FlowKey, Profile},
     stage::admit::{self, Admitted, Own},
 };
@@ -18,19 +18,20 @@ const AHEAD: usize = 4;
 
 /// The first loop.
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
-    let frames = batch.frames.as_mut_slice();
-    let mut last_sender = vxlan::Memo::default();
+    let Batch { frames, meta, senders, .. } = batch;
+    let frames = frames.as_mut_slice();
+    senders.hold_for(brain.snapshot.generation);
     let mut last_port = (PortId(u16::MAX), None);
     for place in 0..frames.len() {
         if let Some(later) = frames.get(place + AHEAD) {
             later.data().first().into_iter().for_each(prefetch);
         }
-        let meta = &mut batch.meta[place];
+        let meta = &mut meta[place];
         // Frames of a port come together.
         if last_port.0 != meta.port {
             last_port = (meta.port, brain.snapshot.port(meta.port));
         }
-        let class = one(&mut frames[place], meta, last_port.1, brain, &mut last_sender);
+        let class = one(&mut frames[place], meta, last_port.1, brain, senders);
         meta.class = class.unwrap_or_else(Class::Drop);
         if let Class::Flow = meta.class {
             meta.hash = meta.key.hash(&brain.flows);
@@ -45,9 +46,14 @@ fn one(
     meta: &mut Meta,
     spec: Option<&PortSpec>,
     brain: &Brain,
-    last_sender: &mut vxlan::Memo,
+    senders: &mut Senders,
 ) -> Result<Class, DropReason> {
     meta.outer_len = 0;
+    if spec.is_some_and(|spec| matches!(spec.role, Role::Uplink { vlan: None, .. }))
+        && vxlan::recognise(frame.data(), meta, senders)?
+    {
+        return Ok(overlay(Profile::L2, &frame.data()[usize::from(meta.outer_len)..], meta));
+    }
     wire::parse_into(frame.data(), &mut meta.headers)?;
     let spec = spec.ok_or(Cause::PortUnknown)?;
     let place = vlan::receive(frame, &mut meta.headers, &spec.vlans)?;
@@ -61,10 +67,27 @@ fn one(
         }
         Role::Uplink { mac, addresses, vlan } => {
             let own = (place.vlan == *vlan).then_some(Own { mac: *mac, addresses });
-            Ok(match admit::uplink(data, meta, own, place.member, brain, last_sender)? {
-                Admitted::Host => Class::Punt,
-                Admitted::Overlay => overlay(Profile::L2, &data[usize::from(meta.outer_len)..], meta),
-            })
+            uplink(data, meta, own, place.member, brain, senders)
+        }
+    }
+}
+
+/// A frame from an uplink that is not like the ones before.
+#[inline(never)]
+fn uplink(
+    data: &[u8],
+    meta: &mut Meta,
+    own: Option<Own<'_>>,
+    member: Option<MemberId>,
+    brain: &Brain,
+    senders: &mut Senders,
+) -> Result<Class, DropReason> {
+    match admit::uplink(data, meta, own, member, brain, senders)? {
+        Admitted::Host => Ok(Class::Punt),
+        Admitted::Overlay if meta.outer_len == 0 => Ok(overlay(Profile::L2, data, meta)),
+        Admitted::Overlay => {
+            senders.remember(meta.port, data, meta.ingress);
+            Ok(overlay(Profile::L2, &data[usize::from(meta.outer_len)..], meta))
         }
     }
 }
