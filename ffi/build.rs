@@ -19,9 +19,10 @@ const FUNCTIONS: [&str; 6] = [
     "rte_log_cur_msg_loglevel",
     "rte_dev_(probe|remove)",
     "rte_mempool_avail_count|rte_pktmbuf_pool_create|rte_malloc_get_socket_stats",
-    "rte_eth_(dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|set_mtu\
-     |socket_id|start|stop)|[rt]x_queue_setup|iterator_(init|next|cleanup)|macaddr_get\
-     |(allmulticast|promiscuous)_enable|stats_(get|reset))",
+    "rte_eth_(dev_(callback_(un)?register|close|configure|default_mac_addr_set|get_mtu\
+     |get_port_by_name|info_get|is_removed|mac_addr_(add|remove)|set_mtu|socket_id|start|stop)\
+     |[rt]x_queue_setup|iterator_(init|next|cleanup)|macaddr_get|allmulticast_enable\
+     |promiscuous_(disable|enable)|stats_(get|reset))",
 ];
 
 fn main() {

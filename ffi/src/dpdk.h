@@ -36,8 +36,23 @@ enum {
 /* An mbuf whose bytes lie in somebody else's buffer. */
 static const uint64_t MILLRACE_MBUF_BORROWED = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 
-/* Receive-side scaling over addresses and ports, as far as a device offers it. */
-static const uint64_t MILLRACE_RSS_WANTED = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+/* Fields that receive-side scaling can hash: addresses, and ports by protocol; of the outermost headers. */
+static const uint64_t MILLRACE_RSS_IPV4 = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER;
+static const uint64_t MILLRACE_RSS_IPV6 =
+	RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER | RTE_ETH_RSS_IPV6_EX;
+static const uint64_t MILLRACE_RSS_UDP_IPV4 = RTE_ETH_RSS_NONFRAG_IPV4_UDP;
+static const uint64_t MILLRACE_RSS_UDP_IPV6 = RTE_ETH_RSS_NONFRAG_IPV6_UDP | RTE_ETH_RSS_IPV6_UDP_EX;
+static const uint64_t MILLRACE_RSS_TCP = RTE_ETH_RSS_TCP;
+static const uint64_t MILLRACE_RSS_SCTP = RTE_ETH_RSS_SCTP;
+static const uint64_t MILLRACE_RSS_OUTERMOST = RTE_ETH_RSS_LEVEL_OUTERMOST;
+
+/* Frees what was sent without looking at it: all frames of a queue are plain and of one pool. */
+static const uint64_t MILLRACE_TX_FAST_FREE = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+
+/* Flags of a device: it tells of its link and of its removal; its MAC cannot change while it runs. */
+static const uint32_t MILLRACE_TELLS_LINK = RTE_ETH_DEV_INTR_LSC;
+static const uint32_t MILLRACE_TELLS_REMOVAL = RTE_ETH_DEV_INTR_RMV;
+static const uint32_t MILLRACE_MAC_FIXED = RTE_ETH_DEV_NOLIVE_MAC_ADDR;
 
 /* Takes one log line or a part of one; not terminated by a zero byte. */
 typedef void (*millrace_log_sink)(const char *text, size_t len);

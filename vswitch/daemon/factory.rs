@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use api::Link;
+use api::{ChoiceRow, Link};
 use control::{
     config::{Kind, Port},
     control::{Opened, PortFactory},
 };
-use dpdk::{Eal, EthConfig, EthDevice, Pool};
+use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError};
 use wire::Mac;
 
@@ -15,7 +15,7 @@ use crate::port::AnyPort;
 
 /// What stays with control while workers hold the queue pairs.
 enum Device {
-    Eth(EthDevice),
+    Eth(Box<EthDevice>),
     Tap(TapControl),
 }
 
@@ -23,33 +23,32 @@ enum Device {
 pub(crate) struct Factory {
     eal: Eal,
     pool: Pool,
+    /// NUMA nodes of the workers' CPUs.
+    worker_nodes: Vec<u32>,
     devices: HashMap<String, Device>,
 }
 
 impl Factory {
-    pub(crate) fn new(eal: Eal, pool: Pool) -> Factory {
-        Factory { eal, pool, devices: HashMap::new() }
+    pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>) -> Factory {
+        Factory { eal, pool, worker_nodes, devices: HashMap::new() }
     }
 
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
         let config = EthConfig {
             queues: port.queues,
-            rx_descriptors: control::config::ETH_DESCRIPTORS,
-            tx_descriptors: control::config::ETH_DESCRIPTORS,
+            rx_descriptors: None,
+            tx_descriptors: None,
+            descriptors_set_aside: control::config::ETH_DESCRIPTORS,
             mtu: Some(port.mtu),
+            mac: own_mac(port).map(Mac::octets),
             pool: self.pool.clone(),
+            is_only_pool: true,
             promiscuous: port.is_promiscuous(),
+            worker_nodes: self.worker_nodes.clone(),
         };
         let (device, queues) = EthDevice::open(&self.eal, device, &config).map_err(|error| error.to_string())?;
-        let has_ipv6 = port.is_uplink() && port.addresses.iter().any(|own| own.address().is_ipv6());
-        if let Err(error) = device.all_multicast()
-            && has_ipv6
-        {
-            log::info!(
-                "port {}: {} cannot be told to take all multicast ({error}); neighbour discovery needs it to take 33:33:*",
-                port.name,
-                device.name()
-            );
+        for choice in device.choices().iter().filter(|choice| choice.falls_short) {
+            log::warn!("port {}: {} {}: {}", port.name, choice.what, choice.chosen, choice.why);
         }
         let opened = Opened {
             queues: queues.into_iter().map(AnyPort::Eth).collect(),
@@ -57,7 +56,7 @@ impl Factory {
             mtu: device.mtu(),
             detail: format!("{}, driver {}", device.name(), device.driver()),
         };
-        Ok((Device::Eth(device), opened))
+        Ok((Device::Eth(Box::new(device)), opened))
     }
 
     fn open_tap(&self, config: TapConfig) -> Result<(Device, Opened<AnyPort>), String> {
@@ -68,6 +67,16 @@ impl Factory {
         let opened = Opened { queues: vec![AnyPort::Tap(queue)], mac: None, mtu, detail };
         Ok((Device::Tap(control), opened))
     }
+}
+
+/// The MAC an `eth` device should have: an uplink's. That of an access port is the guest's, at the other end.
+fn own_mac(port: &Port) -> Option<Mac> {
+    port.mac.filter(|_| port.is_uplink())
+}
+
+fn choice_row(choice: Choice) -> ChoiceRow {
+    let Choice { what, asked, chosen, why, falls_short } = choice;
+    ChoiceRow { what: what.to_owned(), asked, chosen, why, falls_short }
 }
 
 fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapConfig, String> {
@@ -126,6 +135,13 @@ impl PortFactory for Factory {
     fn close(&mut self, name: &str, queues: Vec<AnyPort>) {
         drop(queues);
         self.devices.remove(name);
+    }
+
+    fn choices(&self, name: &str) -> Vec<ChoiceRow> {
+        match self.devices.get(name) {
+            Some(Device::Eth(device)) => device.choices().into_iter().map(choice_row).collect(),
+            Some(Device::Tap(_)) | None => Vec::new(),
+        }
     }
 
     fn link(&self, name: &str) -> Link {

@@ -8,6 +8,7 @@ mod arguments;
 mod factory;
 mod idle;
 mod memory;
+mod numa;
 mod os;
 mod port;
 mod service;
@@ -70,12 +71,13 @@ fn run(file: &Path) -> Result<(), String> {
     let pool =
         Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, None).map_err(|e| e.to_string())?;
     let books = Books::create(config.switch.name.as_str(), config.workers.count()).map_err(|e| e.to_string())?;
+    let worker_nodes = numa::nodes_of(cpus.iter().copied().flatten());
     let (workers, links) = make_workers(&config, cpus, plan, &pool, &books)?;
     let idle = match config.workers.idle {
         config::Idle::Busy => Policy::Busy,
         config::Idle::Adaptive => Policy::Adaptive,
     };
-    let factory = Factory::new(eal.clone(), pool.clone());
+    let factory = Factory::new(eal.clone(), pool.clone(), worker_nodes);
     let identity = Identity {
         version: VERSION.to_owned(),
         git: Some(GIT.to_owned()),

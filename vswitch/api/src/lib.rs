@@ -89,7 +89,7 @@ pub use host::HostLoss;
 pub use ledger::{Ledger, PairLedger, PortLedger, Terms, WorkerLedger};
 pub use mac::{MacKind, MacRow, Macs};
 pub use network::{NetworkRow, Networks};
-pub use port::{Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
+pub use port::{ChoiceRow, Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
 pub use reply::Reply;
 pub use request::{METHODS, Request};
 pub use running::{ConfigChange, Conflict, RunningConfig};

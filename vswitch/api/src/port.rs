@@ -72,6 +72,24 @@ pub struct PortRow {
     pub tx_errors: u64,
     /// Whether the port's ledger balances.
     pub balanced: bool,
+    /// What was chosen for its device and why, of an `eth` port that is open.
+    #[serde(default)]
+    pub choices: Vec<ChoiceRow>,
+}
+
+/// One thing that was decided about a device when it was opened, or since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceRow {
+    /// What it is about, such as `queues`, `rss` or `promiscuous`.
+    pub what: String,
+    /// What the configuration asks for, where it does.
+    pub asked: Option<String>,
+    /// What it has come to.
+    pub chosen: String,
+    /// Why, and what would change it.
+    pub why: String,
+    /// Whether it is less than was asked for, or than would be good.
+    pub falls_short: bool,
 }
 
 /// A network, and the VLAN it is in at a port.

@@ -87,6 +87,17 @@ impl Dice {
             rx_errors: self.number(),
             tx_errors: self.number(),
             balanced: self.coin(),
+            choices: self.list(Dice::choice),
+        }
+    }
+
+    fn choice(&mut self) -> ChoiceRow {
+        ChoiceRow {
+            what: self.text(),
+            asked: self.maybe(Dice::text),
+            chosen: self.text(),
+            why: self.text(),
+            falls_short: self.coin(),
         }
     }
 

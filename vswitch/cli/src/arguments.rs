@@ -172,6 +172,13 @@ pub(crate) struct Show {
     pub(crate) what: What,
 }
 
+impl What {
+    /// Whether devices are to be explained.
+    pub(crate) fn has_detail(&self) -> bool {
+        matches!(self, What::Ports { detail: true })
+    }
+}
+
 /// What can be shown.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum What {
@@ -182,8 +189,13 @@ pub(crate) enum What {
     /// before the switch saw them (queue overflow, no buffer, damaged) or after it took them to be sent.
     #[command(after_help = "Examples:
   millrace show ports
+  millrace show ports --detail      what was chosen for each device, and why
   millrace --json show ports | jq -r '.ports[] | select(.state != \"up\") | .name'")]
-    Ports,
+    Ports {
+        /// Also what was chosen for each DPDK device and why: queues, descriptors, offloads, filters, limits.
+        #[arg(long)]
+        detail: bool,
+    },
 
     /// The running configuration: its text as it was applied, comments included.
     ///

@@ -5,13 +5,19 @@ use std::{ffi::CStr, sync::Arc};
 use dpdk_sys::{rte_device, rte_eth_dev_info, rte_eth_stats};
 
 use crate::{
-    Eal, Errno, EthConfig, EthError, EthPort, Said, chatter,
+    Eal, Errno, EthConfig, EthError, EthEvents, EthPort, Said,
+    abilities::Abilities,
+    chatter,
     devargs::Devargs,
     diagnosis::diagnose,
     eal::Runtime,
-    eth_port,
+    eth_port, events,
     kernel_interface::KernelInterface,
-    setup::{self, Granted, Target},
+    plan::Plan,
+    reception::{Hardware, Reception},
+    registers::{self, PortRegisters},
+    setup::{self, Target},
+    virtual_function::VirtualFunction,
 };
 
 /// An open device. Its queue pairs are the [`EthPort`]s that came with it; it is stopped, closed and removed when the
@@ -19,13 +25,13 @@ use crate::{
 #[derive(Debug)]
 pub struct EthDevice {
     shared: Arc<Shared>,
-    devargs: Devargs,
-    driver: String,
-    mac: [u8; 6],
-    mtu: u16,
-    numa: Option<u32>,
-    promiscuous: Result<(), Errno>,
-    all_multicast: Result<(), Errno>,
+    pub(crate) devargs: Devargs,
+    pub(crate) abilities: Abilities,
+    pub(crate) plan: Plan,
+    pub(crate) reception: Reception,
+    pub(crate) all_multicast: Result<(), Errno>,
+    /// The number of the kernel's interface behind it, where there is one.
+    interface: Option<u32>,
 }
 
 /// Whether a link is up, and how fast.
@@ -79,30 +85,24 @@ impl EthDevice {
         let info = setup::info(port, &devargs)?;
         shared.device = info.device;
         let driver = driver_name(&info);
-        let granted = Target { port, device: &devargs, driver: &driver }.bring_up(config, &info)?;
+        let target = Target { port, device: &devargs, driver: &driver };
+        let abilities = target.abilities(&info);
+        let plan = target.plan(config, &abilities)?;
+        target.set_up(&plan, config, &info)?;
+        events::listen(port);
+        let mut reception = reception(&devargs, &abilities, port, config.promiscuous);
+        // Some devices take another MAC only while they are stopped.
+        reception.set_mac(config.mac, &mut PortRegisters { port, is_mac_fixed: false });
+        target.start()?;
+        reception.settle(&mut PortRegisters { port, is_mac_fixed: abilities.is_mac_fixed });
+        let all_multicast = target.all_multicast();
         shared.is_ring = driver == "net_ring";
-        let opened = EthDevice::new(shared, &devargs, driver, granted);
-        let ports = (0..config.queues).map(|queue| eth_port::new(&opened.shared, queue, opened.mtu, &config.pool));
+        let interface = KernelInterface::behind(&devargs, &driver).and_then(|interface| interface.number());
+        let shared = Arc::new(shared);
+        let opened = EthDevice { shared, devargs, abilities, plan, reception, all_multicast, interface };
+        let ports = (0..config.queues).map(|queue| eth_port::new(&opened.shared, queue, opened.mtu(), &config.pool));
         let ports = ports.collect();
         Ok((opened, ports))
-    }
-
-    fn new(shared: Shared, devargs: &Devargs, driver: String, granted: Granted) -> EthDevice {
-        let mut mac = dpdk_sys::rte_ether_addr::default();
-        // SAFETY: fills the struct it is given; where the device has no address, it stays zero.
-        let _ = unsafe { dpdk_sys::rte_eth_macaddr_get(shared.port, &mut mac) };
-        // SAFETY: asks for the NUMA node.
-        let numa = unsafe { dpdk_sys::rte_eth_dev_socket_id(shared.port) };
-        EthDevice {
-            devargs: devargs.clone(),
-            driver,
-            mac: mac.addr_bytes,
-            mtu: granted.mtu,
-            numa: u32::try_from(numa).ok(),
-            promiscuous: granted.promiscuous,
-            all_multicast: granted.all_multicast,
-            shared: Arc::new(shared),
-        }
     }
 
     /// The device's name: the PCI address, or the virtual device's name.
@@ -112,27 +112,81 @@ impl EthDevice {
 
     /// The driver's name.
     pub fn driver(&self) -> &str {
-        &self.driver
+        &self.abilities.driver
     }
 
-    /// The device's own address.
+    /// The device's MAC at this moment: whoever administers its PF or the kernel's interface behind it may change it.
     pub fn mac(&self) -> [u8; 6] {
-        self.mac
+        let interface = self.kernel_interface().and_then(|interface| interface.mac().ok());
+        interface.unwrap_or_else(|| registers::mac(self.shared.port))
+    }
+
+    /// Gives the device another MAC, or back its own, while it runs. One that refuses it receives frames to it all the
+    /// same where it can, by a filter or by letting all in; [`EthDevice::choices`] says what has come of it.
+    pub fn set_mac(&mut self, mac: Option<[u8; 6]>) {
+        let mut registers = self.registers();
+        self.reception.set_mac(mac, &mut registers);
+        self.reception.settle(&mut registers);
+    }
+
+    /// Says which unicast MACs frames should be received for, beside its own. A device that lets everything in, as it was
+    /// opened to, needs no telling; one that refuses to filters by as many of these as it can.
+    pub fn receive_for(&mut self, macs: impl IntoIterator<Item = [u8; 6]>) {
+        let mut registers = self.registers();
+        self.reception.want(macs);
+        self.reception.settle(&mut registers);
+    }
+
+    /// What the device has told by itself since it was opened.
+    pub fn events(&self) -> EthEvents {
+        events::heard(self.shared.port)
+    }
+
+    /// Why the device is gone, where it is: its VF was taken away, it was unplugged, or the kernel's interface behind it
+    /// was deleted. It comes back by closing it (with all its ports) and opening it again, no sooner than it exists.
+    pub fn gone(&self) -> Option<String> {
+        // SAFETY: the port is open; asks the driver, which says no where it cannot know.
+        let driver_says = || unsafe { dpdk_sys::rte_eth_dev_is_removed(self.shared.port) } == 1;
+        if self.events().is_removed || driver_says() {
+            return Some(format!("device {} was removed", self.name()));
+        }
+        let opened_with = self.interface?;
+        let now = self.kernel_interface().and_then(|interface| interface.number());
+        let name = self.devargs.values("iface").next().unwrap_or_default();
+        match now {
+            Some(now) if now == opened_with => None,
+            Some(_) => Some(format!("interface {name:?} was deleted, and made again")),
+            None => Some(format!("interface {name:?} was deleted")),
+        }
+    }
+
+    /// Whether the device has stopped for good until it is closed (with all its ports) and opened again: its PF was
+    /// reset, or gave it another MAC.
+    pub fn needs_reset(&self) -> bool {
+        self.events().needs_reset
+    }
+
+    fn registers(&self) -> PortRegisters {
+        PortRegisters { port: self.shared.port, is_mac_fixed: self.abilities.is_mac_fixed }
+    }
+
+    pub(crate) fn kernel_interface(&self) -> Option<KernelInterface> {
+        KernelInterface::behind(&self.devargs, self.driver())
     }
 
     /// The longest L3 packet, in octets. Ports refuse frames longer than this and an Ethernet header with two tags.
     pub fn mtu(&self) -> u16 {
-        self.mtu
+        self.plan.mtu
     }
 
     /// The NUMA node the device is attached to, where it says.
     pub fn numa(&self) -> Option<u32> {
-        self.numa
+        self.abilities.node
     }
 
     /// Whether it receives frames for other MACs, if that was asked for; the error says why not.
     pub fn promiscuous(&self) -> Result<(), Errno> {
-        self.promiscuous
+        self.reception.promiscuous()
     }
 
     /// Whether it receives frames to every group; the error says why not.
@@ -142,8 +196,7 @@ impl EthDevice {
 
     /// The link at this moment; behind net_af_packet that of the kernel's interface, which is none where it is gone.
     pub fn link(&self) -> Result<LinkState, Errno> {
-        let interface = KernelInterface::behind(&self.devargs, &self.driver);
-        let is_running = interface.is_none_or(|interface| interface.is_running().unwrap_or(false));
+        let is_running = self.kernel_interface().is_none_or(|interface| interface.is_running().unwrap_or(false));
         let mut speed = 0;
         // SAFETY: the port is open as long as we are; fills the integer it is given.
         match unsafe { dpdk_sys::millrace_link(self.shared.port, &mut speed) } {
@@ -158,6 +211,16 @@ impl EthDevice {
     /// The device's counters.
     pub fn stats(&self) -> EthStats {
         self.shared.stats()
+    }
+}
+
+/// An interface of the kernel, which outlives us, gets its MAC back.
+impl Drop for EthDevice {
+    fn drop(&mut self) {
+        if self.reception.has_foreign_mac() && self.gone().is_none() {
+            let mut registers = self.registers();
+            self.reception.set_mac(None, &mut registers);
+        }
     }
 }
 
@@ -184,6 +247,7 @@ impl Drop for Shared {
         if self.is_ring {
             eth_port::drain(self.port);
         }
+        events::ignore(self.port);
         let mut ports = self.runtime.ports();
         ports.remove(&self.port);
         // SAFETY: nobody else uses the port any more; stopping what never started only returns an error.
@@ -197,6 +261,12 @@ impl Drop for Shared {
             log::warn!("DPDK port {}: {step} failed: {}", self.port, Errno::new(result));
         }
     }
+}
+
+fn reception(devargs: &Devargs, abilities: &Abilities, port: u16, wants_all: bool) -> Reception {
+    let vf = if devargs.pci { VirtualFunction::at(&devargs.name) } else { None };
+    let hardware = Hardware { own: registers::mac(port), is_pci: devargs.pci, macs_max: abilities.macs_max, vf };
+    Reception::new(hardware, wants_all)
 }
 
 fn driver_name(info: &rte_eth_dev_info) -> String {

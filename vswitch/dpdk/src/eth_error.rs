@@ -20,11 +20,11 @@ pub enum EthError {
     #[error("device {device}: {cause}{said}")]
     Missing { device: String, cause: String, said: Said },
     /// More queues than the device has.
-    #[error("device {device}: {asked} queues asked for, it has {max} (1 to {max} are possible)")]
-    Queues { device: String, asked: u16, max: u16 },
+    #[error("device {device}: queues = {asked}, and it has {max}; {fix}")]
+    Queues { device: String, asked: u16, max: u16, fix: String },
     /// An MTU the device does not carry.
-    #[error("device {device}: MTU {asked} is not possible, it carries {min} to {max}")]
-    Mtu { device: String, asked: u16, min: u16, max: u16 },
+    #[error("device {device}: MTU {asked} is not possible, it carries {min} to {max}; {fix}")]
+    Mtu { device: String, asked: u16, min: u16, max: u16, fix: String },
     /// The driver refused an MTU it claims to carry, or cannot change its MTU.
     #[error("device {device}: it refused MTU {asked}: {errno}{said}")]
     MtuRefused { device: String, asked: u16, errno: Errno, said: Said },

@@ -61,6 +61,23 @@ impl KernelInterface {
         Ok(flags & libc::IFF_UP != 0 && flags & libc::IFF_RUNNING != 0)
     }
 
+    /// Its MAC.
+    pub(crate) fn mac(&self) -> io::Result<[u8; 6]> {
+        let mut request = self.request;
+        call(libc::SIOCGIFHWADDR, &mut request)?;
+        // SAFETY: the call succeeded and wrote this field of the union.
+        let octets = unsafe { request.ifr_ifru.ifru_hwaddr }.sa_data;
+        Ok(std::array::from_fn(|i| octets[i] as u8))
+    }
+
+    /// Its number, which no other interface gets while it exists and a later one of its name does not have; `None` where
+    /// there is no such interface.
+    pub(crate) fn number(&self) -> Option<u32> {
+        // SAFETY: the name ends with a zero.
+        let number = unsafe { libc::if_nametoindex(self.request.ifr_name.as_ptr()) };
+        (number != 0).then_some(number)
+    }
+
     /// Gives the interface another MTU.
     pub(crate) fn set_mtu(&self, mtu: u16) -> io::Result<()> {
         let mut request = self.request;
@@ -110,5 +127,8 @@ mod tests {
         assert_eq!(missing.mtu().unwrap_err().raw_os_error(), Some(libc::ENODEV));
         assert!(missing.is_running().is_err());
         assert!(missing.set_mtu(1500).is_err());
+        assert!(missing.mac().is_err() && missing.number().is_none());
+        let lo = behind("net_af_packet0,iface=lo", "net_af_packet").unwrap();
+        assert_eq!((lo.mac().unwrap(), lo.number()), ([0; 6], Some(1)));
     }
 }

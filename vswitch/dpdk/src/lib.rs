@@ -15,16 +15,18 @@
 //! # What has been run, and what has not
 //!
 //! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, and, as root,
-//! `net_af_packet`. Never run for want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, and
-//! whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's documentation
-//! and nothing else.
+//! `net_af_packet`. Never run for want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, unicast
+//! filters, and whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's
+//! documentation; their decisions are tested on planted devices, their events through DPDK's own dispatch.
 //!
 //! `net_af_packet` is for demonstrations, not for traffic, and breaks two promises that this room cannot mend: it may
 //! wait in the kernel (`poll` without a timeout) when its tx ring is full, and what the kernel drops because the rx ring
 //! is full appears in no counter of DPDK 22.11. Interfaces in front of it need their tx checksum offload and TSO off.
 
+mod abilities;
 mod affinity;
 mod chatter;
+mod choice;
 mod devargs;
 mod device;
 mod diagnosis;
@@ -33,19 +35,27 @@ mod eal_config;
 mod errno;
 mod eth_error;
 mod eth_port;
+mod events;
+mod explain;
 mod kernel_interface;
 mod mbuf;
+mod plan;
 mod pool;
+mod reception;
+mod registers;
 mod setup;
 mod thread;
+mod virtual_function;
 
 pub use chatter::Said;
+pub use choice::Choice;
 pub use device::{EthDevice, EthStats, LinkState};
 pub use eal::{Eal, EalError, version};
 pub use eal_config::EalConfig;
 pub use errno::Errno;
 pub use eth_error::EthError;
 pub use eth_port::EthPort;
+pub use events::EthEvents;
 pub use pool::{DATA_MAX, Pool, PoolError};
 pub use setup::EthConfig;
 pub use thread::{ThreadError, ThreadGuard};

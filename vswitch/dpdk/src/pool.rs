@@ -103,6 +103,7 @@ struct Shared {
     name: String,
     frames: u32,
     data_max: u16,
+    node: Option<u32>,
     counts: Mutex<Vec<Weak<AtomicUsize>>>,
     _runtime: Arc<Runtime>,
 }
@@ -139,7 +140,7 @@ impl Pool {
         };
         eal.runtime().adopt(raw, frames);
         let (counts, _runtime) = (Mutex::default(), Arc::clone(eal.runtime()));
-        Ok(Pool::handle(Arc::new(Shared { raw, name: name.to_owned(), frames, data_max, counts, _runtime })))
+        Ok(Pool::handle(Arc::new(Shared { raw, name: name.to_owned(), frames, data_max, node, counts, _runtime })))
     }
 
     /// Memory a pool takes, in bytes, on hugepages or on ordinary ones: its buffers with their headers and padding, and
@@ -154,6 +155,11 @@ impl Pool {
     /// The longest packet a buffer holds, behind the headroom.
     pub fn data_max(&self) -> u16 {
         self.shared.data_max
+    }
+
+    /// The NUMA node its memory was asked for; `None` is any.
+    pub fn node(&self) -> Option<u32> {
+        self.shared.node
     }
 
     /// The pool's name.

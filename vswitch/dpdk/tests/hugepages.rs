@@ -18,8 +18,18 @@ fn hugepages_are_used_or_their_absence_is_said() {
         }
     };
     let mut pool = Pool::create(&eal, "huge", 1023, 2048, None).unwrap();
-    let eth =
-        EthConfig { queues: 1, rx_descriptors: 0, tx_descriptors: 0, mtu: None, pool: pool.clone(), promiscuous: true };
+    let eth = EthConfig {
+        queues: 1,
+        rx_descriptors: None,
+        tx_descriptors: None,
+        descriptors_set_aside: 512,
+        mtu: None,
+        mac: None,
+        pool: pool.clone(),
+        is_only_pool: true,
+        promiscuous: true,
+        worker_nodes: vec![0],
+    };
     let (device, mut ports) = EthDevice::open(&eal, "net_null0", &eth).unwrap();
     let mut burst = Burst::new();
     assert_eq!(ports[0].rx_burst(&mut burst, 32), 32);

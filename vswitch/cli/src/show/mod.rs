@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Show, client: &mut Client, console: &mut Console) ->
 
 fn request(what: &What) -> Request {
     match what {
-        What::Ports => Request::ShowPorts,
+        What::Ports { .. } => Request::ShowPorts,
         What::Config => Request::ShowConfig,
         What::Networks => Request::ShowNetworks,
         What::Macs { network, limit } => {
@@ -56,7 +56,13 @@ fn request(what: &What) -> Request {
 fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) -> Result<(), Failure> {
     let numbers = if options.exact { Numbers::Exact } else { Numbers::Short };
     match reply {
-        Reply::Ports(ports) => console.say(&ports::tables(ports, numbers)),
+        Reply::Ports(ports) => {
+            console.say(&ports::tables(ports, numbers))?;
+            if options.what.has_detail() && !ports::choices(ports).is_empty() {
+                console.say(&format!("\n{}", ports::choices(ports)))?;
+            }
+            Ok(())
+        }
         Reply::Networks(networks) => console.say(&networks::table(networks, numbers).to_string()),
         Reply::Macs(macs) => {
             console.say(&macs::table(macs, numbers).to_string())?;

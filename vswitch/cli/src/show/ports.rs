@@ -66,6 +66,25 @@ fn traffic(ports: &Ports, numbers: Numbers) -> Grid {
     grid
 }
 
+/// `--detail`: what was chosen for each device and why; what falls short is marked.
+pub(super) fn choices(ports: &Ports) -> Grid {
+    let mut grid =
+        Grid::new([("PORT", Left), ("WHAT", Left), ("ASKED", Left), ("CHOSEN", Left), ("NOTE", Left), ("WHY", Left)]);
+    for port in &ports.ports {
+        for choice in &port.choices {
+            grid.row([
+                port.name.clone(),
+                choice.what.clone(),
+                or_dash(choice.asked.as_ref()),
+                choice.chosen.clone(),
+                if choice.falls_short { "SHORT" } else { "" }.into(),
+                choice.why.clone(),
+            ]);
+        }
+    }
+    grid
+}
+
 /// `up`, `up/no-link`, `opening`; and loudly where its ledger does not balance.
 fn state(port: &PortRow) -> String {
     let mut state = port.state.name().to_owned();
@@ -132,7 +151,23 @@ mod tests {
             rx_errors: 0,
             tx_errors: u64::MAX,
             balanced: true,
+            choices: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_falls_short_stands_out_among_the_choices() {
+        let choice = |what: &str, falls_short| api::ChoiceRow {
+            what: what.into(),
+            asked: Some("2".into()),
+            chosen: "1".into(),
+            why: "so".into(),
+            falls_short,
+        };
+        let row = PortRow { choices: vec![choice("queues", false), choice("rss", true)], ..port() };
+        let text = choices(&Ports { ports: vec![row, port()] }).to_string();
+        let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(lines, ["PORT WHAT ASKED CHOSEN NOTE WHY", "a1 queues 2 1 - so", "a1 rss 2 1 SHORT so"]);
     }
 
     #[test]

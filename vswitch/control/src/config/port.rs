@@ -111,10 +111,9 @@ impl Port {
         matches!(self.role, Role::Uplink { .. })
     }
 
-    /// Whether its device must take frames for other MACs than its own: an uplink of tunnels only is one station, under
-    /// the device's MAC unless the file names another.
+    /// Whether its device must take frames for other MACs than its own: an uplink of tunnels only is one station.
     pub fn is_promiscuous(&self) -> bool {
-        !self.is_uplink() || self.mac.is_some() || self.vlans.networks().next().is_some()
+        !self.is_uplink() || self.vlans.networks().next().is_some()
     }
 
     /// The segments its own MAC and addresses are on; `None` is the underlay.

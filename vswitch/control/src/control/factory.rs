@@ -22,6 +22,11 @@ pub trait PortFactory {
 
     /// Whether the device has a link.
     fn link(&self, name: &str) -> api::Link;
+
+    /// What was chosen for the device and why.
+    fn choices(&self, _name: &str) -> Vec<api::ChoiceRow> {
+        Vec::new()
+    }
 }
 
 /// A device just opened.

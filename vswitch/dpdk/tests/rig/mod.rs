@@ -34,7 +34,18 @@ pub(crate) fn pool_of(frames: u32, data_max: u16) -> Pool {
 }
 
 pub(crate) fn config(pool: &Pool) -> EthConfig {
-    EthConfig { queues: 1, rx_descriptors: 256, tx_descriptors: 256, mtu: None, pool: pool.clone(), promiscuous: false }
+    EthConfig {
+        queues: 1,
+        rx_descriptors: None,
+        tx_descriptors: None,
+        descriptors_set_aside: 256,
+        mtu: None,
+        mac: None,
+        pool: pool.clone(),
+        is_only_pool: false,
+        promiscuous: false,
+        worker_nodes: Vec::new(),
+    }
 }
 
 /// Opens a device with one queue.

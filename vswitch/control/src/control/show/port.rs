@@ -60,6 +60,7 @@ impl<F: PortFactory> Control<F> {
             rx_errors: reading.rx_errors,
             tx_errors: reading.tx_errors,
             balanced: reading.balanced(),
+            choices: open.map_or_else(Vec::new, |_| self.factory.choices(port.name.as_str())),
         }
     }
 
