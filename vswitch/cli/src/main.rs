@@ -24,7 +24,7 @@ use std::{
 
 use clap::Parser;
 
-use arguments::{Arguments, Command};
+use arguments::{AboutConfig, Arguments, Command};
 use console::Console;
 use failure::{Exit, Failure};
 
@@ -47,6 +47,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Check { files } => check::run(files, console),
+        Command::Config { what: AboutConfig::Reference } => {
+            console.say(control::config::reference().trim_end()).map(|()| Exit::Yes)
+        }
         Command::Apply(options) => {
             let file = file::read(&options.file)?;
             apply::run(options, file, &mut arguments.connect()?, console)

@@ -257,3 +257,12 @@ fn a_bad_file_is_a_no_that_names_the_place_and_what_would_be_right() {
     assert_eq!((&json["ok"], &json["files"][0]["errors"][0]["line"]), (&false.into(), &7.into()));
     assert_eq!(json["files"][1]["ok"], true);
 }
+
+#[test]
+fn the_reference_is_a_file_that_check_takes() {
+    let printed = run(&["config", "reference"]);
+    assert!(printed.code == 0 && printed.out.contains("\n#flows_max = "), "{}", printed.err);
+    let files = Directory::new();
+    let checked = run(&["check", &files.write("reference.toml", printed.out)]);
+    assert_eq!((checked.code, checked.err.as_str()), (0, ""));
+}

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use toml::Spanned;
 
-use super::{Kind, Port, Workers, error::Errors, file, section::Section};
+use super::{Kind, Port, Workers, error::Errors, file, keys, section::Section};
 
 /// Descriptors of each rx and of each tx queue of an eth port. Each can hold a buffer.
 pub const ETH_DESCRIPTORS: u16 = 512;
@@ -18,10 +18,10 @@ const WORKER_FRAMES: u32 = 1024;
 const TAP_FRAMES: u32 = 64;
 
 /// Buffers a pool has where the file does not say and the ports do not need more.
-const FRAMES_DEFAULT: u32 = 16_384;
+pub(super) const FRAMES_DEFAULT: u32 = 16_384;
 
 /// Classes of buffers, in octets behind the headroom. The last ends where DPDK's 16-bit `buf_len` ends.
-const BUFFERS: [u32; 3] = [2048, 10_240, 65_407];
+pub(super) const BUFFERS: [u32; 3] = [2048, 10_240, 65_407];
 
 /// `[memory]`, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +64,12 @@ impl Memory {
         let Some(section) = section else { return memory };
         let said = section.get_ref();
         let mut check = Section::single(errors, "[memory]", section.span());
-        let words = [("auto", Hugepages::Auto), ("always", Hugepages::Always), ("never", Hugepages::Never)];
-        if let Some(hugepages) = said.hugepages.as_ref().and_then(|text| check.word("hugepages", text, &words)) {
-            memory.hugepages = hugepages;
+        let kinds = [Hugepages::Auto, Hugepages::Always, Hugepages::Never];
+        if let Some(kind) = said.hugepages.as_ref().and_then(|text| check.chosen(&keys::HUGEPAGES, text, &kinds)) {
+            memory.hugepages = kind;
         }
         if let Some(int) = &said.frames {
-            memory.frames = check.number("frames", int, 256..=1 << 24).unwrap_or(frames);
+            memory.frames = check.counted(&keys::FRAMES, int).unwrap_or(frames);
             if memory.frames < frames_min {
                 let problem = "is less than the ports and workers can hold at once";
                 let hint = format!(
@@ -81,8 +81,7 @@ impl Memory {
             }
         }
         if let Some(int) = &said.buffer {
-            let range = i64::from(BUFFERS[0])..=i64::from(BUFFERS[2]);
-            memory.buffer = check.number("buffer", int, range).unwrap_or(memory.buffer);
+            memory.buffer = check.counted(&keys::BUFFER, int).unwrap_or(memory.buffer);
             if let Some(port) = largest.filter(|_| u32::from(memory.buffer) < octets) {
                 let problem = format!("is too small for the mtu {} of port `{}`", port.mtu, port.name);
                 check.refuse("buffer", &int.span(), problem, format!("at least {octets}, or leave it out"));

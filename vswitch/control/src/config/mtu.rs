@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use super::{Name, Network, Port, Tunnel, error::Errors, port::Draft, section::Section};
+use super::{Name, Network, Port, Tunnel, error::Errors, keys, port::Draft, section::Section};
 
 /// Smallest MTU: what every IPv4 host must take (RFC 1122 section 3.3.2).
 pub const MTU_MIN: u16 = 576;
@@ -14,7 +14,7 @@ pub const MTU_MAX: u16 = 9600;
 const MTU_MIN_IPV6: u16 = 1280;
 
 /// Ethernet's own.
-const MTU_DEFAULT: u16 = 1500;
+pub(super) const MTU_DEFAULT: u16 = 1500;
 
 /// What a tunnel adds to a packet within the uplink's MTU: inner Ethernet 14, VXLAN 8, UDP 8, and IPv4 20 or IPv6 40.
 pub const fn overhead(remote: IpAddr) -> u16 {
@@ -73,7 +73,7 @@ pub(super) fn settle(drafts: &mut [Draft], networks: &[Network], tunnels: &[Tunn
     for draft in drafts.iter_mut() {
         let said = draft.said.get_ref();
         let mut check = Section::named(errors, "port", &said.name, draft.said);
-        draft.port.mtu = check.number_or("mtu", &said.mtu, MTU_MIN.into()..=MTU_MAX.into(), MTU_DEFAULT);
+        draft.port.mtu = check.counted_or(&keys::MTU, &said.mtu, MTU_DEFAULT);
     }
     let uplinks: HashMap<Name, Port> = drafts
         .iter()

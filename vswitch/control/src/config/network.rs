@@ -9,11 +9,11 @@ use super::{
     Name, Static, Tables,
     error::Errors,
     file::{self, Text},
+    keys,
     port::Draft,
     reference::Known,
     section::Section,
     static_entry::{self, Places},
-    tables,
     vlans::PORT_NETWORKS_MAX,
 };
 
@@ -27,7 +27,10 @@ const NETWORKS_MAX: usize = 2048;
 const REMOTES_MAX: usize = 32_768 - PORT_NETWORKS_MAX;
 
 /// MACs a network may hold where the file does not say.
-const MACS_DEFAULT: u32 = 4096;
+pub(super) const MACS_DEFAULT: u32 = 4096;
+
+/// Idle time in seconds after which a MAC is forgotten where the file does not say.
+pub(super) const AGE_S_DEFAULT: u32 = 300;
 
 /// A bridge domain, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,13 +90,13 @@ fn network(
     check: &mut Section,
 ) -> Option<Network> {
     let name = check.name("name", &said.name);
-    let vni = check.number("vni", &said.vni, 0..=i64::from(Vni::MAX.get())).and_then(Vni::new);
-    let macs_max = check.number_or("macs_max", &said.macs_max, 1..=tables::MACS_MAX, MACS_DEFAULT);
+    let vni = check.counted(&keys::VNI, &said.vni).and_then(Vni::new);
+    let macs_max = check.counted_or(&keys::NETWORK_MACS_MAX, &said.macs_max, MACS_DEFAULT);
     if let Some(int) = said.macs_max.as_ref().filter(|_| macs_max > tables.macs_max) {
         let hint = format!("[tables] macs_max is {} for all networks together", tables.macs_max);
         check.warn("macs_max", &int.span(), "can never be reached", hint);
     }
-    let age_s = check.number_or("age_s", &said.age_s, 1..=1_000_000, 300);
+    let age_s = check.counted_or(&keys::AGE_S, &said.age_s, AGE_S_DEFAULT);
     let tunnels = tunnels(&said.tunnels, known, check);
     let statics = static_entry::check(said, macs_max, known, places, check);
     Some(Network { name: name?, vni: vni?, macs_max, age_s, tunnels, statics })

@@ -11,7 +11,7 @@ use super::{
     cidr::NotACidr,
     error::{Errors, Span},
     file::{self, Text},
-    gateway,
+    gateway, keys,
     reference::Known,
     section::Section,
     vlans::{self, PORT_NETWORKS_MAX},
@@ -173,7 +173,7 @@ fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section
     let addresses = addresses(said, if is_access == Some(false) { UPLINK_ADDRESSES_MAX } else { LIST_MAX }, check);
     let queues = queues(said, workers, check);
     let vlans = vlans::check(said, known, check);
-    let storm_max = said.storm_max.as_ref().and_then(|int| check.number("storm_max", int, 1..=u32::MAX.into()));
+    let storm_max = said.storm_max.as_ref().and_then(|int| check.counted(&keys::STORM_MAX, int));
     let role = match is_access? {
         true => access(said, check),
         false => uplink(said, &addresses, check),
@@ -184,7 +184,7 @@ fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section
 }
 
 fn kind(said: &file::Port, check: &mut Section) -> Option<Kind> {
-    let is_tap = check.word("kind", &said.kind, &[("eth", false), ("tap", true)])?;
+    let is_tap = check.chosen(&keys::KIND, &said.kind, &[false, true])?;
     if is_tap {
         let problem = "does not go with kind = \"tap\"";
         check.no_place_for(
@@ -238,7 +238,7 @@ fn interface(said: &file::Port, check: &mut Section) -> Option<String> {
 /// Whether the port is an access port; `None` (reported) where the file does not say, or contradicts itself.
 fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
     let role = match &said.role {
-        Some(text) => Some(check.word("role", text, &[("uplink", false), ("access", true)])?),
+        Some(text) => Some(check.chosen(&keys::ROLE, text, &[false, true])?),
         None => None,
     };
     let is_in_network = said.network.is_some() || said.trunk.is_some();
@@ -298,7 +298,7 @@ fn queues(said: &file::Port, workers: &Workers, check: &mut Section) -> u16 {
         check.refuse("queues", &int.span(), "does not go with kind = \"tap\"", "a TAP has one queue pair");
         return 1;
     }
-    let queues = check.number("queues", int, 1..=datapath::WORKERS_MAX as i64).unwrap_or(1);
+    let queues = check.counted(&keys::QUEUES, int).unwrap_or(1);
     if usize::from(queues) > workers.count() {
         let problem = format!("is more than there are workers ({})", workers.count());
         check.refuse("queues", &int.span(), problem, "a worker holds one queue pair of a port");
@@ -343,7 +343,7 @@ fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {
     ];
     check.no_place_for(&keys, "does not go with role = \"uplink\"", "only what comes from access ports is checked");
     let (gateway, gateway6) = gateway::check(said, addresses, check);
-    let vlan = said.vlan.as_ref().and_then(|int| vlans::vlan_id("vlan", int, check));
+    let vlan = said.vlan.as_ref().and_then(|int| vlans::vlan_id(int, check));
     Role::Uplink { gateway, gateway6, vlan }
 }
 

@@ -12,6 +12,7 @@ use toml::{
 use super::{
     error::{Errors, Span, nearest},
     file::File,
+    keys, version,
 };
 
 /// Octets of a configuration file that are read at most; a thousand ports and networks need a tenth of it.
@@ -19,9 +20,6 @@ const FILE_MAX: usize = 4 << 20;
 
 /// Objections reported in one section.
 const OBJECTIONS_MAX: usize = 16;
-
-/// The sections there are, for the hint at a misspelt one.
-const SECTIONS: [&str; 7] = ["switch", "workers", "memory", "tables", "port", "network", "tunnel"];
 
 /// Reads `text`. What could not be read is missing in the result and named in `errors`.
 pub(super) fn read(text: &str, errors: &mut Errors) -> File {
@@ -37,7 +35,11 @@ pub(super) fn read(text: &str, errors: &mut Errors) -> File {
         }
         return file;
     }
-    for (key, value) in table.into_inner() {
+    let table = table.into_inner();
+    if table.get(keys::VERSION.name).is_some_and(|value| !version::check(value, errors)) {
+        return file;
+    }
+    for (key, value) in table {
         match key.get_ref().as_ref() {
             "switch" => file.switch = single("[switch]", value, errors),
             "workers" => file.workers = single("[workers]", value, errors),
@@ -46,6 +48,7 @@ pub(super) fn read(text: &str, errors: &mut Errors) -> File {
             "port" => file.ports = many("port", value, errors),
             "network" => file.networks = many("network", value, errors),
             "tunnel" => file.tunnels = many("tunnel", value, errors),
+            key if key == keys::VERSION.name => {}
             unknown => unknown_section(unknown, &key.span(), &value, errors),
         }
     }
@@ -184,7 +187,7 @@ fn unknown_section(unknown: &str, span: &Span, value: &Spanned<DeValue>, errors:
     let unknown = super::error::shorten(unknown);
     match value.get_ref() {
         DeValue::Table(_) | DeValue::Array(_) => {
-            let known = SECTIONS.into_iter();
+            let known = keys::SECTIONS.into_iter().map(|section| section.name);
             let hint = if errors.is_full() { String::new() } else { advice(&unknown, known, "the sections are") };
             errors.hint(span, format!("unknown section [{unknown}]"), hint);
         }

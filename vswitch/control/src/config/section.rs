@@ -10,6 +10,7 @@ use super::{
     cidr::is_host,
     error::{Errors, Span, nearest},
     file::{Int, Text},
+    keys::{Key, Takes},
 };
 
 /// A section, and where objections to it go.
@@ -87,15 +88,23 @@ impl<'e, 'a> Section<'e, 'a> {
         T::try_from(number).ok()
     }
 
-    /// A number in a range, or the default where none is given (or a wrong one, which is reported).
-    pub(super) fn number_or<T: TryFrom<i64>>(
-        &mut self,
-        key: &str,
-        int: &Option<Int>,
-        range: RangeInclusive<i64>,
-        default: T,
-    ) -> T {
-        int.as_ref().and_then(|int| self.number(key, int, range)).unwrap_or(default)
+    /// A number in the range of its row.
+    pub(super) fn counted<T: TryFrom<i64>>(&mut self, key: &Key, int: &Int) -> Option<T> {
+        let Takes::Number { min, max, .. } = key.takes else { unreachable!("`{}` is in no row of numbers", key.name) };
+        self.number(key.name, int, min..=max)
+    }
+
+    /// A number in the range of its row, or the default where none is given (or a wrong one, which is reported).
+    pub(super) fn counted_or<T: TryFrom<i64>>(&mut self, key: &Key, int: &Option<Int>, default: T) -> T {
+        int.as_ref().and_then(|int| self.counted(key, int)).unwrap_or(default)
+    }
+
+    /// What one of the words of a row means; `meanings` are in the order of the words.
+    pub(super) fn chosen<T: Copy>(&mut self, key: &Key, text: &Text, meanings: &[T]) -> Option<T> {
+        let Takes::Words(words) = key.takes else { unreachable!("`{}` is in no row of words", key.name) };
+        debug_assert_eq!(words.len(), meanings.len());
+        let words: Vec<(&str, T)> = words.iter().copied().zip(meanings.iter().copied()).collect();
+        self.word(key.name, text, &words)
     }
 
     /// One of a few words.

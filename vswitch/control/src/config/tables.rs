@@ -2,13 +2,15 @@
 
 use toml::Spanned;
 
-use super::{error::Errors, file, section::Section};
+use super::{error::Errors, file, keys, section::Section};
 
 /// Learned MACs of one worker at most; also the bound of a network's own limit.
 pub(super) const MACS_MAX: i64 = 1 << 20;
 
-/// Cached decisions of one worker at most (16 Mi × 66 octets are 1 GiB).
-const FLOWS_MAX: i64 = 1 << 24;
+/// What counts where the file does not say.
+pub(super) const FLOWS_DEFAULT: u32 = 65_536;
+pub(super) const MACS_DEFAULT: u32 = 16_384;
+pub(super) const FLOW_IDLE_S_DEFAULT: u32 = 30;
 
 /// `[tables]`, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct Tables {
 
 impl Default for Tables {
     fn default() -> Self {
-        Tables { flows_max: 65_536, macs_max: 16_384, flow_idle_s: 30 }
+        Tables { flows_max: FLOWS_DEFAULT, macs_max: MACS_DEFAULT, flow_idle_s: FLOW_IDLE_S_DEFAULT }
     }
 }
 
@@ -34,9 +36,9 @@ impl Tables {
         let said = section.get_ref();
         let mut check = Section::single(errors, "[tables]", section.span());
         Tables {
-            flows_max: check.number_or("flows_max", &said.flows_max, 64..=FLOWS_MAX, default.flows_max),
-            macs_max: check.number_or("macs_max", &said.macs_max, 64..=MACS_MAX, default.macs_max),
-            flow_idle_s: check.number_or("flow_idle_s", &said.flow_idle_s, 1..=86_400, default.flow_idle_s),
+            flows_max: check.counted_or(&keys::FLOWS_MAX, &said.flows_max, default.flows_max),
+            macs_max: check.counted_or(&keys::MACS_MAX, &said.macs_max, default.macs_max),
+            flow_idle_s: check.counted_or(&keys::FLOW_IDLE_S, &said.flow_idle_s, default.flow_idle_s),
         }
     }
 }

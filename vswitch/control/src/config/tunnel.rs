@@ -13,6 +13,7 @@ use super::{
     cidr::is_link_local,
     error::Errors,
     file::{self, Text},
+    keys,
     port::Draft,
     reference::{Known, Unique},
     section::Section,
@@ -22,7 +23,10 @@ use super::{
 const TUNNELS_MAX: usize = 4096;
 
 /// VXLAN's UDP port (RFC 7348 section 5).
-const VXLAN_PORT: u16 = 4789;
+pub(super) const VXLAN_PORT: u16 = 4789;
+
+/// What IANA recommends for TTLs, and most hosts send.
+pub(super) const TTL_DEFAULT: u8 = 64;
 
 /// A tunnel, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +107,8 @@ pub(super) fn check(
 fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, check: &mut Section) -> Option<Tunnel> {
     let name = check.name("name", &said.name);
     let remote = remote(&said.remote, ports, check);
-    let udp_port = check.number_or("port", &said.port, 1..=65_535, VXLAN_PORT);
-    let ttl = check.number_or("ttl", &said.ttl, 1..=255, 64);
+    let udp_port = check.counted_or(&keys::UDP_PORT, &said.port, VXLAN_PORT);
+    let ttl = check.counted_or(&keys::TTL, &said.ttl, TTL_DEFAULT);
     let dscp = said.dscp.as_ref().and_then(|said| dscp(said, check)).unwrap_or(Dscp::Inherit);
     let next_hop_mac = said.next_hop_mac.as_ref().and_then(|text| check.mac("next_hop_mac", text));
     let uplink_name = known.ports.find(check, "uplink", &said.uplink);

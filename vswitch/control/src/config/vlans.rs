@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt};
 use toml::Spanned;
 use wire::vlan::VlanId;
 
-use super::{Name, file, reference::Known, section::Section};
+use super::{Name, file, keys, reference::Known, section::Section};
 
 /// Networks of one port at most, and of all ports together; each is a member with an id of its own.
 const NETWORKS_MAX: usize = 2048;
@@ -53,9 +53,9 @@ impl PortVlans {
     }
 }
 
-/// The number of a VLAN.
-pub(super) fn vlan_id(key: &str, int: &file::Int, check: &mut Section) -> Option<VlanId> {
-    check.number(key, int, 1..=i64::from(VlanId::MAX)).and_then(VlanId::new)
+/// The number of a VLAN, which is a port's `vlan` or that of an entry of `trunk`.
+pub(super) fn vlan_id(int: &file::Int, check: &mut Section) -> Option<VlanId> {
+    check.counted(&keys::VLAN, int).and_then(VlanId::new)
 }
 
 /// What a port says of its VLANs. What is wrong is left out (and reported).
@@ -89,7 +89,7 @@ pub(super) fn check(said: &file::Port, known: &Known, check: &mut Section) -> Po
 
 fn tagged(entry: &Spanned<file::Trunk>, known: &Known, check: &mut Section) -> Option<Tagged> {
     let said = entry.get_ref();
-    let vlan = vlan_id("vlan", &said.vlan, check);
+    let vlan = vlan_id(&said.vlan, check);
     let network = known.networks.find(check, "network", &said.network);
     Some(Tagged { vlan: vlan?, network: network? })
 }

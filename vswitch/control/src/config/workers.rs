@@ -4,10 +4,7 @@ use datapath::{WORKERS_MAX, WorkerId};
 use serde::Serialize;
 use toml::Spanned;
 
-use super::{error::Errors, file, section::Section};
-
-/// CPUs that Linux can name in an affinity mask of ordinary size.
-const CPUS_MAX: i64 = 1024;
+use super::{error::Errors, file, keys, section::Section};
 
 /// `[workers]`, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,15 +61,14 @@ impl Workers {
         let Some(section) = section else { return Workers::default() };
         let said = section.get_ref();
         let mut check = Section::single(errors, "[workers]", section.span());
-        let words = [("adaptive", Idle::Adaptive), ("busy", Idle::Busy)];
-        let idle = said.idle.as_ref().and_then(|text| check.word("idle", text, &words));
+        let idle = said.idle.as_ref().and_then(|text| check.chosen(&keys::IDLE, text, &[Idle::Adaptive, Idle::Busy]));
         let placement = match (&said.cores, &said.count) {
             (Some(_), Some(count)) => {
                 check.refuse("count", &count.span(), "stands beside `cores`", "give one of the two");
                 None
             }
             (Some(cores), None) => cpus(&mut check, cores).map(Placement::Cpus),
-            (None, Some(count)) => check.number("count", count, 1..=WORKERS_MAX as i64).map(Placement::Unpinned),
+            (None, Some(count)) => check.counted(&keys::COUNT, count).map(Placement::Unpinned),
             (None, None) => None,
         };
         Workers { placement: placement.unwrap_or(Placement::LastCpu), idle: idle.unwrap_or(Idle::Adaptive) }
@@ -87,7 +83,7 @@ fn cpus(check: &mut Section, cores: &Spanned<Vec<file::Int>>) -> Option<Vec<u16>
     }
     let mut cpus = Vec::new();
     for core in cores.get_ref() {
-        let Some(cpu) = check.number("cores", core, 0..=CPUS_MAX - 1) else { continue };
+        let Some(cpu) = check.counted(&keys::CORES, core) else { continue };
         if cpus.contains(&cpu) {
             check.refuse("cores", &core.span(), "is there twice", "one worker runs on a CPU");
         }

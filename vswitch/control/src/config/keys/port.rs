@@ -1,0 +1,170 @@
+//! `[[port]]`
+
+use datapath::WORKERS_MAX;
+use wire::vlan::VlanId;
+
+use super::{
+    super::mtu::{MTU_DEFAULT, MTU_MAX, MTU_MIN},
+    Change::Reopen,
+    Key, Part, Section,
+};
+
+pub(in crate::config) const SECTION: Section = Section {
+    name: "port",
+    many: true,
+    meaning: "A way in and out. An uplink has the underlay behind it, an access port a container or VM.",
+    parts: &[
+        Part {
+            meaning: "An uplink on a device that DPDK drives. Keys that no other comment restricts are those of any port.",
+            keys: UPLINK,
+            values: &[
+                ("name", "\"up0\""),
+                ("kind", "\"eth\""),
+                ("device", "\"net_af_packet0,iface=ul0\""),
+                ("role", "\"uplink\""),
+                ("addresses", "[\"192.0.2.1/24\", \"2001:db8::1/64\"]"),
+            ],
+        },
+        Part {
+            meaning: "An access port on a TAP interface. One on a DPDK device has `device` in place of `netns` and \
+                      `interface`, which are of TAPs only.",
+            keys: ACCESS,
+            values: &[
+                ("name", "\"a1\""),
+                ("kind", "\"tap\""),
+                ("netns", "\"pod-1\""),
+                ("interface", "\"eth0\""),
+                ("addresses", "[\"10.244.0.1/24\"]"),
+                ("network", "\"blue\""),
+            ],
+        },
+    ],
+};
+
+const NAME: Key = Key::other("name", "1 to 32 of a-z, 0-9 and `-`, not beginning with `-`")
+    .example("\"up0\"")
+    .meaning("What other sections and `millrace show ports` call it.");
+
+pub(in crate::config) const KIND: Key = Key::words("kind", &["eth", "tap"])
+    .example("\"eth\"")
+    .change(Reopen)
+    .meaning("\"eth\" is a device that DPDK drives, \"tap\" an interface of the kernel, made in a network namespace.");
+
+pub(in crate::config) const ROLE: Key = Key::words("role", &["uplink", "access"])
+    .or_text("\"access\"")
+    .example("\"uplink\"")
+    .change(Reopen)
+    .meaning("What it is for. It must be said of uplinks only.");
+
+pub(in crate::config) const MTU: Key = Key::number("mtu", "octets", MTU_MIN as i64, MTU_MAX as i64)
+    .or_number(MTU_DEFAULT as i64)
+    .change(Reopen)
+    .meaning(
+        "Longest packet behind an Ethernet header; tags do not count, and 1280 at least are needed for IPv6. The default \
+         of an access port is what tunnels leave of their uplink's. That of a TAP changes without reopening it.",
+    );
+
+pub(in crate::config) const QUEUES: Key = Key::number("queues", "queue pairs", 1, WORKERS_MAX as i64)
+    .or("as many as `workers` names, else 1")
+    .example("2")
+    .change(Reopen)
+    .meaning("A worker holds one queue pair of a port at most. A TAP has one.");
+
+pub(in crate::config) const STORM_MAX: Key = Key::number("storm_max", "frames a second", 1, u32::MAX as i64)
+    .or("no limit")
+    .example("1000")
+    .meaning("Broadcast, multicast and unknown unicast that may be flooded from here.");
+
+pub(in crate::config) const VLAN: Key = Key::number("vlan", "", 1, VlanId::MAX as i64)
+    .or("untagged")
+    .example("100")
+    .meaning("Uplinks only: the VLAN that the node's own traffic, tunnels included, is in.");
+
+const ADDRESSES: Key = Key::other("addresses", "a list of addresses with prefix lengths")
+    .or_text("[]")
+    .example("[\"192.0.2.1/24\"]")
+    .meaning(
+        "Of an uplink: the node's own, which answer ARP, neighbour solicitations and ping, 8 at most. Of an access \
+         port: the guest's, which are set on a TAP's interface, and all it may send from (`anti_spoof`).",
+    );
+
+const UPLINK: &[Key] = &[
+    NAME,
+    KIND,
+    Key::other("device", "a PCI address, or a virtual device with its arguments")
+        .or("only where kind = \"tap\"")
+        .example("\"0000:3b:02.1\"")
+        .change(Reopen)
+        .meaning("What DPDK drives: as in \"0000:3b:02.1\", or, taken from the kernel, \"net_af_packet0,iface=eth1\"."),
+    ROLE,
+    ADDRESSES,
+    Key::other("gateway", "an address in one of the port's prefixes")
+        .or("what is not on-link cannot be reached")
+        .example("\"192.0.2.254\"")
+        .meaning("Uplinks only: the IPv4 router."),
+    Key::other("gateway6", "an address in one of the port's prefixes, or link-local")
+        .or("what is not on-link cannot be reached")
+        .example("\"fe80::1\"")
+        .meaning("Uplinks only: the IPv6 router."),
+    VLAN,
+    Key::other("mac", "a unicast MAC")
+        .or("the device's own")
+        .example("\"02:00:00:00:01:01\"")
+        .change(Reopen)
+        .meaning("Of an uplink the node's own, of an access port the guest's."),
+    MTU,
+    QUEUES,
+    Key::other("workers", "a list of worker numbers, one for each queue")
+        .or("control spreads the queues")
+        .example("[0, 1]")
+        .meaning("The worker that holds each queue, counted from 0 in the order of [workers]. The first is the port's home."),
+    Key::other("trunk", "a list of { vlan, network }")
+        .or("no VLANs")
+        .example("[{ vlan = 10, network = \"blue\" }]")
+        .change(Reopen)
+        .meaning(
+            "Which network is behind each VLAN. Tags come off on receipt and go on when sending. On an uplink it bridges \
+             networks to the physical network without a tunnel, and the first or last one reopens it. An access port without it \
+             passes tags through unseen.",
+        )
+        .entries(&[
+            Key { example: "10", meaning: "The tag.", ..VLAN_OF_TRUNK },
+            Key::other("network", "the name of a [[network]]").example("\"blue\"").meaning("What is behind it."),
+        ]),
+    STORM_MAX,
+];
+
+const VLAN_OF_TRUNK: Key = Key::number("vlan", "", 1, VlanId::MAX as i64);
+
+const ACCESS: &[Key] = &[
+    NAME,
+    KIND,
+    ROLE,
+    Key::other("netns", "a name under /run/netns, or an absolute path")
+        .or("the namespace the switch runs in")
+        .example("\"pod-1\"")
+        .change(Reopen)
+        .meaning("The network namespace that the interface is made in."),
+    Key::other("interface", "1 to 15 octets without `/`, `:`, `%` and spaces")
+        .or("the port's name")
+        .example("\"eth0\"")
+        .change(Reopen)
+        .meaning("Its name there."),
+    ADDRESSES,
+    Key::other("network", "the name of a [[network]]")
+        .or("no untagged frames")
+        .example("\"blue\"")
+        .meaning("The bridge domain of untagged frames. An access port has this, or `trunk`, or both; an uplink may."),
+    Key::flag("anti_spoof").or_text("true").meaning(
+        "Access ports only: whether frames must come from its `mac` and `addresses`, or what is allowed beside. The \
+         default is false where none of these keys is given.",
+    ),
+    Key::other("allow", "a list of addresses, 256 at most")
+        .or_text("[]")
+        .example("[\"10.0.0.9\"]")
+        .meaning("Access ports only: further addresses it may send from."),
+    Key::other("allow_macs", "a list of MACs, 256 at most")
+        .or_text("[]")
+        .example("[\"02:00:00:00:00:09\"]")
+        .meaning("Access ports only: further MACs it may send from."),
+];

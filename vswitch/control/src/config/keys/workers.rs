@@ -1,0 +1,46 @@
+//! `[workers]`
+
+use datapath::WORKERS_MAX;
+
+use super::{Change::Restart, Key, Part, Section};
+
+pub(in crate::config) const SECTION: Section = Section {
+    name: "workers",
+    many: false,
+    meaning: "The threads that move packets: how many, where they run, and what they do when there is nothing to do. Each \
+              has its own tables; a port's queue pairs are held by one worker each.",
+    parts: &[Part { meaning: "", keys: &[CORES, COUNT, IDLE], values: &[] }],
+};
+
+/// CPUs that Linux can name in an affinity mask of ordinary size.
+const CPUS_MAX: i64 = 1024;
+
+/// The row of the numbers in the list.
+pub(in crate::config) const CORES: Key = Key {
+    // Each number of the list has this range.
+    takes: super::Takes::Number { unit: "for each CPU", min: 0, max: CPUS_MAX - 1 },
+    ..Key::other("cores", "")
+        .or("one worker, on the last CPU that the process may use")
+        .example("[2, 3]")
+        .change(Restart)
+        .meaning(
+            "One worker is pinned to each of these CPUs (16 at most). They should be isolated, of the NIC's NUMA node, \
+             and not CPU 0: `millrace doctor` tells.",
+        )
+};
+
+pub(in crate::config) const COUNT: Key = Key::number("count", "workers", 1, WORKERS_MAX as i64)
+    .or("`cores` counts")
+    .example("2")
+    .instead_of("cores")
+    .change(Restart)
+    .meaning("That many workers, which run wherever the kernel likes: for tests, and machines shared with others.");
+
+pub(in crate::config) const IDLE: Key = Key::words("idle", &["adaptive", "busy"])
+    .or_text("\"adaptive\"")
+    .change(Restart)
+    .meaning(
+        "What a worker does that finds nothing to do. \"adaptive\" polls on for a while, then rests, longer and longer, \
+         up to 250 us, which bounds what the first packet after a silence waits. \"busy\" polls on and on: least delay, \
+         and the whole CPU.",
+    );
