@@ -1,6 +1,6 @@
 //! Every way in which a front end can be wrong. The list is closed: a port is quarantined for one of these or not at all.
 
-use crate::{GuestAddress, Request, RingIndex, UserAddress};
+use crate::{GuestAddress, Request, RingFault, RingIndex, UserAddress};
 
 /// Why a port was quarantined: what the front end did, with the value that was wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -129,7 +129,18 @@ pub enum Fault {
         /// The kernel's answer.
         why: String,
     },
-    /// A part of shared memory was taken back by truncating its file.
-    #[error("shared memory was taken back while in use")]
-    MemoryGone,
+    /// A descriptor to wake the guest by that is no eventfd.
+    #[error("a guest is woken by an eventfd, and this is {kind}")]
+    NotEvent {
+        /// What it is, by the kernel's name.
+        kind: String,
+    },
+    /// The driver did something wrong in a ring.
+    #[error("ring {ring}: {fault}")]
+    Ring {
+        /// Which ring.
+        ring: RingIndex,
+        /// What it did.
+        fault: RingFault,
+    },
 }

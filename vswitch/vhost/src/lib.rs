@@ -1,7 +1,8 @@
 //! vhost-user ports: containers and VMs whose driver is virtio-net attach over a Unix socket and shared memory.
 //!
 //! The peer (*front end*: QEMU, DPDK's virtio-user) is not trusted, and everything it says arrives in one of three ways:
-//! messages on the socket (`session/`), memory it shares (`memory/`), and rings inside that memory. Each is checked where it enters;
+//! messages on the socket (`session/`), memory it shares (`memory/`), and rings inside
+//! that memory (`ring/`). Each is checked where it enters;
 //! what is wrong has a name, [`Fault`], and costs the peer its own port and nobody else anything.
 //!
 //! Layouts of messages come from the `vhost` crate and virtio's numbers from `virtio-bindings`; framing and dispatch are
@@ -14,12 +15,14 @@ mod address;
 mod fault;
 mod feature;
 mod memory;
+mod ring;
 mod session;
 
 pub use address::{GuestAddress, UserAddress};
 pub use fault::Fault;
 pub use feature::Features;
 pub use memory::{Alarm, DirtyLog, GuestArray, GuestItem, GuestMemory, GuestSlice};
+pub use ring::{Call, Queue, QueueConfig, Received, RingFault};
 pub use session::{
     Action, Backend, Done, InflightArea, LogArea, Offer, ProtocolFeatures, Region, RegionPlace, Reply, Request,
     RingAddresses, RingIndex, Vring,

@@ -75,6 +75,14 @@ impl GuestMemory {
         })
     }
 
+    /// Where the guest has what the front end has at `address`.
+    pub fn guest_address(&self, address: UserAddress) -> Option<GuestAddress> {
+        self.regions.iter().find_map(|region| {
+            let offset = address.0.checked_sub(region.place.user.0).filter(|&offset| offset < region.place.size)?;
+            Some(GuestAddress(region.place.guest.0 + offset))
+        })
+    }
+
     /// All `len` octets at `address`, provided they lie in one region: a table of indirect descriptors.
     #[inline]
     pub fn whole(&self, address: GuestAddress, len: u32) -> Option<GuestSlice<'_>> {

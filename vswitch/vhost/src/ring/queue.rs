@@ -1,0 +1,180 @@
+//! One ring as a worker holds it: its memory, its kind, and whom to wake.
+
+use std::sync::Arc;
+
+use frame::{Burst, Pool, Sent};
+
+use super::{
+    call::Call, chain::Ring, fault::RingFault, net_header, packed::PackedRing, receive, split::SplitRing, transmit,
+};
+use crate::{DirtyLog, Features, GuestAddress, GuestMemory, RingAddresses};
+
+/// What a ring is made from.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// Descriptors, at most 32,768; a power of two for a split ring.
+    pub size: u16,
+    /// Where its parts lie.
+    pub addresses: RingAddresses,
+    /// Where to start (see [`crate::Vring::base`]).
+    pub base: u32,
+    /// What both sides have agreed on.
+    pub features: Features,
+    /// Whom to wake; `None` where the guest polls.
+    pub call: Option<Call>,
+    /// Where to note which pages were written; `None` outside of a migration.
+    pub log: Option<DirtyLog>,
+}
+
+/// What came of looking for frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Frames appended.
+    pub frames: usize,
+    /// Chains that held no frame: nothing but a header, too long for a buffer, or asking for offloads never offered.
+    pub errors: u64,
+    /// Looks that ended because the pool was empty; what was there stays in the ring.
+    pub no_buffer: u64,
+}
+
+#[derive(Debug)]
+enum AnyRing {
+    Split(SplitRing),
+    Packed(PackedRing),
+}
+
+/// A ring to receive from or to send into.
+#[derive(Debug)]
+pub struct Queue {
+    memory: Arc<GuestMemory>,
+    ring: AnyRing,
+    shape: Shape,
+    call: Option<Call>,
+    used_log: Option<UsedLog>,
+}
+
+/// What the loops need to know of a ring beside the ring.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    /// Octets in front of each frame.
+    pub(super) header_len: usize,
+    /// Whether a frame may lie in several chains.
+    pub(super) mergeable: bool,
+    pub(super) log: Option<DirtyLog>,
+}
+
+/// Where the ring's own pages lie, of which those that say "used" are written by us.
+#[derive(Clone, Debug)]
+struct UsedLog {
+    log: DirtyLog,
+    address: GuestAddress,
+    len: u32,
+}
+
+impl Queue {
+    /// The ring that `config` describes, in `memory`.
+    pub fn new(memory: Arc<GuestMemory>, config: &QueueConfig) -> Result<Queue, RingFault> {
+        let ring = if config.features.has(Features::RING_PACKED) {
+            AnyRing::Packed(PackedRing::new(&memory, config)?)
+        } else {
+            AnyRing::Split(SplitRing::new(&memory, config)?)
+        };
+        let log = config.log.clone().filter(|_| config.features.has(Features::LOG_ALL));
+        let used_log = log.clone().and_then(|log| used_log(log, &memory, config));
+        let shape = Shape {
+            header_len: net_header::len(config.features),
+            mergeable: config.features.has(Features::MRG_RXBUF),
+            log,
+        };
+        Ok(Queue { memory, ring, shape, call: config.call.clone(), used_log })
+    }
+
+    /// Goes on where `old` stands: the same ring after its memory, its addresses or its call changed. A ring of another
+    /// kind is not the same, and changes nothing.
+    pub fn resume(&mut self, old: &Queue) {
+        match (&mut self.ring, &old.ring) {
+            (AnyRing::Split(ring), AnyRing::Split(old)) => ring.resume(old),
+            (AnyRing::Packed(ring), AnyRing::Packed(old)) => ring.resume(old),
+            _ => {}
+        }
+    }
+
+    /// Where it stands, as GET_VRING_BASE tells it.
+    pub fn base(&self) -> u32 {
+        match &self.ring {
+            AnyRing::Split(ring) => ring.base(),
+            AnyRing::Packed(ring) => ring.base(),
+        }
+    }
+
+    /// Receives at most `max` frames of the guest into frames of `pool`, and appends them.
+    pub fn receive(&mut self, burst: &mut Burst, max: usize, pool: &mut impl Pool) -> Result<Received, RingFault> {
+        let (memory, shape) = (&*self.memory, &self.shape);
+        let (received, wake) = match &mut self.ring {
+            AnyRing::Split(ring) => receive::receive(ring, memory, shape, burst, max, pool),
+            AnyRing::Packed(ring) => receive::receive(ring, memory, shape, burst, max, pool),
+        }?;
+        self.after(wake)?;
+        Ok(received)
+    }
+
+    /// Copies the frames into the guest's buffers, in order, as far as there are any. The frames stay in the burst.
+    pub fn send(&mut self, burst: &Burst) -> Result<Sent, RingFault> {
+        let (memory, shape, frames) = (&*self.memory, &self.shape, burst.as_slice());
+        let (sent, wake) = match &mut self.ring {
+            AnyRing::Split(ring) => transmit::send(ring, memory, shape, frames),
+            AnyRing::Packed(ring) => transmit::send(ring, memory, shape, frames),
+        }?;
+        self.after(wake)?;
+        Ok(sent)
+    }
+
+    /// After something was published, or nothing: the log, and at most one call a burst.
+    #[inline]
+    fn after(&self, published: Published) -> Result<(), RingFault> {
+        if published != Published::Nothing
+            && let Some(UsedLog { log, address, len }) = &self.used_log
+        {
+            log.mark(*address, *len);
+        }
+        if published == Published::Wake
+            && let Some(call) = &self.call
+        {
+            call.wake();
+        }
+        if self.memory.alarm().is_raised() { Err(RingFault::MemoryGone) } else { Ok(()) }
+    }
+}
+
+/// What a burst showed the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    Nothing,
+    Quietly,
+    Wake,
+}
+
+impl Published {
+    /// Publishes what was used up of `ring`, `chains` of it, after `before`.
+    #[inline]
+    pub(super) fn and(self, ring: &mut impl Ring, chains: usize) -> Published {
+        match (chains, ring.publish()) {
+            (0, _) => self,
+            (_, true) => Published::Wake,
+            (_, false) if self == Published::Nothing => Published::Quietly,
+            (_, false) => self,
+        }
+    }
+}
+
+/// The part of the ring that we write: the used ring, or a packed ring's descriptors.
+fn used_log(log: DirtyLog, memory: &GuestMemory, config: &QueueConfig) -> Option<UsedLog> {
+    config.addresses.log?;
+    let size = u32::from(config.size);
+    let (start, len) = if config.features.has(Features::RING_PACKED) {
+        (config.addresses.descriptors, 16 * size)
+    } else {
+        (config.addresses.used, 6 + 8 * size)
+    };
+    memory.guest_address(start).map(|address| UsedLog { log, address, len })
+}
