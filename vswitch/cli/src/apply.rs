@@ -54,7 +54,7 @@ fn transact(options: &Apply, file: &Text, dry_run: bool, client: &mut Client) ->
 }
 
 /// Under `--json` the difference is part of the answer, and shown only to an operator who is asked about it.
-fn show_plan(diff: &[DiffLine], asks: bool, console: &mut Console) -> Result<(), Failure> {
+pub(crate) fn show_plan(diff: &[DiffLine], asks: bool, console: &mut Console) -> Result<(), Failure> {
     if console.json() {
         if asks {
             diff.iter().for_each(|line| console.remark(&line.to_string()));
@@ -76,14 +76,19 @@ fn finish(applied: &Applied, in_force: bool, console: &mut Console) -> Result<Ex
         // An empty difference was not sent again: the configuration is in force all the same.
         console.say_json(&Applied { applied: in_force, ..applied.clone() })?;
     } else {
-        let generation = applied.generation;
-        console.say(&match (in_force, applied.diff.is_empty()) {
-            (true, true) => format!("nothing changes: generation {generation} is in force"),
-            (true, false) => format!("applied: generation {generation} is in force"),
-            (false, _) => format!("not applied: generation {generation} is in force"),
-        })?;
+        console.say(&finish_line(applied, in_force))?;
     }
     Ok(if in_force { Exit::Yes } else { Exit::No })
+}
+
+/// How it ended, for people.
+pub(crate) fn finish_line(applied: &Applied, in_force: bool) -> String {
+    let generation = applied.generation;
+    match (in_force, applied.diff.is_empty()) {
+        (true, true) => format!("nothing changes: generation {generation} is in force"),
+        (true, false) => format!("applied: generation {generation} is in force"),
+        (false, _) => format!("not applied: generation {generation} is in force"),
+    }
 }
 
 #[cfg(test)]

@@ -109,6 +109,9 @@ impl<'a> Console<'a> {
         if let Failure::Refused(error) = failure {
             error.problems().iter().for_each(|problem| self.remark(&problem.to_string()));
         }
+        if let Failure::EditRefused { told, .. } = failure {
+            told.iter().for_each(|problem| self.remark(problem));
+        }
         if self.json && !matches!(failure, Failure::Output(_)) {
             let _ = self.say_json(&failure.to_json());
         }

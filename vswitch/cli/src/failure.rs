@@ -37,6 +37,17 @@ pub(crate) enum Failure {
     /// The switch answered with an error.
     #[error("{}", refused(.0))]
     Refused(RpcError),
+    /// An edit cannot be made, or not be saved.
+    #[error("{0}")]
+    Edit(String),
+    /// The switch refuses what an edit would make of its configuration.
+    #[error("the switch refuses this change")]
+    EditRefused {
+        /// What it objects to, in terms of what was edited.
+        told: Vec<String>,
+        /// As the switch said it.
+        error: RpcError,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     File {
@@ -73,14 +84,19 @@ impl Failure {
         match self {
             Failure::NoSwitch(_) => Exit::Unreachable,
             Failure::Ambiguous(_) => Exit::Usage,
-            Failure::Refused(_) | Failure::File { .. } | Failure::FileTooLong { .. } | Failure::Output(_) => Exit::No,
+            Failure::Refused(_)
+            | Failure::Edit(_)
+            | Failure::EditRefused { .. }
+            | Failure::File { .. }
+            | Failure::FileTooLong { .. }
+            | Failure::Output(_) => Exit::No,
         }
     }
 
     /// For `--json`: what the switch said, or the message alone.
     pub(crate) fn to_json(&self) -> Value {
         match self {
-            Failure::Refused(error) => json!({ "error": error }),
+            Failure::Refused(error) | Failure::EditRefused { error, .. } => json!({ "error": error }),
             other => json!({ "error": { "message": other.to_string() } }),
         }
     }

@@ -1,7 +1,7 @@
 //! `millrace`, the operator's tool: checks configurations, applies them, and shows what a running switch does.
 //!
 //! One file a thing: `arguments` is what can be typed (and the manual: `--help`), `socket` finds the switch, `client`
-//! talks to it, `check`, `apply`, `doctor` and `show` are the commands, `console` is the terminal, `failure` says what went wrong
+//! talks to it, `check`, `apply`, `edit`, `doctor` and `show` are the commands, `console` is the terminal, `failure` says what went wrong
 //! and how to mend it. Links no DPDK and needs no privileges of its own.
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod console;
 mod doctor;
+mod edit;
 mod failure;
 mod file;
 mod quantity;
@@ -26,6 +27,7 @@ use clap::Parser;
 
 use arguments::{AboutConfig, Arguments, Command};
 use console::Console;
+use edit::Edit;
 use failure::{Exit, Failure};
 
 fn main() -> ExitCode {
@@ -55,6 +57,10 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
             apply::run(options, file, &mut arguments.connect()?, console)
         }
         Command::Doctor(options) => doctor::run(options, console),
+        Command::Port(edit) => edit::run(Edit::Port(edit), &mut arguments.connect()?, console),
+        Command::Network(edit) => edit::run(Edit::Network(edit), &mut arguments.connect()?, console),
+        Command::Tunnel(edit) => edit::run(Edit::Tunnel(edit), &mut arguments.connect()?, console),
+        Command::Mac(edit) => edit::run(Edit::Mac(edit), &mut arguments.connect()?, console),
         Command::Show(options) => show::run(options, &mut arguments.connect()?, console),
     }
 }

@@ -1,5 +1,6 @@
 //! `millrace show`: one file a table.
 
+pub(crate) mod arguments;
 mod drops;
 mod flows;
 pub(crate) mod grid;
@@ -13,8 +14,9 @@ mod workers;
 
 use api::{Reply, Request};
 
+use arguments::{Show, What};
+
 use crate::{
-    arguments::{Show, What},
     client::Client,
     console::{Colour, Console},
     failure::{Exit, Failure},

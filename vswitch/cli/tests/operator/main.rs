@@ -3,5 +3,6 @@
 mod apply;
 mod connection;
 mod doctor;
+mod edit;
 mod fake_switch;
 mod show;
