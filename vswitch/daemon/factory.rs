@@ -124,11 +124,29 @@ impl PortFactory for Factory {
     }
 
     fn change(&mut self, old: &Port, new: &Port) -> Result<(), String> {
-        match self.devices.get(old.name.as_str()) {
+        match self.devices.get_mut(old.name.as_str()) {
             Some(Device::Tap(tap)) => change_tap(tap, old, new).map_err(|error| error.to_string()),
-            // Addresses of an `eth` port are on no interface; what the device itself is asks for opening it anew.
-            Some(Device::Eth(_)) => Ok(()),
+            // Addresses of an `eth` port are on no interface; most of what the device is asks for opening it anew.
+            Some(Device::Eth(device)) => {
+                if own_mac(old) != own_mac(new) {
+                    device.set_mac(own_mac(new).map(Mac::octets));
+                }
+                Ok(())
+            }
             None => Err("the port is not open".to_owned()),
+        }
+    }
+
+    fn mac(&self, name: &str) -> Option<Mac> {
+        match self.devices.get(name) {
+            Some(Device::Eth(device)) => Some(Mac::new(device.mac())),
+            Some(Device::Tap(_)) | None => None,
+        }
+    }
+
+    fn receive_for(&mut self, name: &str, macs: &[Mac]) {
+        if let Some(Device::Eth(device)) = self.devices.get_mut(name) {
+            device.receive_for(macs.iter().map(|mac| mac.octets()));
         }
     }
 

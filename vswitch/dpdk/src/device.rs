@@ -125,6 +125,7 @@ impl EthDevice {
     /// same where it can, by a filter or by letting all in; [`EthDevice::choices`] says what has come of it.
     pub fn set_mac(&mut self, mac: Option<[u8; 6]>) {
         let mut registers = self.registers();
+        self.reception.found(self.mac());
         self.reception.set_mac(mac, &mut registers);
         self.reception.settle(&mut registers);
     }

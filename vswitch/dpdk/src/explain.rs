@@ -14,7 +14,7 @@ impl EthDevice {
             Err(_) => Choice::new("multicast", "not needed", "a virtual device without such a setting has no filter"),
         };
         let of_start = [self.driver_choice()].into_iter().chain(self.plan.choices.iter().cloned());
-        of_start.chain(self.reception.choices()).chain([multicast, self.link_choice()]).collect()
+        of_start.chain(self.reception.choices(self.mac())).chain([multicast, self.link_choice()]).collect()
     }
 
     fn driver_choice(&self) -> Choice {

@@ -21,7 +21,7 @@ pub(crate) trait Registers {
 /// What is wanted, and what has come of it.
 #[derive(Debug)]
 pub(crate) struct Reception {
-    /// The MAC it had when it was found.
+    /// The MAC it has when it is left alone.
     own: MacOctets,
     /// The MAC it should have, and whether it took it.
     mac: Option<(MacOctets, Result<(), Errno>)>,
@@ -66,6 +66,13 @@ impl Reception {
         }
     }
 
+    /// The device has this MAC now: its own, unless we gave it another.
+    pub(crate) fn found(&mut self, mac: MacOctets) {
+        if !self.has_foreign_mac() {
+            self.own = mac;
+        }
+    }
+
     /// Gives the device this MAC, or back its own.
     pub(crate) fn set_mac(&mut self, mac: Option<MacOctets>, registers: &mut impl Registers) {
         let before = self.mac.filter(|(_, taken)| taken.is_ok()).map_or(self.own, |(mac, _)| mac);
@@ -79,7 +86,7 @@ impl Reception {
         };
     }
 
-    /// Whether the device has another MAC than it had when it was found.
+    /// Whether the device has another MAC than its own.
     pub(crate) fn has_foreign_mac(&self) -> bool {
         self.mac.is_some_and(|(mac, taken)| taken.is_ok() && mac != self.own)
     }
@@ -149,14 +156,14 @@ impl Reception {
         self.all.unwrap_or(Ok(()))
     }
 
-    /// What has come of it, and why.
-    pub(crate) fn choices(&self) -> Vec<Choice> {
-        [Some(self.mac_choice()), Some(self.all_choice()), self.filter_choice()].into_iter().flatten().collect()
+    /// What has come of it, and why; the device's MAC at this moment is `now`.
+    pub(crate) fn choices(&self, now: MacOctets) -> Vec<Choice> {
+        [Some(self.mac_choice(now)), Some(self.all_choice()), self.filter_choice()].into_iter().flatten().collect()
     }
 
-    fn mac_choice(&self) -> Choice {
+    fn mac_choice(&self, now: MacOctets) -> Choice {
         let Some((mac, taken)) = self.mac else {
-            return Choice::new("mac", text(self.own), "the device's own");
+            return Choice::new("mac", text(now), "the device's own");
         };
         let why = match taken {
             Ok(()) if mac == self.own => "it is the device's own".to_owned(),

@@ -105,6 +105,7 @@ impl<F: PortFactory> Control<F> {
                 self.config = transaction.source.config.clone();
                 self.revisions.adopt(&transaction.source, transaction.uid, &transaction.answer.diff, self.now);
                 self.install();
+                self.tell_filters();
                 transaction.stage = Stage::Installing(self.generation());
             }
             Stage::Installing(generation) => {
@@ -198,6 +199,7 @@ impl<F: PortFactory> Control<F> {
         }
         for (_, new) in changes {
             if let Some(open) = self.ports.get_mut(&new.name) {
+                open.mac = new.mac.or_else(|| self.factory.mac(new.name.as_str())).or(open.mac);
                 open.port = new.clone();
             }
         }

@@ -13,8 +13,8 @@ pub trait PortFactory {
     /// need not name the port.
     fn open(&mut self, port: &Port) -> Result<Opened<Self::Queue>, String>;
 
-    /// Brings an open device from what `old` says to what `new` says without closing it: MTU, addresses. On error the
-    /// device is as it was.
+    /// Brings an open device from what `old` says to what `new` says without closing it: MTU, addresses, an uplink's MAC.
+    /// On error the device is as it was.
     fn change(&mut self, old: &Port, new: &Port) -> Result<(), String>;
 
     /// Closes the device; `queues` are all its queue pairs.
@@ -22,6 +22,14 @@ pub trait PortFactory {
 
     /// Whether the device has a link.
     fn link(&self, name: &str) -> api::Link;
+
+    /// The device's own MAC at this moment; `None` where it has none, or the one it had when it was opened.
+    fn mac(&self, _name: &str) -> Option<Mac> {
+        None
+    }
+
+    /// Says which unicast MACs the device should receive for, beside its own, where it does not receive for all.
+    fn receive_for(&mut self, _name: &str, _macs: &[Mac]) {}
 
     /// What was chosen for the device and why.
     fn choices(&self, _name: &str) -> Vec<api::ChoiceRow> {

@@ -11,6 +11,7 @@ mod desk;
 mod factory;
 mod host_loss;
 mod open_port;
+mod own_mac;
 mod request;
 mod revision;
 mod show;
@@ -73,6 +74,7 @@ pub struct Control<F: PortFactory> {
     /// How the last transaction ended.
     outcome: Option<(Ticket, Result<api::Applied, api::RpcError>)>,
     tickets: u64,
+    macs_looked_at: Option<Duration>,
     stopping: Option<Stopping>,
     started: Duration,
     now: Duration,
@@ -106,6 +108,7 @@ impl<F: PortFactory> Control<F> {
             transaction: None,
             outcome: None,
             tickets: 0,
+            macs_looked_at: None,
             stopping: None,
             started: now,
             now,
@@ -147,6 +150,7 @@ impl<F: PortFactory> Control<F> {
         self.advance_transaction();
         self.advance_stop();
         self.refresh();
+        self.follow_macs();
         self.desks.iter_mut().for_each(Desk::pump);
     }
 
@@ -221,9 +225,10 @@ impl<F: PortFactory> Control<F> {
             }
         }
         for (next_hop, mac) in self.underlay.neighbours.resolved() {
-            let uplink = self.ports.values().find(|open| open.id == Some(next_hop.uplink));
-            if let Some(uplink) = uplink {
-                facts.next_hops.insert((uplink.port.name.clone(), next_hop.address), mac);
+            // By the name's id: a device opened anew has none yet, and what is known behind it still holds.
+            let is_there = |name: &&Name| self.compiled.port_id(name.as_str()) == Some(next_hop.uplink);
+            if let Some(uplink) = self.ports.keys().find(is_there) {
+                facts.next_hops.insert((uplink.clone(), next_hop.address), mac);
             }
         }
         facts

@@ -73,7 +73,7 @@ impl Plan {
             let same_name = old_by_name.get(&port.name).copied();
             match same_name {
                 Some(before) if !reopens(before, port) => {
-                    if (before.mtu, &before.addresses) != (port.mtu, &port.addresses) {
+                    if (before.mtu, before.mac, &before.addresses) != (port.mtu, port.mac, &port.addresses) {
                         plan.change.push((before.clone(), port.clone()));
                     }
                 }

@@ -25,9 +25,10 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
 
 /// Whether the device behind a port must be closed and opened anew for the port to become what `new` says.
 pub fn must_reopen(old: &Port, new: &Port) -> bool {
-    let is_same_device = (&old.kind, old.mac, old.queues) == (&new.kind, new.mac, new.queues);
+    let is_eth = matches!(new.kind, Kind::Eth { .. });
+    let is_same_device = (&old.kind, old.queues) == (&new.kind, new.queues) && (is_eth || old.mac == new.mac);
     // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only.
-    let is_resized = matches!(new.kind, Kind::Eth { .. }) && old.mtu != new.mtu;
+    let is_resized = is_eth && old.mtu != new.mtu;
     let is_same_role = (old.is_uplink(), old.is_promiscuous()) == (new.is_uplink(), new.is_promiscuous());
     !is_same_device || is_resized || !is_same_role
 }

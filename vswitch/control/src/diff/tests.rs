@@ -159,6 +159,7 @@ fn only_what_the_device_is_asks_for_opening_it_anew() {
     let uplink = base.port("up0").unwrap();
     assert!(must_reopen(uplink, &Port { mtu: 1600, ..uplink.clone() }));
     assert!(!must_reopen(uplink, &Port { addresses: Vec::new(), ..uplink.clone() }));
+    assert!(!must_reopen(uplink, &Port { mac: Some(wire::Mac::BROADCAST), ..uplink.clone() }));
     assert!(!same(|port| port.kind = crate::config::Kind::Eth { device: "net_null0".into() }));
     assert!(!same(|port| port.role = crate::config::Role::Uplink { gateway: None, gateway6: None, vlan: None }));
 }

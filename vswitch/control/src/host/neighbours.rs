@@ -159,8 +159,14 @@ impl Neighbours {
         Neighbours::default()
     }
 
-    /// Makes `sources` the uplinks of this node: requests carry their MACs and addresses.
+    /// Makes `sources` the uplinks of this node: requests carry their MACs and addresses. Where the node has another MAC
+    /// than before, next hops are asked at once: by the question they learn it.
     pub fn configure(&mut self, sources: &BTreeMap<PortId, Attachment>) {
+        let has_moved =
+            |uplink: &PortId| self.sources.get(uplink).map(|old| old.mac) != sources.get(uplink).map(|new| new.mac);
+        for (_, entry) in self.entries.iter_mut().filter(|(next_hop, _)| has_moved(&next_hop.uplink)) {
+            entry.due = Duration::ZERO;
+        }
         self.sources.clone_from(sources);
     }
 

@@ -65,7 +65,7 @@ fn macs(count: u8) -> Vec<MacOctets> {
 
 /// What was chosen, why, and whether it falls short; `None` where there is nothing to say.
 fn said(reception: &Reception, what: &str) -> Option<(String, String, bool)> {
-    let choice = reception.choices().into_iter().find(|choice| choice.what == what)?;
+    let choice = reception.choices(OWN).into_iter().find(|choice| choice.what == what)?;
     Some((choice.chosen, choice.why, choice.falls_short))
 }
 
@@ -196,6 +196,6 @@ fn a_virtual_device_without_such_settings_hands_over_everything() {
         reception.settle(&mut device);
         let (_, why, is_short) = said(&reception, "mac").unwrap();
         assert!(!is_short && why.contains("hands over whatever comes"), "{why}");
-        assert!(reception.choices().iter().all(|choice| !choice.falls_short), "{:?}", reception.choices());
+        assert!(reception.choices(OWN).iter().all(|choice| !choice.falls_short), "{:?}", reception.choices(OWN));
     }
 }

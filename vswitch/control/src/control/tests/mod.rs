@@ -3,6 +3,7 @@ mod filters;
 mod random;
 mod revisions;
 mod rig;
+mod uplink;
 
 use std::collections::BTreeSet;
 

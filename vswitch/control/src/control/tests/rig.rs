@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) events: Vec<String>,
     /// Interfaces and devices that cannot be opened.
     pub(super) broken: BTreeSet<String>,
+    /// The uplinks' MAC, where somebody has changed it.
+    pub(super) uplink_mac: Option<Mac>,
     /// Ports that cannot be changed.
     pub(super) stubborn: BTreeSet<String>,
 }
@@ -69,6 +71,10 @@ impl PortFactory for MemFactory {
 
     fn close(&mut self, name: &str, queues: Vec<MemPort>) {
         self.world.lock().unwrap().events.push(format!("close {name} {}", queues.len()));
+    }
+
+    fn mac(&self, _name: &str) -> Option<Mac> {
+        self.world.lock().unwrap().uplink_mac
     }
 
     fn link(&self, _name: &str) -> api::Link {
