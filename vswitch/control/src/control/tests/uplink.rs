@@ -9,8 +9,7 @@ const OTHER: Mac = Mac::new([2, 0, 0, 0, 0xff, 0xee]);
 
 /// The last question for the remote VTEP among these frames: who asks.
 fn asker(frames: &[Vec<u8>]) -> Option<Mac> {
-    let questions = frames.iter().filter(|frame| frame[12..14] == [0x08, 0x06]);
-    let last = questions.last()?;
+    let last = frames.iter().rfind(|frame| frame[12..14] == [0x08, 0x06])?;
     let packet = arp::Packet::new_checked(&last[ethernet::HEADER_LEN..]).ok()?;
     Some(arp::Repr::parse(&packet).sender_mac)
 }
