@@ -143,4 +143,10 @@ pub enum Fault {
         /// What it did.
         fault: RingFault,
     },
+    /// Shared memory was taken back while no ring was looked at.
+    #[error("shared memory was taken back while in use")]
+    MemoryGone,
+    /// Answers pile up unread.
+    #[error("it does not read the answers to its requests")]
+    NotReading,
 }

@@ -15,7 +15,7 @@ mod queue;
 mod receive;
 mod split;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transmit;
 
 pub use call::Call;

@@ -113,7 +113,8 @@ impl Queue {
         let (received, wake) = match &mut self.ring {
             AnyRing::Split(ring) => receive::receive(ring, memory, shape, burst, max, pool),
             AnyRing::Packed(ring) => receive::receive(ring, memory, shape, burst, max, pool),
-        }?;
+        }
+        .map_err(|fault| truth(memory, fault))?;
         self.after(wake)?;
         Ok(received)
     }
@@ -124,7 +125,8 @@ impl Queue {
         let (sent, wake) = match &mut self.ring {
             AnyRing::Split(ring) => transmit::send(ring, memory, shape, frames),
             AnyRing::Packed(ring) => transmit::send(ring, memory, shape, frames),
-        }?;
+        }
+        .map_err(|fault| truth(memory, fault))?;
         self.after(wake)?;
         Ok(sent)
     }
@@ -144,6 +146,12 @@ impl Queue {
         }
         if self.memory.alarm().is_raised() { Err(RingFault::MemoryGone) } else { Ok(()) }
     }
+}
+
+/// What is wrong: zeroes that stand for memory that is gone look like many other faults.
+#[cold]
+fn truth(memory: &GuestMemory, fault: RingFault) -> RingFault {
+    if memory.alarm().is_raised() { RingFault::MemoryGone } else { fault }
 }
 
 /// What a burst showed the driver.

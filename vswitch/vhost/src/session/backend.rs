@@ -156,6 +156,12 @@ impl Backend {
         driver_ok && self.rings.get(usize::from(ring.0)).is_some_and(Vring::is_ready)
     }
 
+    /// The rings that may move frames now: their numbers and sizes.
+    pub fn active_rings(&self) -> impl Iterator<Item = (u16, u32)> {
+        let active = (0..self.offer.rings()).filter(|&ring| self.is_active(RingIndex(ring)));
+        active.map(|ring| (ring, self.ring(RingIndex(ring)).size))
+    }
+
     pub(super) fn ring(&self, ring: RingIndex) -> &Vring {
         &self.rings[usize::from(ring.0)]
     }

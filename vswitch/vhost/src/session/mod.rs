@@ -13,10 +13,11 @@ mod ring_requests;
 mod vring;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use action::{Action, Done, InflightArea, LogArea, Region, RegionPlace};
 pub use backend::Backend;
+pub(crate) use framing::FDS_MAX;
 pub use offer::{Offer, ProtocolFeatures};
 pub use reply::Reply;
 pub use request::Request;

@@ -5,13 +5,13 @@ use crate::{Features, RingAddresses};
 
 /// A buffer of the driver's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Buffer {
-    pub(super) address: u64,
-    pub(super) len: u32,
+pub(crate) struct Buffer {
+    pub(crate) address: u64,
+    pub(crate) len: u32,
 }
 
 /// The driver's side of a ring.
-pub(super) trait Driver {
+pub(crate) trait Driver {
     /// A ring of `size` in fresh memory.
     fn new(size: u16, features: Features) -> Self;
 

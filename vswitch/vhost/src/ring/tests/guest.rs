@@ -9,21 +9,21 @@ use crate::{
 };
 
 /// What the front end adds to a guest address: the two must never be taken for each other.
-const USER: u64 = 0x7fff_0000_0000;
+pub(crate) const USER: u64 = 0x7fff_0000_0000;
 /// Octets of memory: in two regions, one behind the other, so that buffers may cross.
-pub(super) const RAM: u64 = 0x40_0000;
-pub(super) const SECOND: u64 = 0x20_0000;
+pub(crate) const RAM: u64 = 0x40_0000;
+pub(crate) const SECOND: u64 = 0x20_0000;
 /// Where buffers begin; rings are below.
-pub(super) const BUFFERS: u64 = 0x10_0000;
+pub(crate) const BUFFERS: u64 = 0x10_0000;
 
 /// Memory of a guest.
-pub(super) struct Ram {
-    pub(super) file: File,
-    pub(super) memory: Arc<GuestMemory>,
+pub(crate) struct Ram {
+    pub(crate) file: File,
+    pub(crate) memory: Arc<GuestMemory>,
 }
 
 impl Ram {
-    pub(super) fn new() -> Ram {
+    pub(crate) fn new() -> Ram {
         let file = memfd(RAM);
         let region = |guest, offset| Region {
             place: RegionPlace { guest: GuestAddress(guest), user: UserAddress(USER + guest), size: SECOND, offset },
@@ -34,7 +34,7 @@ impl Ram {
         Ram { file, memory }
     }
 
-    pub(super) fn put(&self, address: u64, octets: &[u8]) {
+    pub(crate) fn put(&self, address: u64, octets: &[u8]) {
         let (mut address, mut left) = (address, octets);
         while !left.is_empty() {
             let slice = self.memory.slice(GuestAddress(address), left.len() as u32).unwrap();
@@ -43,7 +43,7 @@ impl Ram {
         }
     }
 
-    pub(super) fn get(&self, address: u64, len: usize) -> Vec<u8> {
+    pub(crate) fn get(&self, address: u64, len: usize) -> Vec<u8> {
         let (mut octets, mut done) = (vec![0; len], 0);
         while done < len {
             let slice = self.memory.slice(GuestAddress(address + done as u64), (len - done) as u32).unwrap();
@@ -52,21 +52,21 @@ impl Ram {
         octets
     }
 
-    pub(super) fn put16(&self, address: u64, value: u16) {
+    pub(crate) fn put16(&self, address: u64, value: u16) {
         self.put(address, &value.to_le_bytes());
     }
 
-    pub(super) fn get16(&self, address: u64) -> u16 {
+    pub(crate) fn get16(&self, address: u64) -> u16 {
         u16::from_le_bytes(self.get(address, 2).try_into().unwrap())
     }
 
     /// The contents of buffers, one after the other.
-    pub(super) fn contents(&self, buffers: &[Buffer]) -> Vec<u8> {
+    pub(crate) fn contents(&self, buffers: &[Buffer]) -> Vec<u8> {
         buffers.iter().flat_map(|buffer| self.get(buffer.address, buffer.len as usize)).collect()
     }
 
     /// Spreads octets over buffers.
-    pub(super) fn spread(&self, buffers: &[Buffer], octets: &[u8]) {
+    pub(crate) fn spread(&self, buffers: &[Buffer], octets: &[u8]) {
         let mut left = octets;
         for buffer in buffers {
             let (now, later) = left.split_at(left.len().min(buffer.len as usize));
@@ -77,7 +77,7 @@ impl Ram {
 }
 
 /// Addresses of a ring's parts, as the front end has them.
-pub(super) fn addresses(descriptors: u64, available: u64, used: u64) -> RingAddresses {
+pub(crate) fn addresses(descriptors: u64, available: u64, used: u64) -> RingAddresses {
     RingAddresses {
         descriptors: UserAddress(USER + descriptors),
         used: UserAddress(USER + used),
@@ -86,17 +86,17 @@ pub(super) fn addresses(descriptors: u64, available: u64, used: u64) -> RingAddr
     }
 }
 
-pub(super) fn config(size: u16, features: Features, addresses: RingAddresses) -> QueueConfig {
+pub(crate) fn config(size: u16, features: Features, addresses: RingAddresses) -> QueueConfig {
     let base = if features.has(Features::RING_PACKED) { 0x8000 } else { 0 };
     QueueConfig { size, addresses, base, features, call: None, log: None }
 }
 
-pub(super) fn queue(ram: &Ram, config: &QueueConfig) -> Result<Queue, RingFault> {
+pub(crate) fn queue(ram: &Ram, config: &QueueConfig) -> Result<Queue, RingFault> {
     Queue::new(Arc::clone(&ram.memory), config)
 }
 
 /// An eventfd, and what counts the wakes.
-pub(super) fn call() -> (Call, File) {
+pub(crate) fn call() -> (Call, File) {
     // SAFETY: the descriptor is new and ours.
     let fd = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_NONBLOCK)) };
     let reader = File::from(fd.try_clone().unwrap());

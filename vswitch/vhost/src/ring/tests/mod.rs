@@ -1,9 +1,9 @@
 //! Rings with drivers of our own at the other end: one that keeps to the specification, and one that does not.
 
-mod driver;
-mod guest;
+pub(crate) mod driver;
+pub(crate) mod guest;
 mod honest;
 mod hostile;
-mod packed_driver;
-mod split_driver;
+pub(crate) mod packed_driver;
+pub(crate) mod split_driver;
 mod wishes;

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{Features, RingAddresses};
 
-pub(super) const DESCRIPTORS: u64 = 0;
-pub(super) const DRIVER_EVENT: u64 = 0x8_0000;
-pub(super) const DEVICE_EVENT: u64 = 0x9_0000;
+pub(crate) const DESCRIPTORS: u64 = 0;
+pub(crate) const DRIVER_EVENT: u64 = 0x8_0000;
+pub(crate) const DEVICE_EVENT: u64 = 0x9_0000;
 
-pub(super) struct PackedDriver {
+pub(crate) struct PackedDriver {
     size: u16,
     free: u16,
     ids: Vec<u16>,
@@ -21,7 +21,7 @@ pub(super) struct PackedDriver {
 }
 
 /// Writes one descriptor; its flags come last.
-pub(super) fn describe(ram: &Ram, table: u64, index: u16, buffer: Buffer, id: u16, flags: u16) {
+pub(crate) fn describe(ram: &Ram, table: u64, index: u16, buffer: Buffer, id: u16, flags: u16) {
     let at = table + 16 * u64::from(index);
     ram.put(at, &buffer.address.to_le_bytes());
     ram.put(at + 8, &buffer.len.to_le_bytes());
@@ -30,7 +30,7 @@ pub(super) fn describe(ram: &Ram, table: u64, index: u16, buffer: Buffer, id: u1
 }
 
 /// The flags that make a descriptor available in this turn of the ring.
-pub(super) fn available(wrap: bool) -> u16 {
+pub(crate) fn available(wrap: bool) -> u16 {
     if wrap { 1 << 7 } else { 1 << 15 }
 }
 

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{Features, RingAddresses};
 
-pub(super) const DESCRIPTORS: u64 = 0;
-pub(super) const AVAILABLE: u64 = 0x8_0000;
-pub(super) const USED: u64 = 0x9_0000;
+pub(crate) const DESCRIPTORS: u64 = 0;
+pub(crate) const AVAILABLE: u64 = 0x8_0000;
+pub(crate) const USED: u64 = 0x9_0000;
 
-pub(super) struct SplitDriver {
+pub(crate) struct SplitDriver {
     size: u16,
     event_index: bool,
     free: Vec<u16>,
@@ -21,7 +21,7 @@ pub(super) struct SplitDriver {
 }
 
 /// Writes one descriptor of a table at `table`.
-pub(super) fn describe(ram: &Ram, table: u64, index: u16, buffer: Buffer, flags: u16, next: u16) {
+pub(crate) fn describe(ram: &Ram, table: u64, index: u16, buffer: Buffer, flags: u16, next: u16) {
     let at = table + 16 * u64::from(index);
     ram.put(at, &buffer.address.to_le_bytes());
     ram.put(at + 8, &buffer.len.to_le_bytes());
@@ -31,14 +31,14 @@ pub(super) fn describe(ram: &Ram, table: u64, index: u16, buffer: Buffer, flags:
 
 impl SplitDriver {
     /// Puts a head into the available ring, whatever it is.
-    pub(super) fn make_available(&mut self, ram: &Ram, head: u16) {
+    pub(crate) fn make_available(&mut self, ram: &Ram, head: u16) {
         ram.put16(AVAILABLE + 4 + 2 * u64::from(self.available % self.size), head);
         self.available = self.available.wrapping_add(1);
         ram.put16(AVAILABLE + 2, self.available);
     }
 
     /// Moves both indexes on, as if the ring had been used for a while.
-    pub(super) fn start_at(mut self, ram: &Ram, index: u16) -> SplitDriver {
+    pub(crate) fn start_at(mut self, ram: &Ram, index: u16) -> SplitDriver {
         (self.available, self.seen) = (index, index);
         ram.put16(AVAILABLE + 2, index);
         ram.put16(USED + 2, index);

@@ -10,9 +10,9 @@ use vm_memory::ByteValued;
 
 use crate::{Action, Backend, Done, Fault, Features, Offer, ProtocolFeatures, Reply};
 
-pub(super) const NEED_REPLY: u32 = 8;
+pub(crate) const NEED_REPLY: u32 = 8;
 
-pub(super) const PROTOCOL: ProtocolFeatures = ProtocolFeatures::MQ
+pub(crate) const PROTOCOL: ProtocolFeatures = ProtocolFeatures::MQ
     .with(ProtocolFeatures::REPLY_ACK)
     .with(ProtocolFeatures::LOG_SHMFD)
     .with(ProtocolFeatures::CONFIGURE_MEM_SLOTS)
@@ -22,7 +22,7 @@ pub(super) const PROTOCOL: ProtocolFeatures = ProtocolFeatures::MQ
     .with(ProtocolFeatures::RESET_DEVICE)
     .with(ProtocolFeatures::INFLIGHT_SHMFD);
 
-pub(super) fn offer() -> Offer {
+pub(crate) fn offer() -> Offer {
     let features = Features::VERSION_1
         | Features::EVENT_IDX
         | Features::RING_PACKED
@@ -33,40 +33,40 @@ pub(super) fn offer() -> Offer {
 }
 
 /// A message to be: octets and descriptors.
-pub(super) struct Sent(pub(super) Vec<u8>, pub(super) Vec<OwnedFd>);
+pub(crate) struct Sent(pub(crate) Vec<u8>, pub(crate) Vec<OwnedFd>);
 
-pub(super) fn raw(request: u32, flags: u32, payload: &[u8]) -> Sent {
+pub(crate) fn raw(request: u32, flags: u32, payload: &[u8]) -> Sent {
     let header = [request, flags, payload.len() as u32];
     Sent([header.into_iter().flat_map(u32::to_ne_bytes).collect(), payload.to_vec()].concat(), Vec::new())
 }
 
-pub(super) fn empty(request: FrontendReq) -> Sent {
+pub(crate) fn empty(request: FrontendReq) -> Sent {
     raw(request.into(), 1, &[])
 }
 
-pub(super) fn with<T: ByteValued>(request: FrontendReq, payload: T) -> Sent {
+pub(crate) fn with<T: ByteValued>(request: FrontendReq, payload: T) -> Sent {
     raw(request.into(), 1, payload.as_slice())
 }
 
-pub(super) fn state(request: FrontendReq, ring: u32, num: u32) -> Sent {
+pub(crate) fn state(request: FrontendReq, ring: u32, num: u32) -> Sent {
     with(request, VhostUserVringState::new(ring, num))
 }
 
-pub(super) fn addresses(ring: u32, at: u64) -> Sent {
+pub(crate) fn addresses(ring: u32, at: u64) -> Sent {
     let flags = VhostUserVringAddrFlags::empty();
     with(FrontendReq::SET_VRING_ADDR, VhostUserVringAddr::new(ring, flags, at, at + 0x1000, at + 0x2000, 0))
 }
 
-pub(super) fn log(size: u64, offset: u64) -> Sent {
+pub(crate) fn log(size: u64, offset: u64) -> Sent {
     with(FrontendReq::SET_LOG_BASE, VhostUserLog::new(size, offset))
 }
 
-pub(super) fn inflight(request: FrontendReq, size: u64, rings: u16, ring_size: u16) -> Sent {
+pub(crate) fn inflight(request: FrontendReq, size: u64, rings: u16, ring_size: u16) -> Sent {
     with(request, VhostUserInflight::new(size, 0, rings, ring_size))
 }
 
 /// Regions of `(guest, size, user)`.
-pub(super) fn memory(regions: &[(u64, u64, u64)]) -> Sent {
+pub(crate) fn memory(regions: &[(u64, u64, u64)]) -> Sent {
     let mut payload = (regions.len() as u64).to_ne_bytes().to_vec();
     for &(guest, size, user) in regions {
         payload.extend(VhostUserMemoryRegion::new(guest, size, user, 0).as_slice());
@@ -74,30 +74,30 @@ pub(super) fn memory(regions: &[(u64, u64, u64)]) -> Sent {
     raw(FrontendReq::SET_MEM_TABLE.into(), 1, &payload)
 }
 
-pub(super) fn region(request: FrontendReq, guest: u64, size: u64, user: u64) -> Sent {
+pub(crate) fn region(request: FrontendReq, guest: u64, size: u64, user: u64) -> Sent {
     with(request, VhostUserSingleMemoryRegion::new(guest, size, user, 0))
 }
 
 impl Sent {
     /// The same with `count` descriptors; the reader ends when the last of them is closed.
-    pub(super) fn fds(mut self, count: usize) -> (Sent, PipeReader) {
+    pub(crate) fn fds(mut self, count: usize) -> (Sent, PipeReader) {
         let (reader, writer) = std::io::pipe().unwrap();
         self.1 = (0..count).map(|_| writer.try_clone().unwrap().into()).collect();
         (self, reader)
     }
 
-    pub(super) fn fd(self) -> Sent {
+    pub(crate) fn fd(self) -> Sent {
         self.fds(1).0
     }
 
-    pub(super) fn need_reply(mut self) -> Sent {
+    pub(crate) fn need_reply(mut self) -> Sent {
         self.0[4..8].copy_from_slice(&(1 | NEED_REPLY).to_ne_bytes());
         self
     }
 }
 
 /// Sends one message and says yes to every action; returns the actions' names and the replies.
-pub(super) fn say(backend: &mut Backend, sent: Sent) -> Result<(Vec<String>, Vec<Reply>), Fault> {
+pub(crate) fn say(backend: &mut Backend, sent: Sent) -> Result<(Vec<String>, Vec<Reply>), Fault> {
     backend.receive(&sent.0, sent.1)?;
     let mut actions = Vec::new();
     while let Some(action) = backend.next()? {
@@ -108,7 +108,7 @@ pub(super) fn say(backend: &mut Backend, sent: Sent) -> Result<(Vec<String>, Vec
 }
 
 /// What a reply says, as a number.
-pub(super) fn number(reply: &Reply) -> u64 {
+pub(crate) fn number(reply: &Reply) -> u64 {
     u64::from_ne_bytes(reply.octets()[12..20].try_into().unwrap())
 }
 
@@ -117,7 +117,7 @@ fn name(action: &Action) -> String {
 }
 
 /// A back end with everything negotiated.
-pub(super) fn negotiated(features: Features) -> Backend {
+pub(crate) fn negotiated(features: Features) -> Backend {
     let mut backend = Backend::new(offer());
     say(&mut backend, with(FrontendReq::SET_PROTOCOL_FEATURES, PROTOCOL.0)).unwrap();
     say(&mut backend, with(FrontendReq::SET_FEATURES, (features | Features::PROTOCOL_FEATURES).0)).unwrap();

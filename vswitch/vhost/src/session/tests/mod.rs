@@ -1,5 +1,5 @@
 //! Sessions with front ends of all kinds: honest, confused, hostile.
 
-mod front_end;
+pub(crate) mod front_end;
 mod honest;
 mod hostile;

@@ -1,0 +1,234 @@
+//! A vhost-user device as control sees it: the socket, the session on it, and the rings in the workers' hands.
+//!
+//! [`VhostDevice::turn`] is called every few milliseconds on the control thread and never waits: it connects or accepts,
+//! reads what has come, carries out what the session asks, and where that means a change of rings, sends it to the
+//! workers and looks for their answers in later turns. Devices do not know of each other.
+
+mod desk;
+mod endpoint;
+mod plan;
+mod session;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    os::fd::BorrowedFd,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use frame::Pool;
+
+use crate::{Fault, Features, Offer, ProtocolFeatures, VhostPort};
+use desk::Desk;
+use endpoint::Endpoint;
+use session::{End, Session};
+
+pub use endpoint::OpenError;
+
+/// Between two attempts to reach a front end that is not there.
+const RETRY: Duration = Duration::from_millis(5);
+/// How long a front end that was at fault is left alone. It may try again: a guest that was rebooted is another one.
+const QUARANTINE: Duration = Duration::from_secs(1);
+
+/// Who listens on the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The guest; we connect, again and again. Both may be restarted.
+    Client,
+    /// We do.
+    Server,
+}
+
+/// The device to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceConfig {
+    /// Where the socket is.
+    pub socket: PathBuf,
+    /// Who listens on it.
+    pub mode: Mode,
+    /// Queue pairs offered, at least one.
+    pub queue_pairs: u16,
+    /// The port's MTU in octets.
+    pub mtu: u16,
+}
+
+/// Where a device stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No front end has come yet, or it went.
+    Waiting,
+    /// A front end is connected; the rings that may move frames are counted.
+    Connected {
+        /// Rings that move frames.
+        active: usize,
+    },
+    /// The last front end was at fault, and is left alone for a while.
+    Quarantined,
+}
+
+/// What there is to tell of a device.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Where it stands.
+    pub state: State,
+    /// What both sides have agreed on; nothing without a front end.
+    pub features: Features,
+    /// The same of vhost-user's own.
+    pub protocol_features: ProtocolFeatures,
+    /// Descriptors of each ring that moves frames, by the ring's number.
+    pub rings: Vec<(u16, u32)>,
+    /// How often a front end was found at fault, and what for, the last time.
+    pub faults: u64,
+    /// The last fault.
+    pub last_fault: Option<Fault>,
+}
+
+enum Phase {
+    /// Nobody is there; look again then.
+    Away {
+        again: Instant,
+    },
+    Here(Box<Session>),
+    /// The session is over; the workers are to give the rings back.
+    Leaving {
+        again: Instant,
+    },
+}
+
+/// A device: one socket, and one [`VhostPort`] for each queue pair.
+pub struct VhostDevice {
+    endpoint: Endpoint,
+    offer: Offer,
+    desks: Vec<Desk>,
+    phase: Phase,
+    faults: u64,
+    last_fault: Option<Fault>,
+    /// While this lasts the last front end counts as quarantined.
+    quarantined: bool,
+}
+
+/// What a device of so many queue pairs offers.
+pub fn offer(config: &DeviceConfig) -> Offer {
+    let features = Features::VERSION_1
+        | Features::EVENT_IDX
+        | Features::INDIRECT_DESC
+        | Features::IN_ORDER
+        | Features::RING_PACKED
+        | Features::MRG_RXBUF
+        | Features::MTU
+        | Features::GUEST_ANNOUNCE
+        | Features::LOG_ALL
+        | Features::PROTOCOL_FEATURES;
+    let features = if config.queue_pairs > 1 { features | Features::MQ } else { features };
+    let protocol = ProtocolFeatures::MQ
+        .with(ProtocolFeatures::REPLY_ACK)
+        .with(ProtocolFeatures::LOG_SHMFD)
+        .with(ProtocolFeatures::CONFIGURE_MEM_SLOTS)
+        .with(ProtocolFeatures::STATUS)
+        .with(ProtocolFeatures::NET_MTU)
+        .with(ProtocolFeatures::RARP)
+        .with(ProtocolFeatures::RESET_DEVICE);
+    Offer { features, protocol, queue_pairs: config.queue_pairs, regions_max: 32, mtu_max: config.mtu }
+}
+
+impl VhostDevice {
+    /// Opens the device, and as many ports as it has queue pairs, each with a pool of its own making.
+    ///
+    /// # Errors
+    /// Where the socket cannot be made, or somebody else listens on it.
+    pub fn open<M: Pool>(
+        config: &DeviceConfig,
+        pool: impl Fn() -> M,
+    ) -> Result<(VhostDevice, Vec<VhostPort<M>>), OpenError> {
+        let endpoint = Endpoint::open(&config.socket, config.mode)?;
+        let mut desks = Vec::new();
+        let mut ports = Vec::new();
+        for pair in 0..config.queue_pairs {
+            let (control, worker) = crate::pair::pair();
+            desks.push(Desk::new(pair, control));
+            ports.push(VhostPort::new(worker, pool()));
+        }
+        let phase = Phase::Away { again: Instant::now() };
+        let offer = offer(config);
+        let device = VhostDevice { endpoint, offer, desks, phase, faults: 0, last_fault: None, quarantined: false };
+        Ok((device, ports))
+    }
+
+    /// Does what can be done now. Whether a worker's answer is awaited: then the next turn should come soon.
+    pub fn turn(&mut self, now: Instant) -> bool {
+        if let Some(fault) = self.desks.iter_mut().filter_map(Desk::hear).next() {
+            self.end(End::Fault(fault), now);
+        }
+        match &mut self.phase {
+            Phase::Away { again } if now < *again => {}
+            Phase::Away { .. } => self.look_for_front_end(now),
+            Phase::Here(session) => {
+                if let Err(end) = session.turn(&mut self.desks) {
+                    self.end(end, now);
+                }
+            }
+            Phase::Leaving { again } if self.desks.iter().all(Desk::is_quiet) => {
+                self.phase = Phase::Away { again: *again };
+            }
+            Phase::Leaving { .. } => {}
+        }
+        self.desks.iter().any(|desk| !desk.is_quiet())
+    }
+
+    fn look_for_front_end(&mut self, now: Instant) {
+        self.quarantined = false;
+        self.phase = match self.endpoint.reach() {
+            Some(stream) => {
+                self.desks.iter_mut().for_each(Desk::forget);
+                Phase::Here(Box::new(Session::new(stream, self.offer)))
+            }
+            None => Phase::Away { again: now + RETRY },
+        };
+    }
+
+    /// Ends the session, whoever wanted that; the rings come back from the workers in later turns.
+    fn end(&mut self, end: End, now: Instant) {
+        if !matches!(self.phase, Phase::Here(_)) {
+            return;
+        }
+        let mut again = now;
+        if let End::Fault(fault) = end {
+            self.faults += 1;
+            self.last_fault = Some(fault);
+            self.quarantined = true;
+            again += QUARANTINE;
+        }
+        self.desks.iter_mut().for_each(Desk::clear);
+        self.phase = Phase::Leaving { again };
+    }
+
+    /// What to wait for: readable when a front end has come or said something.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.phase {
+            Phase::Here(session) => session.fd(),
+            Phase::Away { .. } if !self.quarantined => self.endpoint.fd(),
+            _ => None,
+        }
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> Status {
+        let session = if let Phase::Here(session) = &self.phase { Some(session.backend()) } else { None };
+        let rings = session.map_or(Vec::new(), |backend| backend.active_rings().collect());
+        let state = match session {
+            Some(_) => State::Connected { active: rings.len() },
+            None if self.quarantined => State::Quarantined,
+            None => State::Waiting,
+        };
+        Status {
+            state,
+            features: session.map(|backend| backend.features()).unwrap_or_default(),
+            protocol_features: session.map(|backend| backend.protocol_features()).unwrap_or_default(),
+            rings,
+            faults: self.faults,
+            last_fault: self.last_fault.clone(),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Devices on real sockets, with a front end and a driver of our own at the other end.
+
+mod guest;
+mod lives;
+mod quarantine;

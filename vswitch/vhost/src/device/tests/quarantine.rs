@@ -1,0 +1,81 @@
+//! A front end at fault loses its own port, for a while, with a reason; another one is served.
+
+use std::{os::unix::net::UnixListener, time::Duration};
+
+use vhost_protocol::vhost_user::message::FrontendReq::*;
+
+use super::guest::{Guest, Rig, path};
+use crate::{
+    Fault, Features, Mode, RingFault, RingIndex, State,
+    ring::tests::{
+        guest::BUFFERS,
+        split_driver::{AVAILABLE, SplitDriver},
+    },
+    session::tests::front_end::{empty, raw, with},
+};
+
+/// What becomes of a guest that does `harm`, and of the one after it.
+fn quarantined(test: &str, harm: impl Fn(&mut Guest<SplitDriver>, &mut Rig)) -> Fault {
+    let path = path(test);
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut rig = Rig::new(&path, Mode::Client);
+    let mut guest = Guest::start(&listener, &mut rig, Features::default());
+    guest.works(&mut rig);
+    harm(&mut guest, &mut rig);
+    rig.receive();
+    rig.turns();
+    rig.receive();
+    rig.turns();
+    assert_eq!(rig.state(), State::Quarantined);
+    assert!(!rig.send(&[1; 60]) && rig.receive().is_empty());
+    assert_eq!(rig.frames_held(), 0);
+    let fault = rig.device.status().last_fault.unwrap();
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "it is left alone");
+    listener.set_nonblocking(false).unwrap();
+    rig.now += Duration::from_secs(1);
+    Guest::<SplitDriver>::start(&listener, &mut rig, Features::default()).works(&mut rig);
+    assert_eq!((rig.state(), rig.device.status().faults), (State::Connected { active: 2 }, 1));
+    std::fs::remove_file(&path).unwrap();
+    fault
+}
+
+#[test]
+fn a_wrong_message_is_named() {
+    assert_eq!(quarantined("message", |guest, _| guest.say(raw(99, 1, &[]))), Fault::UnknownRequest(99));
+    let flood = Fault::DescriptorFlood { max: 8 };
+    assert_eq!(quarantined("flood", |guest, _| guest.say(empty(SET_OWNER).fds(200).0)), flood);
+}
+
+#[test]
+fn a_wrong_descriptor_is_named() {
+    let pipe = quarantined("pipe", |guest, _| guest.say(with(SET_VRING_CALL, 0u64).fd()));
+    assert!(matches!(pipe, Fault::NotEvent { kind } if kind.starts_with("pipe:")));
+}
+
+#[test]
+fn a_wrong_ring_is_named() {
+    let found = quarantined("ring", |guest, _| guest.ram[1].put16(AVAILABLE + 2, 0xffff));
+    let fault = RingFault::AvailableIndex { available: 0xffff - 100, size: 64 };
+    assert_eq!(found, Fault::Ring { ring: RingIndex(1), fault });
+}
+
+#[test]
+fn memory_taken_back_is_named() {
+    let found = quarantined("truncate", |guest, _| {
+        guest.transmit(&[7; 100]);
+        guest.ram[1].file.set_len(BUFFERS).unwrap();
+    });
+    assert!(matches!(found, Fault::MemoryGone | Fault::Ring { fault: RingFault::MemoryGone, .. }), "{found}");
+}
+
+#[test]
+fn answers_nobody_reads_are_not_waited_for() {
+    let found = quarantined("deaf", |guest, rig| {
+        while matches!(rig.state(), State::Connected { .. }) {
+            while guest.try_say(empty(GET_FEATURES)) {}
+            rig.device.turn(rig.now);
+        }
+    });
+    assert_eq!(found, Fault::NotReading);
+}
