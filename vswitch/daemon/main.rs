@@ -4,10 +4,14 @@
 //! back from the workers and are closed, threads end, the socket goes, DPDK goes. `service.rs` is the loop in between.
 #![deny(unsafe_code)]
 
+mod access;
+mod alive;
 mod arguments;
 mod factory;
 mod idle;
+mod journal;
 mod memory;
+mod notify;
 mod numa;
 mod os;
 mod port;
@@ -16,7 +20,6 @@ mod socket;
 mod workers;
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{self, Path},
     process::ExitCode,
@@ -27,8 +30,9 @@ use std::{
 use api::Hello;
 use clap::Parser;
 use control::{
-    config::{self, Admin, Config, Sourced},
+    config::{self, Config, Sourced},
     control::{Control, Identity, WorkerLink},
+    server::Gate,
 };
 use datapath::{Books, Worker, WorkerConfig, connect};
 use dpdk::{Eal, EalConfig, Pool};
@@ -37,8 +41,8 @@ use table::Tick;
 use wire::HashKey;
 
 use crate::{
-    arguments::Arguments, factory::Factory, idle::Policy, memory::Plan, port::AnyPort, service::Service,
-    socket::ControlSocket, workers::Workers,
+    arguments::Arguments, factory::Factory, idle::Policy, memory::Plan, notify::Manager, port::AnyPort,
+    service::Service, socket::ControlSocket, workers::Workers,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -46,7 +50,7 @@ const GIT: &str = env!("MILLRACE_GIT");
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    env_logger::Builder::new().filter_level(arguments.log).parse_default_env().init();
+    journal::start(arguments.log);
     match run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -64,8 +68,9 @@ fn run(file: &Path) -> Result<(), String> {
     let config = source.config.clone();
     info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
     let cpus = workers::cpus(&config.workers.placement, &os::allowed_cpus())?;
+    let gate = Gate::new(access::resolve(&config.switch.access), config.switch.pace);
     let hello = Hello::new(VERSION, config.switch.name.as_str());
-    let socket = ControlSocket::listen(&config.switch.socket, admins(&config), hello).map_err(|e| e.to_string())?;
+    let socket = ControlSocket::listen(&config.switch.socket, gate, hello).map_err(|e| e.to_string())?;
     let plan = memory::plan(&config.memory)?;
     let eal = start_eal(&config, plan)?;
     let pool =
@@ -89,7 +94,7 @@ fn run(file: &Path) -> Result<(), String> {
     let control = Control::start(identity, source, factory, links, books, Box::new(pool), start.elapsed())?;
     let workers =
         Workers::start(workers, idle, start, &eal).map_err(|error| format!("cannot start a thread: {error}"))?;
-    Service::new(control, socket, workers, start, asked_to_stop).run()
+    Service::new(control, socket, workers, start, asked_to_stop, Manager::of_environment()).run()
 }
 
 fn load(file: &Path) -> Result<Sourced, String> {
@@ -103,29 +108,16 @@ fn load(file: &Path) -> Result<Sourced, String> {
     Ok(Sourced { file, ..source })
 }
 
+/// What the first SIGTERM or SIGINT sets. A second one ends the process at once, whatever it is waiting for.
 fn stop_signals() -> Result<Arc<AtomicBool>, String> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(|e| format!("cannot handle signals: {e}"))?;
+        // In this order: the first signal finds the flag down, and then raises it.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .map_err(|error| format!("cannot handle signals: {error}"))?;
     }
     Ok(flag)
-}
-
-/// The user numbers that may use the control socket.
-fn admins(config: &Config) -> Vec<u32> {
-    let number = |admin: &Admin| match admin {
-        Admin::Own => Some(os::user_id()),
-        Admin::Uid(uid) => Some(*uid),
-        Admin::User(name) => {
-            let uid = os::user_named(name);
-            if uid.is_none() {
-                warn!("[switch] admins: there is no user `{name}` on this machine");
-            }
-            uid
-        }
-    };
-    let uids: BTreeSet<u32> = config.switch.admins.iter().filter_map(number).collect();
-    uids.into_iter().collect()
 }
 
 fn start_eal(config: &Config, plan: Plan) -> Result<Eal, String> {

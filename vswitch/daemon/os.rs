@@ -17,16 +17,44 @@ pub(crate) struct PeerCredentials {
 
 /// Asks the kernel who connected.
 pub(crate) fn peer_credentials(stream: &UnixStream) -> io::Result<PeerCredentials> {
-    let mut cred = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
-    // SAFETY: `cred` and `len` are valid for writes, and `len` is the size of `cred`.
-    let status = unsafe {
-        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut cred).cast(), &raw mut len)
-    };
-    if status != 0 {
-        return Err(io::Error::last_os_error());
+    let mut cred = [libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX }];
+    match socket_option(stream, libc::SO_PEERCRED, &mut cred)? {
+        Ok(1) => Ok(PeerCredentials { pid: cred[0].pid, uid: cred[0].uid, gid: cred[0].gid }),
+        _ => Err(io::ErrorKind::InvalidData.into()),
     }
-    Ok(PeerCredentials { pid: cred.pid, uid: cred.uid, gid: cred.gid })
+}
+
+/// Asks the kernel for the supplementary groups of whoever connected (`SO_PEERGROUPS`, unix(7)).
+pub(crate) fn peer_groups(stream: &UnixStream) -> io::Result<Vec<u32>> {
+    let mut groups: Vec<libc::gid_t> = vec![0; 32];
+    let mut told = socket_option(stream, libc::SO_PEERGROUPS, &mut groups)?;
+    if let Err(needed) = told {
+        // What a peer had when it connected does not change, so the second answer fits.
+        groups.resize(needed, 0);
+        told = socket_option(stream, libc::SO_PEERGROUPS, &mut groups)?;
+    }
+    groups.truncate(told.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?);
+    Ok(groups)
+}
+
+/// Reads an option of a socket that is a list of `T` (getsockopt(2)): how many were written, or (`Err`) how many there are
+/// if that is more than fits.
+fn socket_option<T: Copy>(stream: &UnixStream, option: i32, into: &mut [T]) -> io::Result<Result<usize, usize>> {
+    let mut octets = size_of_val(into) as libc::socklen_t;
+    // SAFETY: `into` and `octets` are valid for writes, and `octets` is the size of `into`; both options used here are
+    // made of integers, for which any octets are a value.
+    let status = unsafe {
+        let into = into.as_mut_ptr().cast();
+        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, option, into, &raw mut octets)
+    };
+    let count = octets as usize / size_of::<T>();
+    match status {
+        0 => Ok(Ok(count)),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ERANGE) => Ok(Err(count)),
+            error => Err(error),
+        },
+    }
 }
 
 /// What to wait for on a descriptor, and what has come.
@@ -122,4 +150,49 @@ pub(crate) fn user_named(name: &str) -> Option<u32> {
     let status =
         unsafe { libc::getpwnam_r(name.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
     (status == 0 && !found.is_null()).then_some(entry.pw_uid)
+}
+
+/// The number of the group with that name; `None` where there is none (getgrnam_r(3)).
+pub(crate) fn group_named(name: &str) -> Option<u32> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // The entry lists the group's members, who may be many.
+    let mut buffer = vec![0; 1 << 20];
+    // SAFETY: an all-zero group is one of null pointers and zeroes, which nobody reads unless the call fills it.
+    let mut entry: libc::group = unsafe { std::mem::zeroed() };
+    let mut found = std::ptr::null_mut();
+    // SAFETY: all pointers are valid for the call, and the length is the buffer's.
+    let status =
+        unsafe { libc::getgrnam_r(name.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found) };
+    (status == 0 && !found.is_null()).then_some(entry.gr_gid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_says_who_is_at_the_other_end() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let peer = peer_credentials(&ours).unwrap();
+        assert_eq!((peer.pid, peer.uid), (std::process::id() as i32, user_id()));
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap();
+        let expected: Vec<u32> = groups.split_whitespace().map(|group| group.parse().unwrap()).collect();
+        assert_eq!(peer_groups(&ours).unwrap(), expected);
+    }
+
+    #[test]
+    fn groups_that_do_not_fit_say_how_many_they_are() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let count = peer_groups(&ours).unwrap().len();
+        let mut none: [libc::gid_t; 0] = [];
+        let told = socket_option(&ours, libc::SO_PEERGROUPS, &mut none).unwrap();
+        assert_eq!(told, if count == 0 { Ok(0) } else { Err(count) });
+    }
+
+    #[test]
+    fn users_and_groups_are_found_by_name() {
+        assert_eq!((user_named("root"), group_named("root")), (Some(0), Some(0)));
+        assert_eq!((user_named("no such user"), group_named("no\0group")), (None, None));
+    }
 }

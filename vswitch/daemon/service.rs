@@ -11,12 +11,12 @@ use std::{
 };
 
 use control::{
-    config::Admin,
+    config::{Access, Pace},
     control::{Answer, Control, Ticket},
 };
 use log::{error, info, warn};
 
-use crate::{factory::Factory, os, socket::ControlSocket, workers::Workers};
+use crate::{access, alive::Alive, factory::Factory, notify::Manager, os, socket::ControlSocket, workers::Workers};
 
 /// How long the loop waits at most; a frame for the node itself waits no longer than this.
 const WAIT: Duration = Duration::from_millis(5);
@@ -34,8 +34,14 @@ pub(crate) struct Service {
     workers: Workers,
     start: Instant,
     asked_to_stop: Arc<AtomicBool>,
-    /// Whom the configuration names as those who may use the socket.
-    admins: Vec<Admin>,
+    manager: Manager,
+    /// The generation the manager was told of.
+    told: Option<u64>,
+    /// When its watchdog was last fed, or would have been.
+    fed: Duration,
+    alive: Alive,
+    /// Who may use the socket, and how much, by the configuration last taken up.
+    heeded: (Access, Pace),
     /// Answers promised, by connection.
     promised: HashMap<u64, Ticket>,
     /// Something was answered in this round, so more may have been asked.
@@ -49,31 +55,78 @@ impl Service {
         workers: Workers,
         start: Instant,
         asked_to_stop: Arc<AtomicBool>,
+        manager: Manager,
     ) -> Service {
-        let admins = control.config().switch.admins.clone();
-        let (promised, has_answered) = (HashMap::new(), false);
-        Service { control, socket, workers, start, asked_to_stop, admins, promised, has_answered }
+        let switch = &control.config().switch;
+        let heeded = (switch.access.clone(), switch.pace);
+        Service {
+            control,
+            socket,
+            workers,
+            start,
+            asked_to_stop,
+            manager,
+            told: None,
+            fed: Duration::ZERO,
+            alive: Alive::default(),
+            heeded,
+            promised: HashMap::new(),
+            has_answered: false,
+        }
     }
 
     /// Runs until asked to stop. An error is what ended it otherwise.
     pub(crate) fn run(mut self) -> Result<(), String> {
-        let mut ready = false;
         let mut ended = Ok(());
         while !self.asked_to_stop.load(Relaxed) {
             self.wait();
             self.serve();
             self.control.tick(self.start.elapsed());
-            self.heed_admins();
-            if !ready && self.control.is_settled() {
-                ready = true;
-                info!("forwarding after {:.2} s", self.start.elapsed().as_secs_f64());
-            }
+            self.heed_access();
+            self.tell_manager();
+            self.feed_watchdog();
             if self.workers.any_ended() {
                 ended = Err("a worker thread ended by itself".to_owned());
                 break;
             }
         }
         ended.and(self.stop())
+    }
+
+    /// Says that the switch forwards, and by which configuration. An `apply` is no `RELOADING=1`: the switch is ready
+    /// throughout, and a unit that reloads would look as if it were not.
+    fn tell_manager(&mut self) {
+        let generation = self.control.generation();
+        if self.told == Some(generation) || !self.control.is_settled() {
+            return;
+        }
+        if self.told.is_none() {
+            info!("forwarding after {:.2} s", self.start.elapsed().as_secs_f64());
+            self.manager.tell("READY=1");
+        }
+        self.told = Some(generation);
+        let config = self.control.config();
+        let (ports, networks, tunnels) = (config.ports.len(), config.networks.len(), config.tunnels.len());
+        self.manager.tell(&format!(
+            "STATUS=forwarding by generation {generation}: {ports} port(s), {networks} network(s), {tunnels} tunnel(s), {} \
+             worker(s)",
+            config.workers.count()
+        ));
+    }
+
+    /// Tells the watchdog that all is well, four times as often as it wants to hear it, and only if all is well.
+    fn feed_watchdog(&mut self) {
+        let Some(patience) = self.manager.watchdog else { return };
+        let now = self.start.elapsed();
+        self.alive.note(self.control.turns_begun(), now);
+        if now.saturating_sub(self.fed) < patience / 4 {
+            return;
+        }
+        self.fed = now;
+        match self.alive.hanging(now) {
+            None => self.manager.tell("WATCHDOG=1"),
+            Some(worker) => error!("worker {worker} hangs in a turn: the watchdog is not fed"),
+        }
     }
 
     fn wait(&self) {
@@ -84,31 +137,38 @@ impl Service {
         os::wait(&mut watches, if self.control.is_settled() { WAIT } else { WAIT_BUSY });
     }
 
-    /// Answers one request of each connection: whoever asks for much at once keeps neither the others waiting nor the
-    /// signals and the node's own traffic.
+    /// Answers one request of each user, over whichever of its connections waits longest: whoever asks for much at once
+    /// keeps neither the others waiting nor the signals and the node's own traffic.
     fn serve(&mut self) {
         self.socket.exchange();
         self.keep_promises();
-        self.has_answered = false;
+        let (now, mut served) = (self.start.elapsed(), Vec::new());
         for connection in &mut self.socket.connections {
-            let Some(request) = connection.session.next_request() else { continue };
-            self.has_answered = true;
-            match self.control.handle(request, Some(connection.session.uid())) {
+            let uid = connection.session.peer().uid;
+            if served.contains(&uid) {
+                continue;
+            }
+            let Some(request) = connection.session.next_request(&mut self.socket.gate, now) else { continue };
+            served.push(uid);
+            connection.was_served = true;
+            match self.control.handle(request, Some(uid)) {
                 Answer::Now(answer) => connection.session.answer(answer),
                 Answer::Later(ticket) => _ = self.promised.insert(connection.id, ticket),
             }
         }
+        self.has_answered = !served.is_empty();
+        self.socket.queue_up();
         self.socket.exchange();
         let connections = &self.socket.connections;
         self.promised.retain(|id, _| connections.iter().any(|connection| connection.id == *id));
     }
 
-    /// Lets those in whom a new configuration names, and nobody else. Connections that are open stay.
-    fn heed_admins(&mut self) {
-        let config = self.control.config();
-        if self.admins != config.switch.admins {
-            self.admins.clone_from(&config.switch.admins);
-            self.socket.set_admins(crate::admins(config));
+    /// Lets those in whom a new configuration names, and nobody else; those inside are now what it says.
+    fn heed_access(&mut self) {
+        let switch = &self.control.config().switch;
+        if self.heeded.0 != switch.access || self.heeded.1 != switch.pace {
+            self.heeded = (switch.access.clone(), switch.pace);
+            self.socket.set_access(access::resolve(&switch.access), switch.pace);
         }
     }
 
@@ -125,6 +185,7 @@ impl Service {
     /// Lets the workers send what they hold, closes all ports, ends the threads. An error where one of them hangs.
     fn stop(mut self) -> Result<(), String> {
         info!("stopping");
+        self.manager.tell("STOPPING=1\nSTATUS=stopping");
         self.control.stop();
         let deadline = Instant::now() + STOP;
         while !self.control.is_stopped() && Instant::now() < deadline {

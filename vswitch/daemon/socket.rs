@@ -6,23 +6,28 @@ use std::{
     os::{
         fd::AsRawFd,
         unix::{
-            fs::{FileTypeExt, PermissionsExt},
+            fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
             net::{UnixListener, UnixStream},
         },
     },
     path::{Path, PathBuf},
 };
 
-use api::Hello;
-use control::server::{Peer, Session};
+use api::{Hello, RpcError};
+use control::{
+    config::Pace,
+    server::{Access, Gate, Peer, Session},
+};
 use log::{debug, warn};
 
 use crate::os::{self, Watch};
 
-/// Connections at one time; more are closed at once.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at one time of all admins, and as many of all readers, who so keep no admin out.
+const CONNECTIONS_MAX: usize = 128;
 /// Connections, beside those, of users who may not use the switch: they are told so, and keep nobody out.
 const STRANGERS_MAX: usize = 8;
+/// When somebody who found no room should try again, in milliseconds.
+const NO_ROOM_MS: u64 = 1_000;
 /// Connections accepted at a time, so that a crowd at the door does not keep those inside waiting.
 const ACCEPTED_AT_ONCE: usize = 64;
 /// Octets read from a connection at a time.
@@ -57,7 +62,8 @@ pub(crate) struct Connection {
     pub(crate) id: u64,
     /// Read, but not taken by the session yet.
     unread: Vec<u8>,
-    is_stranger: bool,
+    /// Its user had a turn in this round.
+    pub(crate) was_served: bool,
     broken: bool,
 }
 
@@ -66,8 +72,8 @@ pub(crate) struct ControlSocket {
     path: PathBuf,
     listener: UnixListener,
     pub(crate) connections: Vec<Connection>,
+    pub(crate) gate: Gate,
     next_id: u64,
-    admins: Vec<u32>,
     hello: Hello,
     /// Somebody was turned away since the last time there was room: worth one line, not one for each.
     complained: bool,
@@ -75,23 +81,26 @@ pub(crate) struct ControlSocket {
 
 impl ControlSocket {
     /// Listens at `path`, in place of a stale socket if one is there.
-    pub(crate) fn listen(path: &Path, admins: Vec<u32>, hello: Hello) -> Result<ControlSocket, SocketError> {
+    pub(crate) fn listen(path: &Path, gate: Gate, hello: Hello) -> Result<ControlSocket, SocketError> {
         let system = |verb| move |source| SocketError::System { path: path.to_owned(), verb, source };
         remove_stale(path)?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(system("create its folder"))?;
+            // Readers and admins that are not root have to get through it, whatever the umask.
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(0o755).create(folder).map_err(system("create its folder"))?;
         }
         let listener = UnixListener::bind(path).map_err(system("listen"))?;
-        // Who may speak is checked by uid for each connection; the mode only has to let admins that are not root connect.
+        // Who may speak is checked for each connection, and strangers are told who may; a mode could say only one group.
         fs::set_permissions(path, fs::Permissions::from_mode(0o666)).map_err(system("set its mode"))?;
         listener.set_nonblocking(true).map_err(system("make it non-blocking"))?;
         let path = path.to_owned();
-        Ok(ControlSocket { path, listener, connections: Vec::new(), next_id: 0, admins, hello, complained: false })
+        Ok(ControlSocket { path, listener, connections: Vec::new(), gate, next_id: 0, hello, complained: false })
     }
 
-    /// Changes who may connect from now on.
-    pub(crate) fn set_admins(&mut self, admins: Vec<u32>) {
-        self.admins = admins;
+    /// Changes who may connect from now on, and what those may do who are connected.
+    pub(crate) fn set_access(&mut self, access: Access, pace: Pace) {
+        self.gate.change(access, pace);
+        self.connections.iter_mut().for_each(|connection| connection.session.heed(&self.gate));
     }
 
     /// What to wait for before [`ControlSocket::exchange`] can do something.
@@ -124,30 +133,49 @@ impl ControlSocket {
 
     fn welcome(&mut self, stream: UnixStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        let peer = os::peer_credentials(&stream)?;
-        let is_stranger = !self.admins.contains(&peer.uid);
-        if !self.has_room(is_stranger) {
+        let who = os::peer_credentials(&stream)?;
+        let peer = Peer { uid: who.uid, gid: who.gid, groups: os::peer_groups(&stream)? };
+        let mut session = Session::new(peer, &self.gate, &self.hello);
+        if let Some(refusal) = self.no_room(&session) {
+            session.turn_away(refusal);
+            // All of it fits into a new connection; who does not get it is closed all the same.
+            let _ = (&stream).write(session.output());
             return Ok(());
         }
-        debug!("control socket: process {} of uid {} connected", peer.pid, peer.uid);
-        let session = Session::new(Peer { uid: peer.uid, gid: peer.gid }, &self.admins, &self.hello);
+        debug!("control socket: process {} of uid {} connected", who.pid, who.uid);
         self.next_id += 1;
-        let (id, unread, broken) = (self.next_id, Vec::new(), false);
-        self.connections.push(Connection { stream, session, id, unread, is_stranger, broken });
+        let (id, unread, was_served, broken) = (self.next_id, Vec::new(), false, false);
+        self.connections.push(Connection { stream, session, id, unread, was_served, broken });
         Ok(())
     }
 
-    /// Whether one more of that kind may come in. Says so once where an admin may not.
-    fn has_room(&mut self, is_stranger: bool) -> bool {
-        let max = if is_stranger { STRANGERS_MAX } else { CONNECTIONS_MAX };
-        let has_room = self.connections.iter().filter(|c| c.is_stranger == is_stranger).count() < max;
-        if !is_stranger {
+    /// Why a session cannot be had now, where it cannot. The log says so once where it is not the user's own doing.
+    fn no_room(&mut self, session: &Session) -> Option<RpcError> {
+        let (role, uid) = (session.role(), session.peer().uid);
+        let count = |like: &dyn Fn(&Session) -> bool| self.connections.iter().filter(|c| like(&c.session)).count();
+        let own_max = self.gate.connections_per_user();
+        if role.is_some() && count(&|other| other.peer().uid == uid) >= own_max {
+            let told = format!("uid {uid} has {own_max} connections open, as many as a user may have");
+            let text =
+                format!("{told} (`connections_per_user` in the [switch] section of the configuration); close one");
+            return Some(RpcError::too_much(text, NO_ROOM_MS));
+        }
+        let max = if role.is_some() { CONNECTIONS_MAX } else { STRANGERS_MAX };
+        let has_room = count(&|other| other.role() == role) < max;
+        if let Some(role) = role {
             if !has_room && !self.complained {
-                warn!("control socket: {max} connections are open; more are closed at once");
+                warn!("control socket: {max} connections of {role}s are open; more are closed at once");
             }
             self.complained = !has_room;
         }
-        has_room
+        let text = format!("{max} connections of others are open, as many as there may be; try again");
+        (!has_room).then(|| RpcError::too_much(text, NO_ROOM_MS))
+    }
+
+    /// Those whose users had a turn go behind those whose had none.
+    pub(crate) fn queue_up(&mut self) {
+        self.connections.sort_by_key(|connection| connection.was_served);
+        self.connections.iter_mut().for_each(|connection| connection.was_served = false);
     }
 }
 

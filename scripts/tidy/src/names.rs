@@ -8,7 +8,7 @@ use crate::finding::Finding;
 const BANNED: [&str; 7] = ["utils", "util", "helpers", "helper", "common", "manager", "types"];
 
 /// Everything that may stand at the top of the repository: ours, and what tools look for there.
-const TOP_LEVEL: [&str; 17] = [
+const TOP_LEVEL: [&str; 18] = [
     ".cargo",
     ".ci",
     ".gitignore",
@@ -22,6 +22,7 @@ const TOP_LEVEL: [&str; 17] = [
     "config",
     "deny.toml",
     "ffi",
+    "packaging",
     "perf",
     "rustfmt.toml",
     "scripts",

@@ -40,13 +40,17 @@ pub enum ErrorCode {
     ApplyFailed = -32003,
     /// Another transaction is under way.
     Busy = -32004,
+    /// A reader may not do this.
+    ReadOnly = -32005,
+    /// This user asks too much; `data` says when to try again.
+    TooMuch = -32006,
     /// The running configuration has moved on since the revision the change was made for; `data` is a [`Conflict`].
     Conflict = -32007,
 }
 
 impl ErrorCode {
     /// All codes.
-    pub const ALL: [ErrorCode; 10] = [
+    pub const ALL: [ErrorCode; 12] = [
         ErrorCode::Parse,
         ErrorCode::InvalidRequest,
         ErrorCode::MethodNotFound,
@@ -56,6 +60,8 @@ impl ErrorCode {
         ErrorCode::ConfigRefused,
         ErrorCode::ApplyFailed,
         ErrorCode::Busy,
+        ErrorCode::ReadOnly,
+        ErrorCode::TooMuch,
         ErrorCode::Conflict,
     ];
 
@@ -127,6 +133,17 @@ impl RpcError {
         let changes: Vec<Value> = conflict.changes.iter().map(ConfigChange::to_value).collect();
         let data = json!({ "base": conflict.base, "running": conflict.running, "changes": changes });
         RpcError { data: Some(data), ..RpcError::new(ErrorCode::Conflict, conflict.to_string()) }
+    }
+
+    /// A reader may not do this; the message says who may.
+    pub fn read_only(message: impl Into<String>) -> RpcError {
+        RpcError::new(ErrorCode::ReadOnly, message)
+    }
+
+    /// This user asks too much; the message names the bound.
+    pub fn too_much(message: impl Into<String>, retry_after_ms: u64) -> RpcError {
+        let data = json!({ "retry_after_ms": retry_after_ms });
+        RpcError { data: Some(data), ..RpcError::new(ErrorCode::TooMuch, message) }
     }
 
     /// Which of our codes this is; `None` for a code of a newer switch.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DecodeError, PRODUCT, SCHEMA, envelope};
+use crate::{DecodeError, PRODUCT, SCHEMA, UserRole, envelope};
 
 /// What the switch says before anything else, as the `params` of a notification `hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Hello {
     pub schema: u32,
     /// The switch's name.
     pub switch: String,
+    /// What this user may do as long as the configuration does not change; `None` (`null`): nothing.
+    #[serde(default)]
+    pub role: Option<UserRole>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -25,9 +28,14 @@ struct Notification<H> {
 }
 
 impl Hello {
-    /// The greeting of a switch of this build.
+    /// The greeting of a switch of this build, to nobody in particular.
     pub fn new(version: &str, switch: &str) -> Hello {
-        Hello { product: PRODUCT.into(), version: version.into(), schema: SCHEMA, switch: switch.into() }
+        Hello { product: PRODUCT.into(), version: version.into(), schema: SCHEMA, switch: switch.into(), role: None }
+    }
+
+    /// The same to a user with that role.
+    pub fn to(&self, role: Option<UserRole>) -> Hello {
+        Hello { role, ..self.clone() }
     }
 
     /// The line to send, its newline included.
@@ -51,14 +59,22 @@ mod tests {
 
     const GOLDEN: &str = concat!(
         r#"{"jsonrpc":"2.0","method":"hello","params":"#,
-        r#"{"product":"millrace","version":"0.1.0","schema":1,"switch":"node-a"}}"#,
+        r#"{"product":"millrace","version":"0.1.0","schema":1,"switch":"node-a","role":"reader"}}"#,
         "\n"
     );
 
     #[test]
     fn the_hello_line_is_the_documented_one() {
-        assert_eq!(Hello::new("0.1.0", "node-a").encode(), GOLDEN);
-        assert_eq!(Hello::decode(GOLDEN.as_bytes()).unwrap(), Hello::new("0.1.0", "node-a"));
+        let hello = Hello::new("0.1.0", "node-a").to(Some(UserRole::Reader));
+        assert_eq!(hello.encode(), GOLDEN);
+        assert_eq!(Hello::decode(GOLDEN.as_bytes()).unwrap(), hello);
+        assert!(hello.to(None).encode().contains(r#""role":null"#));
+    }
+
+    #[test]
+    fn a_hello_of_a_switch_without_roles_is_understood() {
+        let older = GOLDEN.replace(r#","role":"reader""#, "");
+        assert_eq!(Hello::decode(older.as_bytes()).unwrap().role, None);
     }
 
     #[test]

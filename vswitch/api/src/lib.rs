@@ -7,16 +7,23 @@
 //!
 //! ```text
 //! $ nc -U /run/millrace/node-a.sock
-//! {"jsonrpc":"2.0","method":"hello","params":{"product":"millrace","version":"0.1.0","schema":1,"switch":"node-a"}}
+//! {"jsonrpc":"2.0","method":"hello","params":{"product":"millrace","version":"0.1.0","schema":1,"switch":"node-a","role":"admin"}}
 //! > {"jsonrpc":"2.0","id":1,"method":"show_macs","params":{"network":"blue"}}
 //! {"jsonrpc":"2.0","id":1,"result":{"total":1,"macs":[{"network":"blue","mac":"02:00:00:00:0a:01", … }]}}
 //! ```
 //!
-//! 1. The switch speaks first: one [`Hello`] notification. Go on only where `schema` is [`SCHEMA`].
+//! 1. The switch speaks first: one [`Hello`] notification. Go on only where `schema` is [`SCHEMA`]. `role` says what
+//!    this user may do: a `reader` asks what changes nothing, an `admin` everything, and `null` nothing at all. What a
+//!    method needs says [`Request::needs`]. Where a new configuration takes away the role, the switch says so in an
+//!    error whose `id` is `null`, and closes.
 //! 2. The client sends requests ([`RpcRequest`]), as many as it likes without waiting; the switch answers each with one
 //!    [`RpcResponse`], in order. A request carries `jsonrpc` (`"2.0"`), `id` (an integer, or a string of up to
 //!    [`ID_MAX`] octets), `method`, and `params` (an object; may be left out where every parameter is optional).
 //! 3. Either side may close whenever it likes.
+//!
+//! Each user has a number of requests a second, and of connections (`requests_per_s`, `requests_burst` and
+//! `connections_per_user` of `[switch]`). What exceeds the first is answered later, in its order, by up to
+//! [`DELAY_MAX_MS`]; what would have to wait longer gets the error -32006.
 //!
 //! A request line is at most [`LINE_MAX`] octets long, its `\n` included; beyond that the switch answers with an error
 //! and closes. An answer is at most [`REPLY_MAX`] octets long. Batches, notifications to the switch, parameters by
@@ -57,6 +64,8 @@
 //! | -32002 | the configuration is refused | a list of [`ConfigProblem`], the first [`PROBLEMS_MAX`] |
 //! | -32003 | the configuration is fine, but could not be brought into force; the one before is in force | – |
 //! | -32004 | another transaction is under way; try again | – |
+//! | -32005 | a reader may not do this | – |
+//! | -32006 | this user asks too much: too many requests, or too many connections | `{"retry_after_ms": N}` |
 //! | -32007 | the running configuration is not at `base_revision` any more; read it again | [`Conflict`] |
 #![forbid(unsafe_code)]
 
@@ -73,6 +82,7 @@ mod network;
 mod port;
 mod reply;
 mod request;
+mod role;
 mod running;
 mod transaction;
 mod tunnel;
@@ -92,6 +102,7 @@ pub use network::{NetworkRow, Networks};
 pub use port::{ChoiceRow, Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
 pub use reply::Reply;
 pub use request::{METHODS, Request};
+pub use role::UserRole;
 pub use running::{ConfigChange, Conflict, RunningConfig};
 pub use transaction::{Applied, Checked, ConfigProblem, DiffLine, DiffOp};
 pub use tunnel::{TunnelRow, TunnelState, Tunnels};
@@ -112,6 +123,9 @@ pub const REPLY_MAX: usize = 64 << 20;
 
 /// Longest `id` of a request that is a string, in octets.
 pub const ID_MAX: usize = 64;
+
+/// Longest that a request waits, in milliseconds, because its user asked too much before.
+pub const DELAY_MAX_MS: u64 = 2_000;
 
 /// Problems of a configuration that an error carries at most.
 pub const PROBLEMS_MAX: usize = 100;

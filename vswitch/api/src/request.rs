@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{FlowFilter, MacFilter, RpcError, error::excerpt};
+use crate::{FlowFilter, MacFilter, RpcError, UserRole, error::excerpt};
 
 /// One question or order; `method` and `params` of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,25 @@ pub const METHODS: [&str; 12] = [
 const WITH_PARAMS: [&str; 4] = ["check", "apply", "show_macs", "show_flows"];
 
 impl Request {
+    /// What a user must be to ask this. No request goes without saying.
+    pub fn needs(&self) -> UserRole {
+        match self {
+            Request::Apply { dry_run: false, .. } => UserRole::Admin,
+            Request::Version
+            | Request::Check { .. }
+            | Request::Apply { dry_run: true, .. }
+            | Request::ShowConfig
+            | Request::ShowPorts
+            | Request::ShowNetworks
+            | Request::ShowMacs(_)
+            | Request::ShowTunnels
+            | Request::ShowFlows(_)
+            | Request::ShowWorkers
+            | Request::ShowDrops
+            | Request::ShowLedger => UserRole::Reader,
+        }
+    }
+
     /// The method's name on the wire.
     pub fn method(&self) -> &'static str {
         match self {

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::{DecodeError, Hello, Id, LINE_MAX, REPLY_MAX, Reply, Request, RpcError, RpcRequest, RpcResponse, SCHEMA};
+use api::{
+    DecodeError, Hello, Id, LINE_MAX, REPLY_MAX, Reply, Request, RpcError, RpcRequest, RpcResponse, SCHEMA, UserRole,
+};
 
 use crate::failure::Failure;
 
@@ -64,6 +66,11 @@ impl Client {
     /// The switch's name.
     pub(crate) fn switch(&self) -> &str {
         &self.hello.switch
+    }
+
+    /// What it lets us do; `None` where it does not say.
+    pub(crate) fn role(&self) -> Option<UserRole> {
+        self.hello.role
     }
 
     /// Where it listens.
@@ -184,8 +191,8 @@ fn unreachable(path: &Path, error: &io::Error) -> Failure {
             format!("nobody listens at {path}: millraced was killed or is not up yet; start it (again)")
         }
         ErrorKind::PermissionDenied => format!(
-            "you may not open {path}: only the users in `admins` of [switch] may (by default root and the user that \
-             runs millraced); try sudo"
+            "you may not open {path}: only the users and groups named in [switch] may use a switch (by default root and \
+             the user that runs millraced); try sudo"
         ),
         ErrorKind::TimedOut => format!("the switch at {path} does not take connections; is it stopped?"),
         _ => format!("cannot connect to {path}: {error}"),

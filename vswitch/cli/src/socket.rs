@@ -95,7 +95,7 @@ fn unreadable(directory: &Path, error: &io::Error) -> Failure {
     let directory = directory.display();
     Failure::NoSwitch(match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
-            "you may not look into {directory}: only root and the users in `admins` of [switch] may use a switch; try sudo"
+            "you may not look into {directory}: only the users and groups named in [switch] may use a switch; try sudo"
         ),
         _ => format!("cannot look into {directory}: {error}"),
     })

@@ -243,6 +243,11 @@ impl Books {
         self.workers.len()
     }
 
+    /// Turns that a worker has begun, without waiting for the end of one: moves as long as the worker does.
+    pub fn turns_begun(&self, worker: WorkerId) -> u64 {
+        self.worker(worker).turns_begun.get()
+    }
+
     /// Whether somebody reads this worker's books. A busy worker publishes faster than many ports can be read.
     pub(crate) fn are_read(&self, worker: WorkerId) -> bool {
         self.readers[worker.index()].get() != 0

@@ -84,7 +84,7 @@ fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) 
             let colour = if ledger.balanced { Colour::Green } else { Colour::Red };
             console.say_in(colour, &ledger::verdict(ledger))
         }
-        Reply::Version(version) => console.say(&version::lines(version, client.path())),
+        Reply::Version(version) => console.say(&version::lines(version, client.role(), client.path())),
         Reply::Config(config) => {
             console.remark(&format!("revision {}, from {}", config.revision, config.file));
             console.say_whole(&config.text)

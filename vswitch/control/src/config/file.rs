@@ -33,7 +33,16 @@ pub(super) struct File {
 pub(super) struct Switch {
     pub(super) name: Text,
     pub(super) socket: Option<Text>,
-    pub(super) admins: Option<Vec<Spanned<User>>>,
+    pub(super) admins: Option<Vec<Spanned<Account>>>,
+    #[serde(default)]
+    pub(super) admin_groups: Vec<Spanned<Account>>,
+    #[serde(default)]
+    pub(super) readers: Vec<Spanned<Account>>,
+    #[serde(default)]
+    pub(super) reader_groups: Vec<Spanned<Account>>,
+    pub(super) requests_per_s: Option<Int>,
+    pub(super) requests_burst: Option<Int>,
+    pub(super) connections_per_user: Option<Int>,
 }
 
 /// `[workers]`
@@ -149,37 +158,37 @@ pub(super) enum Dscp {
 
 impl<'de> Deserialize<'de> for Dscp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match User::deserialize(deserializer)? {
-            User::Name(word) => Dscp::Word(word),
-            User::Id(number) => Dscp::Number(number),
+        Ok(match Account::deserialize(deserializer)? {
+            Account::Name(word) => Dscp::Word(word),
+            Account::Id(number) => Dscp::Number(number),
         })
     }
 }
 
-/// A user, by name or by number.
+/// A user or a group, by name or by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum User {
+pub(super) enum Account {
     Name(String),
     Id(i64),
 }
 
-impl<'de> Deserialize<'de> for User {
+impl<'de> Deserialize<'de> for Account {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct NameOrId;
 
         impl Visitor<'_> for NameOrId {
-            type Value = User;
+            type Value = Account;
 
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a user name or a uid")
+                f.write_str("a name or a number")
             }
 
-            fn visit_str<E: Error>(self, name: &str) -> Result<User, E> {
-                Ok(User::Name(name.to_owned()))
+            fn visit_str<E: Error>(self, name: &str) -> Result<Account, E> {
+                Ok(Account::Name(name.to_owned()))
             }
 
-            fn visit_i64<E: Error>(self, id: i64) -> Result<User, E> {
-                Ok(User::Id(id))
+            fn visit_i64<E: Error>(self, id: i64) -> Result<Account, E> {
+                Ok(Account::Id(id))
             }
         }
 

@@ -4,6 +4,7 @@
 //! that cannot be wrong, with every default filled in. A file is read to its end, so that the operator sees everything
 //! that is wrong with it at once; each message names the place, the value, and what would be right.
 
+mod access;
 mod cidr;
 mod duplicate;
 mod error;
@@ -29,6 +30,7 @@ mod version;
 mod vlans;
 mod workers;
 
+pub use access::{Access, Group, Pace, User};
 pub use cidr::{Cidr, NotACidr};
 pub use error::ConfigError;
 pub use manual::reference;
@@ -40,7 +42,7 @@ pub use network::Network;
 pub use port::{Kind, Port, Role};
 pub use sourced::Sourced;
 pub use static_entry::{Behind, Static};
-pub use switch::{Admin, Switch};
+pub use switch::Switch;
 pub use tables::Tables;
 pub(crate) use tunnel::next_hop_by;
 pub use tunnel::{Tunnel, next_hop};

@@ -137,6 +137,11 @@ impl<F: PortFactory> Control<F> {
         self.transaction.is_none() && self.is_installed(self.generation())
     }
 
+    /// Turns that each worker has begun: a number that stands still is a worker that hangs.
+    pub fn turns_begun(&self) -> impl Iterator<Item = u64> {
+        self.desks.iter().map(|desk| self.books.turns_begun(desk.link.view.worker()))
+    }
+
     /// Takes what has come since the last call, and does what can be done now. Never waits.
     pub fn tick(&mut self, now: Duration) {
         self.now = now;

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use api::DiffOp;
 
 use super::{Diff, Effect, Object};
-use crate::config::{Admin, Config, Hugepages, Idle, Placement};
+use crate::config::{Config, Group, Hugepages, Idle, Placement, User};
 
 /// Adds what differs in `[switch]`, `[workers]`, `[memory]` and `[tables]`.
 pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
@@ -40,8 +40,16 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
     };
     pool("[memory] frames", old.memory.frames, new.memory.frames);
     pool("[memory] buffer", old.memory.buffer.into(), new.memory.buffer.into());
-    let (old, new) = (list(&old.switch.admins, admin), list(&new.switch.admins, admin));
-    setting("[switch] admins", Effect::Live, old, new);
+    let mut live = |key: &str, old: String, new: String| setting(key, Effect::Live, old, new);
+    let (was, is) = (&old.switch.access, &new.switch.access);
+    live("[switch] admins", list(&was.admins, user), list(&is.admins, user));
+    live("[switch] admin_groups", list(&was.admin_groups, group), list(&is.admin_groups, group));
+    live("[switch] readers", list(&was.readers, user), list(&is.readers, user));
+    live("[switch] reader_groups", list(&was.reader_groups, group), list(&is.reader_groups, group));
+    let (was, is) = (old.switch.pace, new.switch.pace);
+    live("[switch] requests_per_s", was.requests_per_s.to_string(), is.requests_per_s.to_string());
+    live("[switch] requests_burst", was.requests_burst.to_string(), is.requests_burst.to_string());
+    live("[switch] connections_per_user", was.connections_per_user.to_string(), is.connections_per_user.to_string());
 }
 
 fn placement(placement: &Placement) -> String {
@@ -67,11 +75,18 @@ fn hugepages(hugepages: Hugepages) -> &'static str {
     }
 }
 
-fn admin(admin: &Admin) -> String {
-    match admin {
-        Admin::User(name) => name.clone(),
-        Admin::Uid(uid) => format!("uid {uid}"),
-        Admin::Own => "the daemon's own user".to_owned(),
+fn user(user: &User) -> String {
+    match user {
+        User::Named(name) => name.clone(),
+        User::Uid(uid) => format!("uid {uid}"),
+        User::Own => "the daemon's own user".to_owned(),
+    }
+}
+
+fn group(group: &Group) -> String {
+    match group {
+        Group::Named(name) => name.clone(),
+        Group::Gid(gid) => format!("gid {gid}"),
     }
 }
 

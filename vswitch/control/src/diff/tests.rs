@@ -118,6 +118,12 @@ fn every_other_change_has_its_line() {
         ),
         (
             "name = \"n\"",
+            "name = \"n\"\nreader_groups = [\"users\", 7]",
+            "~ [switch] reader_groups: [] -> [users, gid 7]",
+        ),
+        ("name = \"n\"", "name = \"n\"\nrequests_per_s = 5", "~ [switch] requests_per_s: 1000 -> 5"),
+        (
+            "name = \"n\"",
             "name = \"m\"\nsocket = \"/run/millrace/n.sock\"",
             "~ [switch] name: n -> m (needs a restart)",
         ),

@@ -26,21 +26,35 @@ impl Lines {
         taken
     }
 
-    /// The next line that is not blank, without its end; `None` where more octets are needed.
-    pub(super) fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
+    /// Whether [`Lines::next`] has something; skips blank lines.
+    pub(super) fn has_next(&mut self) -> bool {
         loop {
             let waiting = &self.buffer[self.start..];
             let Some(at) = waiting[self.scanned..].iter().position(|&octet| octet == b'\n') else {
                 self.scanned = waiting.len();
-                return (waiting.len() >= LINE_MAX).then_some(Err(TooLong));
+                return waiting.len() >= LINE_MAX;
             };
-            let line = self.start..self.start + self.scanned + at;
-            self.start = line.end + 1;
-            self.scanned = 0;
-            if !self.buffer[line.clone()].trim_ascii().is_empty() {
-                return Some(Ok(self.buffer[line].trim_ascii()));
+            self.scanned += at;
+            if !waiting[..self.scanned].trim_ascii().is_empty() {
+                return true;
             }
+            self.start += self.scanned + 1;
+            self.scanned = 0;
         }
+    }
+
+    /// The next line that is not blank, without its end; `None` where more octets are needed.
+    pub(super) fn next(&mut self) -> Option<Result<&[u8], TooLong>> {
+        if !self.has_next() {
+            return None;
+        }
+        let line = self.start..self.start + self.scanned;
+        if line.end == self.buffer.len() {
+            return Some(Err(TooLong));
+        }
+        self.start = line.end + 1;
+        self.scanned = 0;
+        Some(Ok(self.buffer[line].trim_ascii()))
     }
 
     /// Forgets everything.

@@ -16,6 +16,7 @@ mod workers;
 pub(super) use memory::{BUFFER, FRAMES, HUGEPAGES};
 pub(super) use network::{AGE_S, NETWORK_MACS_MAX, VNI};
 pub(super) use port::{KIND, MTU, QUEUES, ROLE, STORM_MAX, VLAN};
+pub(super) use switch::{CONNECTIONS_PER_USER, REQUESTS_BURST, REQUESTS_PER_S};
 pub(super) use tables::{FLOW_IDLE_S, FLOWS_MAX, MACS_MAX};
 pub(super) use tunnel::{TTL, UDP_PORT};
 pub(super) use workers::{CORES, COUNT, IDLE};

@@ -1,6 +1,7 @@
 //! `[switch]`
 
 use super::{
+    super::access::{CONNECTIONS_DEFAULT, REQUESTS_BURST_DEFAULT, REQUESTS_PER_S_DEFAULT},
     Change::{Live, Restart},
     Key, Part, Section,
 };
@@ -26,5 +27,41 @@ const KEYS: &[Key] = &[
         .or("root, and the user the switch runs as")
         .example("[\"root\", 1000]")
         .change(Live)
-        .meaning("Who may use the control socket; the kernel says who connects."),
+        .meaning("Who may change the switch over the control socket; the kernel says who connects."),
+    Key::other("admin_groups", "a list of group names and gids")
+        .or("none")
+        .example("[\"netops\", 2000]")
+        .change(Live)
+        .meaning("Groups whose members may do the same."),
+    Key::other("readers", "a list of user names and uids")
+        .or("none")
+        .example("[\"monitoring\"]")
+        .change(Live)
+        .meaning("Who may ask what changes nothing: `show`, `check`, `apply --dry-run`."),
+    Key::other("reader_groups", "a list of group names and gids")
+        .or("none")
+        .example("[\"adm\"]")
+        .change(Live)
+        .meaning("Groups whose members may do the same."),
+    REQUESTS_PER_S,
+    REQUESTS_BURST,
+    CONNECTIONS_PER_USER,
 ];
+
+pub(in crate::config) const REQUESTS_PER_S: Key = Key::number("requests_per_s", "requests", 1, 1_000_000)
+    .or_number(REQUESTS_PER_S_DEFAULT as i64)
+    .change(Live)
+    .meaning(
+        "Requests of one user that are answered in a second. What exceeds them waits, and what would wait for more than \
+         two seconds is refused.",
+    );
+
+pub(in crate::config) const REQUESTS_BURST: Key = Key::number("requests_burst", "requests", 1, 1_000_000)
+    .or_number(REQUESTS_BURST_DEFAULT as i64)
+    .change(Live)
+    .meaning("Requests of one user that are answered at once, after a rest.");
+
+pub(in crate::config) const CONNECTIONS_PER_USER: Key = Key::number("connections_per_user", "connections", 1, 128)
+    .or_number(CONNECTIONS_DEFAULT as i64)
+    .change(Live)
+    .meaning("Connections that one user may have at one time. Admins may have 128 together, and readers as many.");
