@@ -99,7 +99,7 @@ wait_until() {
 }
 
 # alive PID: whether the process runs; a zombie does not.
-alive() { grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; }
+alive() { grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; }
 
 gone() { ! alive "$1"; }
 
