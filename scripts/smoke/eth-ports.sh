@@ -103,6 +103,12 @@ millrace node1 apply "$WORK/node1.toml" >/dev/null
 for port in ring null; do
     is_up node1 "$port" >/dev/null || die "$port is not up"
 done
+step "what was chosen for these devices"
+millrace node1 show ports --json | jq -e '[.ports[] | select(.kind == "eth") | .choices | length > 12] | length == 5 and all' \
+    >/dev/null || die "a device has no choices"
+short=$(millrace node1 show ports --json | jq -r '.ports[] | .name as $port | .choices[] | select(.falls_short) | "\($port): \(.what) \(.chosen): \(.why)"')
+[[ -z $short ]] || die "something falls short: $short"
+millrace node1 show ports --detail | sed '1,/^$/d;1,/^$/d'
 ledger_balanced node1
 expect "frames lost" "$(in_ledger node1 .total.lost)" -eq 0
 stop_millraced node1

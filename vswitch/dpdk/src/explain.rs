@@ -18,9 +18,7 @@ impl EthDevice {
     }
 
     fn driver_choice(&self) -> Choice {
-        let is_wired = self.abilities.is_pci;
-        let why = if is_wired { "it knows this PCI device" } else { "the virtual device's name begins with it" };
-        Choice::new("driver", self.driver(), why).asked(&self.devargs.text)
+        Choice::new("driver", self.driver(), format!("of device {}", self.devargs.text))
     }
 
     fn link_choice(&self) -> Choice {

@@ -128,6 +128,9 @@ impl Pool {
     pub fn create(eal: &Eal, name: &str, frames: u32, data_max: u16, node: Option<u32>) -> Result<Pool, PoolError> {
         check(name, frames, data_max)?;
         let c_name = CString::new(name).map_err(|_| PoolError::Name(name.to_owned()))?;
+        if !eal.runtime().hugepages && least_memory(frames, data_max) > free_memory() {
+            return Err(no_memory(eal, name, frames, data_max));
+        }
         let node_number = node.map_or(ANY_NODE, |node| node as i32);
         // SAFETY: DPDK is initialised, the name is zero-terminated and copied.
         let (raw, said) = chatter::capture(|| unsafe {
@@ -290,11 +293,23 @@ fn check(name: &str, frames: u32, data_max: u16) -> Result<(), PoolError> {
     Ok(())
 }
 
+/// Bytes without which there cannot be such a pool, whatever the pages are. Where the memory is fixed, DPDK finds out that
+/// it does not suffice only after it has taken all of it, and for that moment everybody else gets none: so it is not tried.
+fn least_memory(frames: u32, data_max: u16) -> u64 {
+    // SAFETY: computes with its arguments and a constant of the machine.
+    let element = unsafe { dpdk_sys::millrace_pool_bytes(1, data_max.saturating_add(HEADROOM)) } as u64;
+    u64::from(frames) * element
+}
+
 fn refused(eal: &Eal, name: &str, frames: u32, data_max: u16, errno: Errno, said: Said) -> PoolError {
-    let name = name.to_owned();
     if errno.number() != libc::ENOMEM {
-        return PoolError::Refused { name, errno, said };
+        return PoolError::Refused { name: name.to_owned(), errno, said };
     }
+    no_memory(eal, name, frames, data_max)
+}
+
+fn no_memory(eal: &Eal, name: &str, frames: u32, data_max: u16) -> PoolError {
+    let name = name.to_owned();
     let fix = if eal.runtime().hugepages {
         "reserve more hugepages or ask for fewer frames"
     } else {

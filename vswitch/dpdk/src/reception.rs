@@ -163,7 +163,10 @@ impl Reception {
 
     fn mac_choice(&self, now: MacOctets) -> Choice {
         let Some((mac, taken)) = self.mac else {
-            return Choice::new("mac", text(now), "the device's own");
+            return match now {
+                [0, 0, 0, 0, 0, 0] => Choice::new("mac", "none", "the device has none"),
+                own => Choice::new("mac", text(own), "the device's own"),
+            };
         };
         let why = match taken {
             Ok(()) if mac == self.own => "it is the device's own".to_owned(),

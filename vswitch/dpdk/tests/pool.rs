@@ -103,6 +103,20 @@ fn a_pool_that_does_not_fit_says_how_much_it_needs() {
 }
 
 #[test]
+fn a_pool_that_does_not_fit_takes_nothing_from_others_while_it_is_tried() {
+    std::thread::scope(|scope| {
+        let greedy = scope.spawn(|| {
+            (0..200)
+                .for_each(|_| assert!(Pool::create(eal(), &format!("big{}", unique()), 1 << 20, 2048, None).is_err()));
+        });
+        while !greedy.is_finished() {
+            pool_of(1, 64);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+}
+
+#[test]
 fn the_memory_a_pool_needs_grows_with_frames_and_length() {
     let small = Pool::memory_needed(1023, 2048, true);
     assert!(small >= 1023 * (128 + 128 + 2048), "{small}");
