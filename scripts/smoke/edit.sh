@@ -94,10 +94,22 @@ done
 for pid in "${writers[@]}"; do
     wait "$pid" || { cat "$WORK"/writer-*.log >&2; die "a writer failed"; }
 done
-expect "static entries" "$(millrace node1 show macs --json | jq '[.macs[] | select(.kind == "static")] | length')" -eq 20
+expect "static entries" "$(millrace node1 show macs --port c1 --json | jq '[.macs[] | select(.kind == "static")] | length')" -eq 20
 saved
 
 wait_until 30 "the pings to end" gone "$flood"
 grep -q '2000 answered, 0 duplicates' "$WORK/flood.log" || { cat "$WORK/flood.log" >&2; die "pings were lost"; }
+step "a watch shows rates, and ends when it is interrupted"
+spawn_in c1 "$WORK/flood.log" "$ROOT/scripts/smoke/echo.py" 10.0.0.2 1000 0.002 10
+spawn "$WORK/watch.log" "$MILLRACE" --socket "$WORK/node1.sock" show ports c1 --watch=0.5 --exact
+watch=$SPAWNED
+# The third block has a rate of a whole period: about 500 pings a second.
+rate() { awk '/^PORT +RX +RX\/S/ { getline; print $3 }' "$WORK/watch.log" | sed -n 3p; }
+has_rate() { [[ -n $(rate) ]]; }
+wait_until 10 "three blocks" has_rate
+expect "frames a second of c1" "$(rate)" -gt 100
+kill -INT "$watch"
+wait "$watch" || die "the watch ended with code $?"
+
 ledger_balanced node1
 stop_millraced node1

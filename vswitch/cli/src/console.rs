@@ -14,6 +14,8 @@ pub(crate) struct Console<'a> {
     operator: Option<&'a mut dyn BufRead>,
     /// Answers go to a terminal.
     terminal: bool,
+    /// Whoever read the answers has gone.
+    reader_gone: bool,
     colours: bool,
     json: bool,
 }
@@ -41,7 +43,7 @@ impl<'a> Console<'a> {
         let terminal = io::stdout().is_terminal();
         let colours = terminal && !no_colour;
         let operator = io::stdin().is_terminal().then_some(input);
-        Console { out, err, operator, terminal, colours, json }
+        Console { out, err, operator, terminal, reader_gone: false, colours, json }
     }
 
     /// Whether the answer is to be JSON.
@@ -51,42 +53,62 @@ impl<'a> Console<'a> {
 
     /// Prints (a part of) the answer for people, ending its last line.
     pub(crate) fn say(&mut self, text: &str) -> Result<(), Failure> {
-        write_line(self.out, &printable(text))
+        self.write(&format!("{}\n", printable(text)))
     }
 
     /// Prints a text that ends its last line itself, octet by octet where it goes into a file.
     pub(crate) fn say_whole(&mut self, text: &str) -> Result<(), Failure> {
         if !self.terminal {
-            return write_text(self.out, text);
+            return self.write(text);
         }
         let is_harmless = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-        write_text(self.out, &text.chars().filter(is_harmless).collect::<String>())
+        self.write(&text.chars().filter(is_harmless).collect::<String>())
     }
 
     /// Prints a line in a colour.
     pub(crate) fn say_in(&mut self, colour: Colour, line: &str) -> Result<(), Failure> {
         let line = printable(line);
         if !self.colours {
-            return write_line(self.out, &line);
+            return self.write(&format!("{line}\n"));
         }
         let code = match colour {
             Colour::Red => 31,
             Colour::Green => 32,
             Colour::Yellow => 33,
         };
-        write_line(self.out, &format!("\x1b[{code}m{line}\x1b[0m"))
+        self.write(&format!("\x1b[{code}m{line}\x1b[0m\n"))
     }
 
     /// Prints the answer for programs. JSON escapes control characters itself.
     pub(crate) fn say_json(&mut self, answer: &impl Serialize) -> Result<(), Failure> {
         let line = serde_json::to_string(answer).map_err(|error| Failure::Output(error.into()))?;
-        write_line(self.out, &line)
+        self.write(&format!("{line}\n"))
+    }
+
+    /// Begins one of several answers: on a terminal in the place of the one before and below `title`, else below a blank
+    /// line. JSON needs neither.
+    pub(crate) fn begin_block(&mut self, title: &str, is_first: bool) -> Result<(), Failure> {
+        match (self.json, self.terminal, is_first) {
+            (true, ..) | (false, false, true) => Ok(()),
+            (false, false, false) => self.write("\n"),
+            (false, true, _) => self.write(&format!("\x1b[H\x1b[2J{}\n\n", printable(title))),
+        }
+    }
+
+    /// Whether nobody reads the answers any more.
+    pub(crate) fn reader_is_gone(&self) -> bool {
+        self.reader_gone
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Failure> {
+        self.reader_gone |= write_text(self.out, text)?;
+        Ok(())
     }
 
     /// Prints a remark that is not part of the answer.
     pub(crate) fn remark(&mut self, text: &str) {
         // Nothing better can be done where even remarks cannot be written.
-        let _ = write_line(self.err, &printable(text));
+        let _ = write_text(self.err, &format!("{}\n", printable(text)));
     }
 
     /// Whether somebody can be asked.
@@ -119,15 +141,12 @@ impl<'a> Console<'a> {
     }
 }
 
-fn write_line(to: &mut dyn Write, text: &str) -> Result<(), Failure> {
-    write_text(to, &format!("{text}\n"))
-}
-
-fn write_text(to: &mut dyn Write, text: &str) -> Result<(), Failure> {
+/// Writes all of it. `true` where the reader has gone: it has seen enough (`| head`), and the exit code still tells the
+/// answer.
+fn write_text(to: &mut dyn Write, text: &str) -> Result<bool, Failure> {
     match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
-        // The reader has seen enough (`| head`); the exit code still tells the answer.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Failure::Output),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(true),
+        written => written.map(|()| false).map_err(Failure::Output),
     }
 }
 
@@ -157,7 +176,15 @@ pub(crate) mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut typed = answers.map(str::as_bytes);
         let operator = typed.as_mut().map(|typed| typed as &mut dyn BufRead);
-        let mut console = Console { out: &mut out, err: &mut err, operator, terminal: false, colours: false, json };
+        let mut console = Console {
+            out: &mut out,
+            err: &mut err,
+            operator,
+            terminal: false,
+            reader_gone: false,
+            colours: false,
+            json,
+        };
         let result = with(&mut console);
         (result, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
@@ -183,8 +210,15 @@ pub(crate) mod tests {
     #[test]
     fn colours_surround_the_line_only_where_wanted() {
         let mut out = Vec::new();
-        let mut console =
-            Console { out: &mut out, err: &mut io::sink(), operator: None, terminal: true, colours: true, json: false };
+        let mut console = Console {
+            out: &mut out,
+            err: &mut io::sink(),
+            operator: None,
+            terminal: true,
+            reader_gone: false,
+            colours: true,
+            json: false,
+        };
         console.say_in(Colour::Red, "- port a\x1b1").unwrap();
         console.say_whole("\tb\u{9b}2J\n").unwrap();
         assert_eq!(out, "\x1b[31m- port a\\u{1b}1\x1b[0m\n\tb2J\n".as_bytes());
@@ -201,7 +235,7 @@ pub(crate) mod tests {
                 Ok(())
             }
         }
-        assert!(write_line(&mut Broken(ErrorKind::BrokenPipe), "x").is_ok());
-        assert!(write_line(&mut Broken(ErrorKind::StorageFull), "x").is_err());
+        assert!(matches!(write_text(&mut Broken(ErrorKind::BrokenPipe), "x"), Ok(true)));
+        assert!(write_text(&mut Broken(ErrorKind::StorageFull), "x").is_err());
     }
 }

@@ -37,6 +37,9 @@ pub(crate) enum Failure {
     /// The switch answered with an error.
     #[error("{}", refused(.0))]
     Refused(RpcError),
+    /// Something that is not there was asked for.
+    #[error("{0}")]
+    NotThere(String),
     /// An edit cannot be made, or not be saved.
     #[error("{0}")]
     Edit(String),
@@ -85,6 +88,7 @@ impl Failure {
             Failure::NoSwitch(_) => Exit::Unreachable,
             Failure::Ambiguous(_) => Exit::Usage,
             Failure::Refused(_)
+            | Failure::NotThere(_)
             | Failure::Edit(_)
             | Failure::EditRefused { .. }
             | Failure::File { .. }

@@ -1,6 +1,9 @@
 //! What can be typed after `millrace show`.
 
 use clap::{Args, Subcommand};
+use wire::Mac;
+
+use super::watch::Period;
 
 /// Options of `show`.
 #[derive(Clone, Debug, Args)]
@@ -8,6 +11,13 @@ pub(crate) struct Show {
     /// Numbers in full, not shortened.
     #[arg(long, global = true)]
     pub(crate) exact: bool,
+
+    /// Again and again, every so many seconds (1 where none are given), until Ctrl-C; with rates beside counters.
+    ///
+    /// On a terminal in one place; in a pipe one block after the other, under --json one line each.
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "1")]
+    pub(crate) watch: Option<Period>,
 
     /// What to show.
     #[command(subcommand)]
@@ -17,7 +27,7 @@ pub(crate) struct Show {
 impl What {
     /// Whether devices are to be explained.
     pub(crate) fn has_detail(&self) -> bool {
-        matches!(self, What::Ports { detail: true })
+        matches!(self, What::Ports(wanted) if wanted.detail)
     }
 }
 
@@ -31,13 +41,11 @@ pub(crate) enum What {
     /// before the switch saw them (queue overflow, no buffer, damaged) or after it took them to be sent.
     #[command(after_help = "Examples:
   millrace show ports
+  millrace show ports --watch --state down
+  millrace show ports a1 a2
   millrace show ports --detail      what was chosen for each device, and why
   millrace --json show ports | jq -r '.ports[] | select(.state != \"up\") | .name'")]
-    Ports {
-        /// Also what was chosen for each DPDK device and why: queues, descriptors, offloads, filters, limits.
-        #[arg(long)]
-        detail: bool,
-    },
+    Ports(PortsWanted),
 
     /// The running configuration: its text as it was applied, comments included.
     ///
@@ -50,45 +58,44 @@ pub(crate) enum What {
     /// Networks (bridge domains): VNI, members, how many MACs of how many.
     #[command(after_help = "Example:
   millrace show networks")]
-    Networks,
+    Networks {
+        /// Only these.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
 
     /// MACs: where each one is, how that is known, and since when it has been silent.
     ///
     /// Every worker has its own replica; rows that agree are shown once, with all workers that say so.
     #[command(after_help = "Examples:
   millrace show macs
-  millrace show macs --network blue")]
-    Macs {
-        /// Only this network's.
-        #[arg(long, value_name = "NAME")]
-        network: Option<String>,
-        /// Most rows to ask the switch for [default: 1000].
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(api::ROWS_MAX)))]
-        limit: Option<u32>,
-    },
+  millrace show macs --network blue
+  millrace show macs --mac 02:00:00:00:0a:01")]
+    Macs(Rows),
 
     /// Tunnels: the way to each remote VTEP, and whether its next hop is known.
     #[command(after_help = "Example:
   millrace show tunnels")]
-    Tunnels,
+    Tunnels(TunnelsWanted),
 
     /// Flows: decisions the workers have cached, and how much each was used.
     #[command(after_help = "Examples:
   millrace show flows
+  millrace show flows --port a1 --mac 02:00:00:00:0a:02
   millrace --json show flows --limit 100000 | jq '.flows | max_by(.octets)'")]
-    Flows {
-        /// Most rows to ask the switch for [default: 1000].
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(api::ROWS_MAX)))]
-        limit: Option<u32>,
-    },
+    Flows(Rows),
 
     /// Workers: how busy they are, what they handed each other, how full their tables are.
     ///
     /// IDLE: share of turns since the start in which nothing was there to do. HIT: share of looked-up frames whose
     /// decision was cached.
     #[command(after_help = "Example:
-  watch -n1 millrace show workers")]
-    Workers,
+  millrace show workers --watch")]
+    Workers {
+        /// Only these.
+        #[arg(value_name = "NUMBER")]
+        numbers: Vec<u8>,
+    },
 
     /// Drops: how many frames for which reason, from which ports.
     ///
@@ -96,12 +103,9 @@ pub(crate) enum What {
     /// ended there. They are not in the sum.
     #[command(after_help = "Examples:
   millrace show drops
+  millrace show drops --port a1 --watch=5
   millrace show drops --all      every reason there is, with its meaning")]
-    Drops {
-        /// Also reasons nothing was dropped for.
-        #[arg(long)]
-        all: bool,
-    },
+    Drops(DropsWanted),
 
     /// The ledger: the proof that no frame disappeared.
     ///
@@ -119,4 +123,75 @@ Exit code: 0 when everything balances, else 1.")]
     #[command(after_help = "Example:
   millrace show version")]
     Version,
+}
+
+/// Which ports.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PortsWanted {
+    /// Only these.
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Only of this kind: eth, tap, …
+    #[arg(long)]
+    pub(super) kind: Option<String>,
+    /// Only in this role.
+    #[arg(long, value_parser = ["uplink", "access"])]
+    pub(super) role: Option<String>,
+    /// Only in this network, tagged or not.
+    #[arg(long, value_name = "NAME")]
+    pub(super) network: Option<String>,
+    /// Only in this state.
+    #[arg(long, value_parser = ["up", "down", "opening"])]
+    pub(super) state: Option<String>,
+    /// Also what was chosen for each DPDK device and why: queues, descriptors, offloads, filters, limits.
+    #[arg(long)]
+    pub(super) detail: bool,
+}
+
+/// Which tunnels.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TunnelsWanted {
+    /// Only these.
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// Only in this state.
+    #[arg(long, value_parser = ["resolved", "unresolved"])]
+    pub(super) state: Option<String>,
+    /// Only by this uplink.
+    #[arg(long, value_name = "PORT")]
+    pub(super) uplink: Option<String>,
+    /// Only those that carry this network.
+    #[arg(long, value_name = "NAME")]
+    pub(super) network: Option<String>,
+}
+
+/// Which drops.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DropsWanted {
+    /// Also reasons nothing was dropped for.
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Only frames that came in by this port.
+    #[arg(long, value_name = "NAME")]
+    pub(super) port: Option<String>,
+    /// Only for this reason; may be given several times.
+    #[arg(long = "reason", value_name = "REASON")]
+    pub(super) reasons: Vec<String>,
+}
+
+/// Which rows of a long list; the switch picks them.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Rows {
+    /// Only of this network.
+    #[arg(long, value_name = "NAME")]
+    pub(super) network: Option<String>,
+    /// Only behind (or through) this port or tunnel.
+    #[arg(long = "port", visible_alias = "tunnel", value_name = "NAME")]
+    pub(super) member: Option<String>,
+    /// Only this MAC (of flows: from it or to it).
+    #[arg(long)]
+    pub(super) mac: Option<Mac>,
+    /// Most rows to ask the switch for [default: 1000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(api::ROWS_MAX)))]
+    pub(super) limit: Option<u32>,
 }

@@ -23,13 +23,23 @@ impl Grid {
     pub(crate) fn new<const N: usize>(columns: [(&str, Lean); N]) -> Grid {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(columns.map(|(title, _)| title));
-        for (column, (_, lean)) in table.column_iter_mut().zip(columns) {
-            column.set_padding((0, 2)).set_cell_alignment(match lean {
-                Lean::Left => CellAlignment::Left,
-                Lean::Right => CellAlignment::Right,
-            });
-        }
+        lean(&mut table, &columns.map(|(_, lean)| lean));
         Grid { table }
+    }
+
+    /// A table whose columns are known at run time only.
+    pub(crate) fn wide(columns: Vec<(String, Lean)>) -> Grid {
+        let mut table = Table::new();
+        let (titles, leans): (Vec<Cell>, Vec<Lean>) =
+            columns.into_iter().map(|(title, lean)| (Cell::new_owned(title), lean)).unzip();
+        table.load_style(presets::NOTHING).set_header(titles);
+        lean(&mut table, &leans);
+        Grid { table }
+    }
+
+    /// Adds a row to such a table.
+    pub(crate) fn wide_row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.table.add_row(cells.into_iter().map(|text| Cell::new_owned(one_line(text))));
     }
 
     /// Adds a row. An empty cell is shown as a dash, so that columns can be counted.
@@ -40,6 +50,15 @@ impl Grid {
     /// Whether it has no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.table.is_empty()
+    }
+}
+
+fn lean(table: &mut Table, leans: &[Lean]) {
+    for (column, lean) in table.column_iter_mut().zip(leans) {
+        column.set_padding((0, 2)).set_cell_alignment(match lean {
+            Lean::Left => CellAlignment::Left,
+            Lean::Right => CellAlignment::Right,
+        });
     }
 }
 

@@ -1,7 +1,9 @@
 //! `millrace show`: one file a table.
 
 pub(crate) mod arguments;
+mod counters;
 mod drops;
+mod filter;
 mod flows;
 pub(crate) mod grid;
 mod ledger;
@@ -10,11 +12,16 @@ mod networks;
 mod ports;
 mod tunnels;
 mod version;
+mod watch;
 mod workers;
 
-use api::{Reply, Request};
+use std::time::Instant;
 
-use arguments::{Show, What};
+use api::{FlowFilter, MacFilter, Reply, Request};
+
+use arguments::{Rows, Show, What};
+use counters::Rates;
+use watch::Metronome;
 
 use crate::{
     client::Client,
@@ -23,43 +30,96 @@ use crate::{
     quantity::Numbers,
 };
 
-/// Asks the switch, and prints its answer.
+/// What an answer is shown beside: nothing, or the one before it.
+#[derive(Clone, Copy)]
+enum Past<'a> {
+    /// Nobody watches.
+    Unwatched,
+    /// There is none before it.
+    First,
+    /// The one before it, and the seconds since.
+    Since(&'a Reply, f64),
+}
+
+impl<'a> Past<'a> {
+    /// Rates since the `rows` of the answer before.
+    fn rates<T>(self, rows: impl Fn(&'a Reply) -> Option<&'a [T]>) -> Rates<'a, T> {
+        match self {
+            Past::Unwatched => Rates::Unwatched,
+            Past::First => Rates::First,
+            Past::Since(reply, seconds) => rows(reply).map_or(Rates::First, |rows| Rates::Since(rows, seconds)),
+        }
+    }
+}
+
+/// Asks the switch, and prints its answer; under `--watch` again and again.
 pub(crate) fn run(options: &Show, client: &mut Client, console: &mut Console) -> Result<Exit, Failure> {
-    let reply = client.call(&request(&options.what))?;
-    let exit = match &reply {
+    let Some(period) = options.watch else {
+        let reply = ask(options, client)?;
+        return tell(&reply, Past::Unwatched, options, client, console);
+    };
+    let mut metronome = Metronome::start(period)?;
+    let mut before: Option<(Instant, Reply)> = None;
+    let mut exit = Exit::Yes;
+    loop {
+        let (reply, now) = (ask(options, client)?, Instant::now());
+        let past = before.as_ref().map_or(Past::First, |(then, reply)| Past::Since(reply, (now - *then).as_secs_f64()));
+        console.begin_block(&format!("{}, every {} s", client.switch(), period.seconds()), before.is_none())?;
+        if tell(&reply, past, options, client, console)? == Exit::No {
+            exit = Exit::No;
+        }
+        before = Some((now, reply));
+        if console.reader_is_gone() || !metronome.beat() {
+            return Ok(exit);
+        }
+    }
+}
+
+fn ask(options: &Show, client: &mut Client) -> Result<Reply, Failure> {
+    let mut reply = client.call(&request(&options.what))?;
+    filter::pick(&mut reply, &options.what)?;
+    Ok(reply)
+}
+
+fn tell(reply: &Reply, past: Past, options: &Show, client: &Client, console: &mut Console) -> Result<Exit, Failure> {
+    if console.json() {
+        console.say_json(reply)?;
+    } else {
+        print(reply, past, options, client, console)?;
+    }
+    Ok(match reply {
         Reply::Ledger(ledger) if !ledger.balanced => Exit::No,
         _ => Exit::Yes,
-    };
-    if console.json() {
-        console.say_json(&reply)?;
-        return Ok(exit);
-    }
-    print(&reply, options, client, console)?;
-    Ok(exit)
+    })
 }
 
 fn request(what: &What) -> Request {
     match what {
-        What::Ports { .. } => Request::ShowPorts,
+        What::Ports(_) => Request::ShowPorts,
         What::Config => Request::ShowConfig,
-        What::Networks => Request::ShowNetworks,
-        What::Macs { network, limit } => {
-            Request::ShowMacs(api::MacFilter { network: network.clone(), limit: *limit, ..Default::default() })
+        What::Networks { .. } => Request::ShowNetworks,
+        What::Macs(Rows { network, member, mac, limit }) => {
+            let (network, member) = (network.clone(), member.clone());
+            Request::ShowMacs(MacFilter { network, member, mac: *mac, limit: *limit })
         }
-        What::Tunnels => Request::ShowTunnels,
-        What::Flows { limit } => Request::ShowFlows(api::FlowFilter { limit: *limit, ..Default::default() }),
-        What::Workers => Request::ShowWorkers,
-        What::Drops { .. } => Request::ShowDrops,
+        What::Tunnels(_) => Request::ShowTunnels,
+        What::Flows(Rows { network, member, mac, limit }) => {
+            let (network, member) = (network.clone(), member.clone());
+            Request::ShowFlows(FlowFilter { network, member, mac: *mac, limit: *limit })
+        }
+        What::Workers { .. } => Request::ShowWorkers,
+        What::Drops(_) => Request::ShowDrops,
         What::Ledger => Request::ShowLedger,
         What::Version => Request::Version,
     }
 }
 
-fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) -> Result<(), Failure> {
+fn print(reply: &Reply, past: Past, options: &Show, client: &Client, console: &mut Console) -> Result<(), Failure> {
     let numbers = if options.exact { Numbers::Exact } else { Numbers::Short };
     match reply {
         Reply::Ports(ports) => {
-            console.say(&ports::tables(ports, numbers))?;
+            let rates = past.rates(|reply| if let Reply::Ports(ports) = reply { Some(&ports.ports) } else { None });
+            console.say(&ports::tables(ports, &rates, numbers))?;
             if options.what.has_detail() && !ports::choices(ports).is_empty() {
                 console.say(&format!("\n{}", ports::choices(ports)))?;
             }
@@ -77,8 +137,14 @@ fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) 
             remark_cut(flows.flows.len(), flows.total, console);
             Ok(())
         }
-        Reply::Workers(workers) => console.say(&workers::tables(workers, numbers)),
-        Reply::Drops(drops) => console.say(&drops::table(drops, all_reasons(&options.what), numbers)),
+        Reply::Workers(workers) => {
+            let rates = past.rates(|reply| if let Reply::Workers(rows) = reply { Some(&rows.workers) } else { None });
+            console.say(&workers::tables(workers, &rates, numbers))
+        }
+        Reply::Drops(drops) => {
+            let rates = past.rates(|reply| if let Reply::Drops(drops) = reply { Some(&drops.reasons) } else { None });
+            console.say(&drops::table(drops, &rates, all_reasons(&options.what), numbers))
+        }
         Reply::Ledger(ledger) => {
             console.say(&ledger::tables(ledger))?;
             let colour = if ledger.balanced { Colour::Green } else { Colour::Red };
@@ -94,7 +160,7 @@ fn print(reply: &Reply, options: &Show, client: &Client, console: &mut Console) 
 }
 
 fn all_reasons(what: &What) -> bool {
-    matches!(what, What::Drops { all: true })
+    matches!(what, What::Drops(wanted) if wanted.all)
 }
 
 fn remark_cut(rows: usize, total: u64, console: &mut Console) {

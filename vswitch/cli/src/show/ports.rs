@@ -2,11 +2,14 @@
 
 use api::{Link, PortRow, Ports};
 
-use super::grid::{Grid, Lean::Left, Lean::Right, joined, or_dash};
+use super::{
+    counters::{Counter, Rates},
+    grid::{Grid, Lean::Left, Lean::Right, joined, or_dash},
+};
 use crate::quantity::{Numbers, count, octets};
 
-pub(super) fn tables(ports: &Ports, numbers: Numbers) -> String {
-    format!("{}\n\n{}", nature(ports), traffic(ports, numbers))
+pub(super) fn tables(ports: &Ports, rates: &Rates<PortRow>, numbers: Numbers) -> String {
+    format!("{}\n\n{}", nature(ports), traffic(ports, rates, numbers))
 }
 
 fn nature(ports: &Ports) -> Grid {
@@ -39,29 +42,27 @@ fn nature(ports: &Ports) -> Grid {
     grid
 }
 
-fn traffic(ports: &Ports, numbers: Numbers) -> Grid {
-    let mut grid = Grid::new([
-        ("PORT", Left),
-        ("RX", Right),
-        ("RX-OCTETS", Right),
-        ("TX", Right),
-        ("TX-OCTETS", Right),
-        ("DROPPED", Right),
-        ("REFUSED", Right),
-        ("DEV-LOST", Right),
-    ]);
+const COUNTERS: [Counter<PortRow>; 7] = [
+    Counter { title: "RX", value: |port| port.rx_frames, written: count },
+    Counter { title: "RX-OCTETS", value: |port| port.rx_octets, written: octets },
+    Counter { title: "TX", value: |port| port.tx_frames, written: count },
+    Counter { title: "TX-OCTETS", value: |port| port.tx_octets, written: octets },
+    Counter { title: "DROPPED", value: |port| port.dropped, written: count },
+    Counter { title: "REFUSED", value: |port| port.refused, written: count },
+    Counter { title: "DEV-LOST", value: device_lost, written: count },
+];
+
+/// What the device lost, in whichever way.
+fn device_lost(port: &PortRow) -> u64 {
+    [port.rx_missed, port.rx_no_buffer, port.rx_errors, port.tx_errors].into_iter().fold(0, u64::saturating_add)
+}
+
+fn traffic(ports: &Ports, rates: &Rates<PortRow>, numbers: Numbers) -> Grid {
+    let name = [("PORT".to_owned(), Left)];
+    let mut grid = Grid::wide(name.into_iter().chain(rates.columns(&COUNTERS)).collect());
     for port in &ports.ports {
-        let device_lost = [port.rx_missed, port.rx_no_buffer, port.rx_errors, port.tx_errors];
-        grid.row([
-            port.name.clone(),
-            count(port.rx_frames, numbers),
-            octets(port.rx_octets, numbers),
-            count(port.tx_frames, numbers),
-            octets(port.tx_octets, numbers),
-            count(port.dropped, numbers),
-            count(port.refused, numbers),
-            count(device_lost.into_iter().fold(0, u64::saturating_add), numbers),
-        ]);
+        let cells = rates.cells(&COUNTERS, port, |then| then.name == port.name, numbers);
+        grid.wide_row(std::iter::once(port.name.clone()).chain(cells));
     }
     grid
 }
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_port_is_one_line_in_both_tables() {
-        let text = tables(&Ports { ports: vec![port()] }, Numbers::Short);
+        let text = tables(&Ports { ports: vec![port()] }, &Rates::Unwatched, Numbers::Short);
         let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(line(1), "a1 access up blue tap:pod-a1/eth0 02:00:00:00:0a:01 1450 0,1 on 10.0.0.1/8,fd00::1/64");
         assert_eq!(line(4), "a1 12.3k 4.56 MB 1 64 B 2 0 18.4E");

@@ -2,39 +2,38 @@
 
 use api::{WorkerRow, Workers};
 
-use super::grid::{Grid, Lean::Left, Lean::Right, or_dash};
+use super::{
+    counters::{Counter, Rates},
+    grid::{Grid, Lean::Left, Lean::Right, or_dash},
+};
 use crate::quantity::{Numbers, count, share};
 
-pub(super) fn tables(workers: &Workers, numbers: Numbers) -> String {
-    format!("{}\n\n{}", work(workers, numbers), state(workers, numbers))
+pub(super) fn tables(workers: &Workers, rates: &Rates<WorkerRow>, numbers: Numbers) -> String {
+    format!("{}\n\n{}", work(workers, rates, numbers), state(workers, numbers))
 }
 
-fn work(workers: &Workers, numbers: Numbers) -> Grid {
-    let mut grid = Grid::new([
-        ("WORKER", Right),
-        ("CPU", Right),
-        ("TURNS", Right),
-        ("IDLE", Right),
-        ("RX", Right),
-        ("TX", Right),
-        ("DROPPED", Right),
-        ("HANDED", Right),
-        ("TAKEN", Right),
-        ("LOST", Right),
-    ]);
+const COUNTERS: [Counter<WorkerRow>; 5] = [
+    Counter { title: "RX", value: |worker| worker.rx, written: count },
+    Counter { title: "TX", value: |worker| worker.tx, written: count },
+    Counter { title: "DROPPED", value: |worker| worker.dropped, written: count },
+    Counter { title: "HANDED", value: |worker| worker.handed, written: count },
+    Counter { title: "TAKEN", value: |worker| worker.taken, written: count },
+];
+
+fn work(workers: &Workers, rates: &Rates<WorkerRow>, numbers: Numbers) -> Grid {
+    let mut columns = ["WORKER", "CPU", "TURNS", "IDLE"].map(|title| (title.to_owned(), Right)).to_vec();
+    columns.extend(rates.columns(&COUNTERS));
+    columns.push(("LOST".to_owned(), Right));
+    let mut grid = Grid::wide(columns);
     for worker in &workers.workers {
-        grid.row([
+        let first = [
             worker.worker.to_string(),
             or_dash(worker.cpu),
             count(worker.turns, numbers),
             share(worker.idle_turns, worker.turns),
-            count(worker.rx, numbers),
-            count(worker.tx, numbers),
-            count(worker.dropped, numbers),
-            count(worker.handed, numbers),
-            count(worker.taken, numbers),
-            count(worker.lost, numbers),
-        ]);
+        ];
+        let cells = rates.cells(&COUNTERS, worker, |then| then.worker == worker.worker, numbers);
+        grid.wide_row(first.into_iter().chain(cells).chain([count(worker.lost, numbers)]));
     }
     grid
 }
@@ -105,7 +104,7 @@ mod tests {
             mac_refused_table: 7,
             ..WorkerRow::default()
         };
-        let text = tables(&Workers { workers: vec![WorkerRow::default(), busy] }, Numbers::Short);
+        let text = tables(&Workers { workers: vec![WorkerRow::default(), busy] }, &Rates::Unwatched, Numbers::Short);
         let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(line(1), "0 - 0 - 0 0 0 0 0 0");
         assert_eq!(line(2), "1 3 1000 25.0% 0 0 0 0 0 0");

@@ -6,3 +6,4 @@ mod doctor;
 mod edit;
 mod fake_switch;
 mod show;
+mod watch;
