@@ -72,7 +72,44 @@ fn frames_cross_a_veth_pair_with_their_tags() {
     assert!(String::from_utf8(says).unwrap().contains("mtu 1600 "));
     a_large_mtu_needs_large_slots(&pool);
     drop((left, right, left_port, right_port));
+    the_mac_of_an_interface_is_set_and_given_back(&pool);
+    an_interface_that_is_deleted_is_gone_for_its_device(&pool);
     assert_conserved(&pool);
+}
+
+/// The address of an interface, as the kernel says; sysfs shows another namespace's.
+fn shown_mac(interface: &str) -> String {
+    let says = Command::new("ip").args(["-br", "link", "show", interface]).output().unwrap().stdout;
+    String::from_utf8(says).unwrap().split_whitespace().nth(2).unwrap().to_owned()
+}
+
+fn the_mac_of_an_interface_is_set_and_given_back(pool: &dpdk::Pool) {
+    let own = shown_mac("left");
+    let mac = [2, 0, 0, 0, 0xaa, 1];
+    let config = EthConfig { mac: Some(mac), ..config(pool) };
+    let (mut device, ports) = EthDevice::open(eal(), "net_af_packet0,iface=left", &config).unwrap();
+    assert_eq!((device.mac(), shown_mac("left").as_str()), (mac, "02:00:00:00:aa:01"));
+    device.set_mac(Some([2, 0, 0, 0, 0xaa, 2]));
+    assert_eq!(shown_mac("left"), "02:00:00:00:aa:02", "while it runs");
+    let choices = device.choices();
+    let choice = choices.iter().find(|choice| choice.what == "mac").unwrap();
+    assert!(choice.why.contains(&own) && !choice.falls_short, "{choice:?}");
+    assert!(ip("link set left address 02:00:00:00:aa:03"));
+    assert_eq!(device.mac(), [2, 0, 0, 0, 0xaa, 3], "changed by others");
+    drop((device, ports));
+    assert_eq!(shown_mac("left"), own);
+}
+
+fn an_interface_that_is_deleted_is_gone_for_its_device(pool: &dpdk::Pool) {
+    let (device, ports) = EthDevice::open(eal(), "net_af_packet0,iface=left", &config(pool)).unwrap();
+    assert_eq!(device.gone(), None);
+    assert!(ip("link del left"));
+    assert_eq!(device.gone().unwrap(), "interface \"left\" was deleted");
+    assert!(ip("link add left type veth peer name right") && ip("link set left up") && ip("link set right up"));
+    assert_eq!(device.gone().unwrap(), "interface \"left\" was deleted, and made again");
+    drop((device, ports));
+    let (device, _ports) = EthDevice::open(eal(), "net_af_packet0,iface=left", &config(pool)).unwrap();
+    assert_eq!((device.gone(), device.link().unwrap().up), (None, true));
 }
 
 /// The rings of af_packet have slots of 2048 bytes unless its arguments say otherwise.
