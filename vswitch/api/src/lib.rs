@@ -109,7 +109,8 @@ pub use tunnel::{TunnelRow, TunnelState, Tunnels};
 pub use version::Version;
 pub use worker::{WorkerRow, Workers};
 
-/// Version of everything in this room; grows when an old client could misread an answer.
+/// Version of everything in this room; grows when an old client could misread an answer. What is said in this version is
+/// listed in `vswitch/api/schema.txt`, which a test compares with the types.
 pub const SCHEMA: u32 = 1;
 
 /// The product's name in [`Hello`] and [`Version`].

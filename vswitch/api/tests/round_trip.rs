@@ -1,5 +1,8 @@
 //! Whatever one side can say, the other understands as it was meant.
 
+#[path = "round_trip/schema.rs"]
+mod schema;
+
 use std::net::IpAddr;
 
 use api::*;
@@ -282,7 +285,8 @@ impl Dice {
     fn error(&mut self) -> RpcError {
         let text = self.text();
         let problems = self.list(Dice::problem);
-        self.pick(&[RpcError::parse(&text), RpcError::busy(), RpcError::config_refused(&problems)])
+        let too_much = RpcError::too_much(&text, self.number());
+        self.pick(&[RpcError::parse(&text), RpcError::busy(), RpcError::config_refused(&problems), too_much])
     }
 }
 
