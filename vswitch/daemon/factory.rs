@@ -47,9 +47,7 @@ impl Factory {
             worker_nodes: self.worker_nodes.clone(),
         };
         let (device, queues) = EthDevice::open(&self.eal, device, &config).map_err(|error| error.to_string())?;
-        for choice in device.choices().iter().filter(|choice| choice.falls_short) {
-            log::warn!("port {}: {} {}: {}", port.name, choice.what, choice.chosen, choice.why);
-        }
+        warn_of_short(port.name.as_str(), &[], &device.choices());
         let opened = Opened {
             queues: queues.into_iter().map(AnyPort::Eth).collect(),
             mac: Some(Mac::new(device.mac())),
@@ -72,6 +70,13 @@ impl Factory {
 /// The MAC an `eth` device should have: an uplink's. That of an access port is the guest's, at the other end.
 fn own_mac(port: &Port) -> Option<Mac> {
     port.mac.filter(|_| port.is_uplink())
+}
+
+/// Logs what falls short `now` and did not `before`.
+fn warn_of_short(port: &str, before: &[Choice], now: &[Choice]) {
+    for choice in now.iter().filter(|choice| choice.falls_short && !before.contains(choice)) {
+        log::warn!("port {port}: {} {}: {}", choice.what, choice.chosen, choice.why);
+    }
 }
 
 fn choice_row(choice: Choice) -> ChoiceRow {
@@ -129,7 +134,9 @@ impl PortFactory for Factory {
             // Addresses of an `eth` port are on no interface; most of what the device is asks for opening it anew.
             Some(Device::Eth(device)) => {
                 if own_mac(old) != own_mac(new) {
+                    let before = device.choices();
                     device.set_mac(own_mac(new).map(Mac::octets));
+                    warn_of_short(new.name.as_str(), &before, &device.choices());
                 }
                 Ok(())
             }
@@ -146,7 +153,9 @@ impl PortFactory for Factory {
 
     fn receive_for(&mut self, name: &str, macs: &[Mac]) {
         if let Some(Device::Eth(device)) = self.devices.get_mut(name) {
+            let before = device.choices();
             device.receive_for(macs.iter().map(|mac| mac.octets()));
+            warn_of_short(name, &before, &device.choices());
         }
     }
 
