@@ -208,3 +208,51 @@ fn an_edit_of_what_is_not_there_or_already_there_is_refused_by_name() {
         assert!(told.contains("edit the file, and apply it"), "{told}");
     }
 }
+
+/// Every example of the house, by its path.
+fn examples() -> Vec<(String, String)> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config");
+    let folders = [root.to_owned(), format!("{root}/two-nodes")];
+    let files =
+        folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten()).map(|entry| entry.path());
+    let toml = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    toml.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn in_every_example_what_comes_and_goes_leaves_every_octet_as_it_was() {
+    let examples = examples();
+    assert!(examples.len() >= 5);
+    for (path, text) in examples {
+        for (add, del) in [
+            ("port add x9 --tap --network blue --address 10.9.9.9/24", "port del x9"),
+            ("network add x9 --vni 99999", "network del x9"),
+            ("tunnel add x9 --uplink up0 --remote 192.0.2.99", "tunnel del x9"),
+        ] {
+            let new = done(&text, add);
+            let lines: Vec<&str> = new.lines().collect();
+            assert!(text.lines().all(|line| lines.contains(&line)), "{path}: {add}");
+            assert_eq!(done(&new, del), text, "{path}: {add}");
+        }
+    }
+}
+
+#[test]
+fn no_text_however_short_it_was_cut_makes_an_edit_fail_badly() {
+    let (_, text) = examples().into_iter().find(|(path, _)| path.ends_with("node-a.toml")).unwrap();
+    let mut edits = 0;
+    for end in (0..text.len()).filter(|&end| text.is_char_boundary(end)) {
+        for line in [
+            "port add x9 --tap",
+            "port set a1 mtu=1 network=red",
+            "port del a1",
+            "mac add blue 02:00:00:00:00:01 --port a1",
+        ] {
+            if let Ok(new) = edited(&text[..end], line) {
+                assert!(new.parse::<toml_edit::DocumentMut>().is_ok(), "{line}: {new}");
+                edits += 1;
+            }
+        }
+    }
+    assert!(edits > 1_000, "{edits}");
+}
