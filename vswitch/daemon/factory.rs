@@ -36,8 +36,8 @@ impl Factory {
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
         let config = EthConfig {
             queues: port.queues,
-            rx_descriptors: None,
-            tx_descriptors: None,
+            rx_descriptors: port.rx_descriptors,
+            tx_descriptors: port.tx_descriptors,
             descriptors_set_aside: control::config::ETH_DESCRIPTORS,
             mtu: Some(port.mtu),
             mac: own_mac(port).map(Mac::octets),

@@ -12,22 +12,24 @@ pub(crate) enum Policy {
 }
 
 /// Counts idle turns and rests accordingly.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Idle {
     policy: Policy,
+    rest_max_us: u64,
     turns: u32,
 }
 
 /// Idle turns without a rest: a gap within a stream should not cost a wake-up.
 const SPIN_TURNS: u32 = 64;
-/// The first rest, and the longest, which bounds what a first packet waits.
+/// The first rest.
 const REST_MIN_US: u64 = 10;
-const REST_MAX_US: u64 = 250;
 /// Idle turns at one length of rest before it doubles.
 const TURNS_A_STEP: u32 = 32;
 
 impl Idle {
-    pub(crate) fn new(policy: Policy) -> Idle {
-        Idle { policy, turns: 0 }
+    /// `rest_max_us` is the longest rest, which bounds what a first packet waits.
+    pub(crate) fn new(policy: Policy, rest_max_us: u16) -> Idle {
+        Idle { policy, rest_max_us: rest_max_us.into(), turns: 0 }
     }
 
     /// A turn did something.
@@ -38,17 +40,17 @@ impl Idle {
     /// A turn found nothing to do.
     pub(crate) fn rest(&mut self) {
         self.turns = self.turns.saturating_add(1);
-        match (self.policy, rest_us(self.turns)) {
+        match (self.policy, rest_us(self.turns, self.rest_max_us)) {
             (Policy::Busy, _) | (_, 0) => std::hint::spin_loop(),
             (Policy::Adaptive, us) => thread::sleep(Duration::from_micros(us)),
         }
     }
 }
 
-fn rest_us(idle_turns: u32) -> u64 {
+fn rest_us(idle_turns: u32, max_us: u64) -> u64 {
     match idle_turns.checked_sub(SPIN_TURNS) {
         None => 0,
-        Some(beyond) => (REST_MIN_US << (beyond / TURNS_A_STEP).min(8)).min(REST_MAX_US),
+        Some(beyond) => (REST_MIN_US << (beyond / TURNS_A_STEP).min(16)).min(max_us),
     }
 }
 
@@ -58,9 +60,11 @@ mod tests {
 
     #[test]
     fn rests_grow_from_none_to_a_bound() {
-        assert_eq!(rest_us(SPIN_TURNS - 1), 0);
-        assert_eq!(rest_us(SPIN_TURNS), REST_MIN_US);
-        assert!((1..10_000).all(|turn| rest_us(turn) >= rest_us(turn - 1)));
-        assert_eq!(rest_us(u32::MAX), REST_MAX_US);
+        for max_us in [10, 50, 250, 10_000] {
+            assert_eq!(rest_us(SPIN_TURNS - 1, max_us), 0);
+            assert_eq!(rest_us(SPIN_TURNS, max_us), REST_MIN_US);
+            assert!((1..10_000).all(|turn| rest_us(turn, max_us) >= rest_us(turn - 1, max_us)));
+            assert_eq!(rest_us(u32::MAX, max_us), max_us);
+        }
     }
 }

@@ -32,6 +32,7 @@ use clap::Parser;
 use control::{
     config::{self, Config, Sourced},
     control::{Control, Identity, WorkerLink},
+    need::Need,
     server::Gate,
 };
 use datapath::{Books, Worker, WorkerConfig, connect};
@@ -41,8 +42,15 @@ use table::Tick;
 use wire::HashKey;
 
 use crate::{
-    arguments::Arguments, factory::Factory, idle::Policy, memory::Plan, notify::Manager, port::AnyPort,
-    service::Service, socket::ControlSocket, workers::Workers,
+    arguments::Arguments,
+    factory::Factory,
+    idle::{Idle, Policy},
+    memory::Plan,
+    notify::Manager,
+    port::AnyPort,
+    service::Service,
+    socket::ControlSocket,
+    workers::Workers,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -71,17 +79,25 @@ fn run(file: &Path) -> Result<(), String> {
     let gate = Gate::new(access::resolve(&config.switch.access), config.switch.pace);
     let hello = Hello::new(VERSION, config.switch.name.as_str());
     let socket = ControlSocket::listen(&config.switch.socket, gate, hello).map_err(|e| e.to_string())?;
-    let plan = memory::plan(&config.memory)?;
+    let plan = memory::plan(&config)?;
+    let need = Need::on(&config, plan.hugepages);
+    info!(
+        "needs {} hugepages and {} MiB of ordinary pages",
+        need.huge_pages(),
+        need.ordinary_bytes().div_ceil(1 << 20)
+    );
     let eal = start_eal(&config, plan)?;
-    let pool =
-        Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, None).map_err(|e| e.to_string())?;
-    let books = Books::create(config.switch.name.as_str(), config.workers.count()).map_err(|e| e.to_string())?;
     let worker_nodes = numa::nodes_of(cpus.iter().copied().flatten());
+    let node = memory::node(&config.memory, plan, &worker_nodes)?;
+    let pool =
+        Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, node).map_err(|e| e.to_string())?;
+    let books = Books::create(config.switch.name.as_str(), config.workers.count()).map_err(|e| e.to_string())?;
     let (workers, links) = make_workers(&config, cpus, plan, &pool, &books)?;
     let idle = match config.workers.idle {
         config::Idle::Busy => Policy::Busy,
         config::Idle::Adaptive => Policy::Adaptive,
     };
+    let idle = Idle::new(idle, config.workers.rest_max_us);
     let factory = Factory::new(eal.clone(), pool.clone(), worker_nodes);
     let identity = Identity {
         version: VERSION.to_owned(),
@@ -154,6 +170,7 @@ fn make_workers(
             flows_max: config.tables.flows_max as usize,
             macs_max: config.tables.macs_max as usize,
             flow_idle_ticks: config.tables.flow_idle_s * Tick::PER_SECOND,
+            burst: config.workers.burst.into(),
             hash_key,
             huge: plan.hugepages,
         };

@@ -16,11 +16,7 @@ use dpdk::Eal;
 use log::warn;
 use table::Tick;
 
-use crate::{
-    idle::{Idle, Policy},
-    os,
-    port::AnyPort,
-};
+use crate::{idle::Idle, os, port::AnyPort};
 
 /// Turns in which a worker that ends takes what waits in its rings; more than a full ring needs.
 const LAST_TURNS: usize = 64;
@@ -38,7 +34,7 @@ impl Workers {
     /// Starts one thread for each worker, on the CPU beside it if there is one.
     pub(crate) fn start(
         workers: Vec<(DaemonWorker, Option<usize>)>,
-        policy: Policy,
+        idle: Idle,
         start: Instant,
         eal: &Eal,
     ) -> io::Result<Workers> {
@@ -47,7 +43,7 @@ impl Workers {
             let (end, eal) = (Arc::clone(&end), eal.clone());
             thread::Builder::new()
                 .name(format!("worker-{id}"))
-                .spawn(move || live(worker, cpu, policy, start, &eal, &end))
+                .spawn(move || live(worker, cpu, idle, start, &eal, &end))
         });
         Ok(Workers { threads: threads.collect::<io::Result<_>>()?, end })
     }
@@ -103,7 +99,7 @@ pub(crate) fn tick(start: Instant) -> Tick {
     Tick((start.elapsed().as_millis() / 100) as u32)
 }
 
-fn live(mut worker: DaemonWorker, cpu: Option<usize>, policy: Policy, start: Instant, eal: &Eal, end: &AtomicBool) {
+fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Instant, eal: &Eal, end: &AtomicBool) {
     if let Some(cpu) = cpu
         && let Err(error) = os::pin_to(cpu)
     {
@@ -112,7 +108,6 @@ fn live(mut worker: DaemonWorker, cpu: Option<usize>, policy: Policy, start: Ins
     os::sleep_precisely();
     // Unregistered threads have no buffer cache and pay twice for each frame.
     let _registered = eal.register_thread().inspect_err(|error| warn!("{error}"));
-    let mut idle = Idle::new(policy);
     while !end.load(Relaxed) {
         match worker.turn(tick(start)) {
             Turn::Busy => idle.worked(),

@@ -71,19 +71,15 @@ pub(crate) enum Command {
     /// Check configuration files; no switch is needed, nothing is changed.
     ///
     /// Names file, line and column of everything that is wrong, the value, and what would be right. Warnings do not
-    /// make a file wrong. Whether devices and namespaces exist is known to the running switch only: `apply --dry-run`.
+    /// make a file wrong. Says what memory each file needs, and whether this machine has it. Whether devices and namespaces exist is known to the running switch only: `apply --dry-run`.
     #[command(after_help = "\
 Examples:
   millrace check node-a.toml
   millrace check /etc/millrace/*.toml && echo all good
   generate-config | millrace check -
 
-Exit code: 0 when all files are right, else 1.")]
-    Check {
-        /// Files to check; - is standard input.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
+Exit code: 0 when all files are right, else 1; what the machine lacks is a warning.")]
+    Check(Check),
 
     /// About configuration files in general.
     #[command(
@@ -177,6 +173,22 @@ Examples:
   watch -n1 millrace show workers"
     )]
     Show(Show),
+}
+
+/// Options of `check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Check {
+    /// Files to check; - is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Leave out whether this machine has the memory: for files of another one.
+    #[arg(long)]
+    pub(crate) no_machine: bool,
+
+    /// Look for /proc and /sys below this folder: for tests.
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub(crate) sysroot: PathBuf,
 }
 
 /// What can be said of configuration files in general.

@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use control::config::{self, Config, ConfigError};
+use control::{
+    config::{self, Config, ConfigError},
+    need::Need,
+};
 use serde::Serialize;
 
 use crate::{
+    arguments::Check,
     console::Console,
+    doctor::{self, Finding},
     failure::{Exit, Failure},
     file,
 };
@@ -25,15 +30,37 @@ struct Verdict {
     ok: bool,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
+    /// What it needs of memory; `null` where it is wrong.
+    memory: Option<Memory>,
+    /// What this machine lacks of that.
+    machine: Vec<Finding>,
     #[serde(skip)]
     summary: String,
 }
 
+/// The memory that a configuration needs.
+#[derive(Serialize)]
+struct Memory {
+    hugepages: u64,
+    hugepages_bytes: u64,
+    ordinary_bytes: u64,
+    #[serde(flatten)]
+    need: Need,
+}
+
+impl Memory {
+    fn of(config: &Config) -> Memory {
+        let need = Need::of(config);
+        let (hugepages, hugepages_bytes) = (need.huge_pages(), need.huge_bytes());
+        Memory { hugepages, hugepages_bytes, ordinary_bytes: need.ordinary_bytes(), need }
+    }
+}
+
 /// Checks all files, and says everything about each.
-pub(crate) fn run(paths: &[PathBuf], console: &mut Console) -> Result<Exit, Failure> {
+pub(crate) fn run(options: &Check, console: &mut Console) -> Result<Exit, Failure> {
     let mut files = Vec::new();
-    for path in paths {
-        let verdict = check(path)?;
+    for path in &options.files {
+        let verdict = check(path, (!options.no_machine).then_some(&options.sysroot))?;
         if !console.json() {
             tell(&verdict, console)?;
         }
@@ -46,11 +73,14 @@ pub(crate) fn run(paths: &[PathBuf], console: &mut Console) -> Result<Exit, Fail
     Ok(if ok { Exit::Yes } else { Exit::No })
 }
 
-fn check(path: &Path) -> Result<Verdict, Failure> {
+/// Judges a file; by the machine whose /proc and /sys are below `sysroot`, too, where one is given.
+fn check(path: &Path, sysroot: Option<&PathBuf>) -> Result<Verdict, Failure> {
     let file = file::read(path)?;
     Ok(match config::load(&file.text, &file.name) {
         Ok(config) => Verdict {
             summary: summary(&config),
+            memory: Some(Memory::of(&config)),
+            machine: sysroot.map(|root| doctor::memory(root, &config, &file)).unwrap_or_default(),
             file: file.name,
             ok: true,
             errors: Vec::new(),
@@ -62,6 +92,8 @@ fn check(path: &Path) -> Result<Verdict, Failure> {
             ok: false,
             errors,
             warnings: Vec::new(),
+            memory: None,
+            machine: Vec::new(),
         },
     })
 }
@@ -70,7 +102,34 @@ fn tell(verdict: &Verdict, console: &mut Console) -> Result<(), Failure> {
     verdict.warnings.iter().for_each(|warning| console.remark(&format!("{warning} (warning)")));
     verdict.errors.iter().for_each(|error| console.remark(&error.to_string()));
     let state = if verdict.ok { "ok" } else { "refused" };
-    console.say(&format!("{}: {state}, {}", verdict.file, verdict.summary))
+    console.say(&format!("{}: {state}, {}", verdict.file, verdict.summary))?;
+    if let Some(memory) = &verdict.memory {
+        tell_memory(memory, console)?;
+    }
+    for Finding { found, why, mend, .. } in &verdict.machine {
+        let mend = mend.as_ref().map_or_else(String::new, |mend| format!("; mend: {mend}"));
+        console.remark(&format!("{}: this machine: {found}: {why}{mend} (warning)", verdict.file));
+    }
+    Ok(())
+}
+
+/// What it needs in all, and of what that is made.
+fn tell_memory(memory: &Memory, console: &mut Console) -> Result<(), Failure> {
+    let Memory { hugepages, hugepages_bytes, ordinary_bytes, need } = memory;
+    let huge = match hugepages {
+        0 => String::new(),
+        pages => format!("{} on {pages} hugepages of 2 MiB, ", mib(*hugepages_bytes)),
+    };
+    console.say(&format!("  memory: {huge}{} on ordinary pages", mib(*ordinary_bytes)))?;
+    for item in &need.items {
+        console.say(&format!("  {:>11}  {}, {}", mib(item.bytes), item.what, item.detail))?;
+    }
+    Ok(())
+}
+
+/// Octets as people read memory.
+fn mib(octets: u64) -> String {
+    format!("{:.1} MiB", octets as f64 / f64::from(1 << 20))
 }
 
 fn summary(config: &Config) -> String {

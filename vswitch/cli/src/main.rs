@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
     match &arguments.command {
-        Command::Check { files } => check::run(files, console),
+        Command::Check(options) => check::run(options, console),
         Command::Config { what: AboutConfig::Reference } => {
             console.say(control::config::reference().trim_end()).map(|()| Exit::Yes)
         }

@@ -219,11 +219,8 @@ const FINGERPRINT: u64 = {
 impl Books {
     /// New books, all zero, for `workers` workers.
     pub fn create(name: &str, workers: usize) -> Result<Books, RegionError> {
-        let sequences = (size_of::<Sequence>() * workers).next_multiple_of(64);
-        let worker_blocks = (size_of::<WorkerBlock>() * workers).next_multiple_of(64);
-        let ports = size_of::<PortBlock>() * workers * PORTS_MAX;
-        let bytes = sequences + worker_blocks + ports + size_of::<Counter>() * workers;
-        let region = Region::create(name, "books", FINGERPRINT, bytes, false)?;
+        let [sequences, worker_blocks, ports, _] = Books::parts(workers);
+        let region = Region::create(name, "books", FINGERPRINT, Books::payload_bytes(workers), false)?;
         Ok(Books {
             sequences: region.slab(0, workers)?,
             workers: region.slab(sequences, workers)?,
@@ -231,6 +228,18 @@ impl Books {
             readers: region.slab(sequences + worker_blocks + ports, workers)?,
             region,
         })
+    }
+
+    /// Octets of the sequence words, the workers' pages, the ports' pages and the readers' counts.
+    fn parts(workers: usize) -> [usize; 4] {
+        let sequences = (size_of::<Sequence>() * workers).next_multiple_of(64);
+        let worker_blocks = (size_of::<WorkerBlock>() * workers).next_multiple_of(64);
+        [sequences, worker_blocks, size_of::<PortBlock>() * workers * PORTS_MAX, size_of::<Counter>() * workers]
+    }
+
+    /// Octets of the books of `workers` workers.
+    pub(crate) fn payload_bytes(workers: usize) -> usize {
+        Books::parts(workers).iter().sum()
     }
 
     /// The region, for readers in other processes.

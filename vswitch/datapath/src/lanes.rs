@@ -1,6 +1,6 @@
 //! The queue pairs a worker holds, and what waits in front of each to be sent.
 
-use frame::{Burst, Frame, Pool, Port};
+use frame::{BURST_MAX, Burst, Frame, Pool, Port};
 
 use crate::{Cause, PORTS_MAX, PortId, tally::Tally};
 
@@ -16,6 +16,8 @@ pub(crate) struct Lanes<P> {
     lanes: Vec<Option<Lane<P>>>,
     /// Ports held, in the order in which they are polled.
     held: Vec<PortId>,
+    /// Frames fetched from one port before the next is asked.
+    burst: usize,
     /// Whom the next turn polls first, so that nobody is always last.
     first: usize,
     /// The place in `held` of the port whose device was asked last.
@@ -24,14 +26,12 @@ pub(crate) struct Lanes<P> {
     loaded: Vec<PortId>,
 }
 
-/// Frames fetched from one port before the next is asked: small enough that a busy port cannot fill a whole batch.
-const RX_BURST: usize = 32;
-
 impl<P: Port> Lanes<P> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(burst: usize) -> Self {
         Lanes {
             lanes: (0..PORTS_MAX).map(|_| None).collect(),
             held: Vec::with_capacity(PORTS_MAX),
+            burst: burst.clamp(1, BURST_MAX),
             first: 0,
             asked: 0,
             loaded: Vec::with_capacity(PORTS_MAX),
@@ -72,7 +72,7 @@ impl<P: Port> Lanes<P> {
             let port = self.held[(self.first + step) % ports];
             let Some(lane) = &mut self.lanes[port.index()] else { continue };
             let before = burst.len();
-            if lane.queue.rx_burst(burst, room.min(RX_BURST)) > 0 {
+            if lane.queue.rx_burst(burst, room.min(self.burst)) > 0 {
                 each(port, &burst.as_slice()[before..]);
             }
         }

@@ -11,6 +11,7 @@ mod brain;
 mod counters;
 mod feature;
 mod flow;
+mod footprint;
 mod id;
 mod lanes;
 mod mail;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use counters::{Books, PortBlock, PortReading, REASONS_MAX, WorkerBlock, WorkerReading};
 pub use flow::{FlowKey, KEY_WORDS, MEMBERS_MAX, Profile, Recipe};
+pub use footprint::{books_bytes, fdb_bytes, flow_table_bytes, rings_bytes};
 pub use id::{PORTS_MAX, PortId, WORKERS_MAX, WorkerId};
 pub use mail::{Inject, Order, Punt, Report};
 pub use reason::{Cause, DropReason, REASONS};

@@ -44,6 +44,11 @@ fn ethernet(dst: Mac, src: Mac) -> Vec<u8> {
 }
 
 fn switch(ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPortPeer>, Books) {
+    switch_taking(32, ports, pool)
+}
+
+/// A switch whose worker takes at most `burst` frames from a port before it looks at the next.
+fn switch_taking(burst: usize, ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPortPeer>, Books) {
     let books = Books::create("test", 1).unwrap();
     let (mut workers, mut controls) = connect(1);
     let config = WorkerConfig {
@@ -52,6 +57,7 @@ fn switch(ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPor
         flows_max: 1024,
         macs_max: 1024,
         flow_idle_ticks: 300,
+        burst,
         hash_key: HashKey([1, 2]),
         huge: false,
     };
@@ -127,4 +133,20 @@ fn an_unknown_destination_is_flooded_and_a_learned_one_is_not() {
     assert!(by_port.iter().all(PortReading::balanced), "{by_port:?}");
     assert_eq!((totals.rx, totals.copied, totals.tx), (4, 1, 5));
     assert_eq!(pool.used(), 0);
+}
+
+#[test]
+fn a_port_gives_a_burst_at_a_time() {
+    let [a, b] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+    for (burst, received) in [(4, 4 + 3), (8, 8 + 3), (64, 20 + 3)] {
+        let pool = HeapPool::new(200, 2048);
+        let (mut worker, peers, _books) = switch_taking(burst, 2, &pool);
+        (0..20).for_each(|_| _ = peers[0].send(&ethernet(b, a)));
+        (0..3).for_each(|_| _ = peers[1].send(&ethernet(a, b)));
+        let before = worker.tally.worker.rx;
+        worker.turn(Tick(1));
+        assert_eq!(worker.tally.worker.rx - before, received, "burst {burst}");
+        (0..20).for_each(|_| _ = worker.turn(Tick(1)));
+        assert_eq!(worker.tally.worker.rx - before, 23);
+    }
 }

@@ -62,6 +62,13 @@ pub struct ControlWires<P> {
     pub injects: Producer<Inject>,
 }
 
+/// Octets that the rings between `workers` workers and control take.
+pub(crate) fn bytes(workers: usize) -> usize {
+    let between = HANDOFF_RING * size_of::<Handoff>() + DELTA_RING * size_of::<FdbDelta>();
+    let to_control = HOST_RING * (size_of::<Punt>() + size_of::<Inject>());
+    workers * (workers.saturating_sub(1) * between + to_control)
+}
+
 /// Wires `workers` workers to control and to each other.
 pub fn connect<P: Send>(workers: usize) -> (Vec<WorkerWires<P>>, Vec<ControlWires<P>>) {
     let (mut worker_ends, control_ends): (Vec<_>, Vec<_>) = (0..workers).map(|_| pair(workers)).unzip();

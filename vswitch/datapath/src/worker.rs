@@ -31,6 +31,8 @@ pub struct WorkerConfig {
     pub macs_max: usize,
     /// Ticks (100 ms) without a frame after which a cached decision goes.
     pub flow_idle_ticks: u32,
+    /// Frames taken from one port before the next is asked, 1 to [`BURST_MAX`].
+    pub burst: usize,
     /// The key of the flow hash; random per start, so that nobody can aim at a bucket.
     pub hash_key: HashKey,
     /// Whether to put the tables on hugepages where there are any.
@@ -80,7 +82,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
             id: config.id,
             pool,
             wires,
-            lanes: Lanes::new(),
+            lanes: Lanes::new(config.burst),
             brain: Brain::new(flows, fdb),
             tally: Tally::new(),
             batch,

@@ -108,6 +108,7 @@ impl Rack {
                 flows_max,
                 macs_max,
                 flow_idle_ticks,
+                burst: 32,
                 hash_key: HashKey([0x9e37_79b9_7f4a_7c15 ^ id as u64, 0xd1b5_4a32_d192_ed03]),
                 huge: false,
             };

@@ -67,6 +67,12 @@ fn new_mapping(name: &str, bytes: usize, huge: bool) -> Result<(Mapping, bool), 
 }
 
 impl Region {
+    /// Bytes that a region of `bytes` takes, its header included, on hugepages or on ordinary ones.
+    pub fn mapped_bytes(bytes: usize, huge: bool) -> usize {
+        let page = if huge { HUGE_PAGE_BYTES } else { PAGE_BYTES };
+        bytes.saturating_add(HEADER_BYTES).checked_next_multiple_of(page).unwrap_or(usize::MAX)
+    }
+
     /// Makes a region of `bytes` zero bytes, all pages present: nothing is allocated later. `huge` asks for 2 MiB pages
     /// and is a wish: [`Region::is_huge`] says what came of it.
     pub fn create(name: &str, kind: &str, fingerprint: u64, bytes: usize, huge: bool) -> Result<Region, RegionError> {

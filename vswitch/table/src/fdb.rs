@@ -60,13 +60,21 @@ pub struct Fdb {
     len: usize,
 }
 
+fn slots_for(macs_max: usize) -> usize {
+    macs_max.saturating_add(macs_max.div_ceil(2))
+}
+
 impl Fdb {
     /// An empty FDB with room for `macs_max` MACs, hashed under `seed`; `huge` asks for hugepages. Slots are more by
     /// half at least, so that the buckets of hardly any MAC are full before that many are held.
     pub fn create(name: &str, macs_max: usize, seed: HashKey, huge: bool) -> Result<Self, RegionError> {
-        let slots = macs_max.saturating_add(macs_max.div_ceil(2));
-        let parts = Parts::create((name, KIND, LAYOUT), slots, seed, huge)?;
+        let parts = Parts::create((name, KIND, LAYOUT), slots_for(macs_max), seed, huge)?;
         Ok(Self::around(parts))
+    }
+
+    /// Octets of an FDB with room for `macs_max` MACs, without the region's own.
+    pub fn payload_bytes(macs_max: usize) -> usize {
+        Parts::<FdbCell>::payload_bytes(slots_for(macs_max))
     }
 
     /// Takes up the FDB of a writer that is gone. The MACs of a bucket it left half written are forgotten as of `epoch`,

@@ -52,6 +52,11 @@ impl<const W: usize> FlowTable<W> {
         Ok(FlowTable { parts, len: 0 })
     }
 
+    /// Octets of a table for `entries_max` flows, without the region's own.
+    pub fn payload_bytes(entries_max: usize) -> usize {
+        Parts::<FlowEntry<W>>::payload_bytes(entries_max)
+    }
+
     /// Takes up the table of a writer that is gone, with its seed and its flows; those of a bucket that it left half
     /// written are forgotten.
     pub fn attach(fd: OwnedFd) -> Result<Self, RegionError> {

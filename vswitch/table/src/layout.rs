@@ -92,6 +92,11 @@ impl<E> Clone for Parts<E> {
 }
 
 impl<E: Plain> Parts<E> {
+    /// Octets of a table for at least `entries` entries; all there are where there cannot be such a table.
+    pub(crate) fn payload_bytes(entries: usize) -> usize {
+        buckets_for(entries).map_or(usize::MAX, |buckets| Offsets::of::<E>(buckets).end)
+    }
+
     /// An empty table for at least `entries` entries.
     pub(crate) fn create(
         (name, kind, fingerprint): (&str, &str, u64),

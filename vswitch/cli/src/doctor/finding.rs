@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How bad it is. Ordered: the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Severity {
+pub(crate) enum Severity {
     /// The switch will not start, or a port will not work.
     Problem,
     /// It works, with loss, jitter or less speed than the machine has.
@@ -30,21 +30,21 @@ impl Severity {
 
 /// One thing that was looked at. Its fields are the schema of `--json`.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// The name of the check: stable, for scripts.
-    pub(super) check: &'static str,
+    pub(crate) check: &'static str,
     /// What it is about: a CPU, a node, a device, a port.
-    pub(super) about: String,
+    pub(crate) about: String,
     /// How bad it is.
-    pub(super) severity: Severity,
+    pub(crate) severity: Severity,
     /// What is there; names the value.
-    pub(super) found: String,
+    pub(crate) found: String,
     /// Where it is written.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// Why it matters. Empty where all is well.
-    pub(super) why: String,
+    pub(crate) why: String,
     /// The command that mends it; of what cannot be checked, the command that tells. `null` where there is nothing to do.
-    pub(super) mend: Option<String>,
+    pub(crate) mend: Option<String>,
 }
 
 /// What is looked at, and where; becomes a [`Finding`].

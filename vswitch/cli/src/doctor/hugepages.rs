@@ -13,11 +13,11 @@ use super::{
     },
 };
 
-/// The size Millrace takes, in kB, and in MiB.
+/// The size Millrace takes, in kB.
 const SIZE_KB: &str = "2048";
-const SIZE_MIB: u64 = 2;
 
 const MOUNTS: &str = "/proc/mounts";
+const MEMINFO: &str = "/proc/meminfo";
 
 /// Pages of one size on one node.
 struct Pages {
@@ -29,14 +29,38 @@ struct Pages {
 }
 
 pub(super) fn check(patient: &Patient) -> Vec<Finding> {
-    let pages = pages(patient, SIZE_KB);
-    let mut findings = vec![enough(patient, &pages)];
+    let mut findings = amount(patient);
     if patient.need.hugepages != Hugepages::Never {
-        findings.extend(near(patient, &pages));
         findings.push(mounted(patient));
     }
     findings.extend(other_sizes(patient));
     findings
+}
+
+/// Whether there is enough memory, and where it should be.
+pub(super) fn amount(patient: &Patient) -> Vec<Finding> {
+    let pages = pages(patient, SIZE_KB);
+    let mut findings = vec![enough(patient, &pages)];
+    if patient.need.hugepages != Hugepages::Never {
+        findings.extend(near(patient, &pages));
+    }
+    findings.extend(ordinary(patient));
+    findings
+}
+
+/// Whether what lies on ordinary pages fits what is available.
+fn ordinary(patient: &Patient) -> Option<Finding> {
+    let meminfo = patient.root.text(MEMINFO)?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let available_mib = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? >> 10;
+    let wanted_mib = patient.need.ordinary_mib;
+    let look = look("memory", "memory", MEMINFO);
+    let found = format!("{available_mib} MiB are available, {wanted_mib} MiB are needed on ordinary pages");
+    if available_mib >= wanted_mib || patient.runs {
+        return Some(look.ok(found));
+    }
+    let mend = "ps -eo rss,pid,comm --sort=-rss | head  # what has it; or lower [memory] frames, [tables] flows_max";
+    Some(look.bad(Problem, found, "the switch does not start without it", mend))
 }
 
 fn pages(patient: &Patient, size_kb: &str) -> Vec<Pages> {
@@ -66,7 +90,11 @@ fn preferred<'p>(patient: &Patient, pages: &'p [Pages]) -> Option<&'p Pages> {
     pages.iter().find(|pages| pages.node.is_some_and(|node| nodes.contains(&node))).or(pages.first())
 }
 
+/// Where memory should lie: on the node that the file names, or else on those of the workers.
 fn worker_nodes(patient: &Patient) -> BTreeSet<u16> {
+    if let Some(node) = patient.need.numa {
+        return BTreeSet::from([node as u16]);
+    }
     patient.need.cpus.iter().filter_map(|cpu| patient.topology.node_of(cpu)).collect()
 }
 
@@ -76,11 +104,11 @@ fn reserve(pages: &Pages, missing: u64) -> String {
 
 fn enough(patient: &Patient, pages: &[Pages]) -> Finding {
     let (need, file) = (patient.need, format!("/sys/kernel/mm/hugepages/hugepages-{SIZE_KB}kB/free_hugepages"));
-    let wanted = need.memory_mib.div_ceil(SIZE_MIB);
+    let wanted = need.huge_pages;
     let free: u64 = pages.iter().map(|pages| pages.free).sum();
     let look = look("hugepages", "memory", file);
     let whose = if patient.runs { "reserved (a switch runs on some of them)" } else { "free" };
-    let found = format!("{free} pages of 2 MiB are {whose}, about {wanted} are needed");
+    let found = format!("{free} pages of 2 MiB are {whose}, {wanted} are needed");
     if need.hugepages == Hugepages::Never {
         return look.ok("the configuration wants none");
     }
@@ -99,7 +127,7 @@ fn enough(patient: &Patient, pages: &[Pages]) -> Finding {
 
 /// Whether the pages are where the workers are.
 fn near(patient: &Patient, pages: &[Pages]) -> Option<Finding> {
-    let wanted = patient.need.memory_mib.div_ceil(SIZE_MIB);
+    let wanted = patient.need.huge_pages;
     let nodes = worker_nodes(patient);
     // Where there are too few in all, that is the one finding.
     if pages.len() < 2 || nodes.is_empty() || pages.iter().map(|pages| pages.free).sum::<u64>() < wanted {

@@ -33,8 +33,9 @@ use crate::{
     file,
 };
 
+pub(crate) use self::finding::Finding;
 use self::{
-    finding::{Finding, Severity, look},
+    finding::{Severity, look},
     need::Need,
     sysroot::Sysroot,
     topology::Topology,
@@ -81,6 +82,16 @@ pub(crate) fn run(options: &Doctor, console: &mut Console) -> Result<Exit, Failu
         Err(finding) => vec![finding],
     };
     report::print(name, &mut findings, console)
+}
+
+/// What the machine below `root` lacks of the memory that a configuration needs.
+pub(crate) fn memory(root: &Path, config: &config::Config, file: &file::Text) -> Vec<Finding> {
+    let root = Sysroot::new(root);
+    let need = Need::new(config, Some(&file.name), &file.text, &root);
+    let patient = Patient { root: &root, need: &need, topology: Topology::read(&root), runs: root.runs("millraced") };
+    let mut findings = hugepages::amount(&patient);
+    findings.retain(|finding| matches!(finding.severity, Severity::Problem | Severity::Warning));
+    findings
 }
 
 fn examine(root: &Sysroot, need: &Need) -> Vec<Finding> {

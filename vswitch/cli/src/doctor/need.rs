@@ -1,20 +1,11 @@
 //! What a configuration needs of the machine.
 
-use control::config::{Config, Hugepages, Idle, Kind, Memory, Placement};
+use control::config::{Config, Hugepages, Idle, Kind, Placement};
 
 use super::{cpu_set::CpuSet, pci_address::PciAddress, sysroot::Sysroot};
 
 /// What the default configuration says: one worker, default memory, no ports.
 const DEFAULT: &str = "[switch]\nname = \"default\"\n";
-
-/// Octets of a buffer beside what it holds: headroom, mbuf, the pool's own header, padding.
-const BUFFER_OVERHEAD: u64 = 128 + 128 + 128;
-
-/// Octets of a row of the flow table and of the FDB, with its share of tags and of empty slots.
-const ROW: u64 = 96;
-
-/// MiB that DPDK takes for itself.
-const DPDK_MIB: u64 = 48;
 
 /// Files that the switch has open beside those of its ports: sockets, regions, logs.
 const FILES: u64 = 256;
@@ -55,7 +46,13 @@ pub(super) struct Need {
     pub(super) busy: bool,
     /// Whether memory lies on hugepages.
     pub(super) hugepages: Hugepages,
-    /// Memory for buffers and tables, about, in MiB.
+    /// How many, of 2 MiB.
+    pub(super) huge_pages: u64,
+    /// The node the buffers are to lie on, where the file says.
+    pub(super) numa: Option<u32>,
+    /// Memory on ordinary pages, in MiB.
+    pub(super) ordinary_mib: u64,
+    /// Memory in all, in MiB.
     pub(super) memory_mib: u64,
     /// Open files, about.
     pub(super) files: u64,
@@ -87,7 +84,10 @@ impl Need {
             pinned,
             busy: config.workers.idle == Idle::Busy,
             hugepages: config.memory.hugepages,
-            memory_mib: buffers_mib(&config.memory) + tables_mib(config) + DPDK_MIB,
+            memory_mib: control::need::Need::of(config).bytes().div_ceil(1 << 20),
+            huge_pages: control::need::Need::of(config).huge_pages(),
+            ordinary_mib: control::need::Need::of(config).ordinary_bytes().div_ceil(1 << 20),
+            numa: config.memory.numa,
             files: FILES + FILES_PER_QUEUE * queues,
             taps: config.ports.iter().filter(|port| matches!(port.kind, Kind::Tap { .. })).count(),
             pci: config.ports.iter().filter_map(pci_port).collect(),
@@ -100,15 +100,6 @@ fn last_allowed(root: &Sysroot) -> Option<u16> {
     let status = root.text("/proc/self/status")?;
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
     allowed.trim().parse::<CpuSet>().ok()?.last()
-}
-
-fn buffers_mib(memory: &Memory) -> u64 {
-    (u64::from(memory.frames) * (u64::from(memory.buffer) + BUFFER_OVERHEAD)).div_ceil(1 << 20)
-}
-
-fn tables_mib(config: &Config) -> u64 {
-    let rows = u64::from(config.tables.flows_max) + u64::from(config.tables.macs_max);
-    config.workers.count() as u64 * (rows * ROW).div_ceil(1 << 20)
 }
 
 fn pci_port(port: &control::config::Port) -> Option<PciPort> {

@@ -238,8 +238,41 @@ network = "blue"
 fn a_good_file_is_a_yes_without_any_switch() {
     let files = Directory::new();
     let name = files.write("good.toml", GOOD);
-    let ran = run(&["check", &name]);
-    assert_eq!((ran.code, ran.out), (0, format!("{name}: ok, 2 ports, 1 network, 0 tunnels\n")), "{}", ran.err);
+    let ran = run(&["check", "--no-machine", &name]);
+    let expected = format!(
+        "{name}: ok, 2 ports, 1 network, 0 tunnels
+  memory: 96.0 MiB on 48 hugepages of 2 MiB, 0.9 MiB on ordinary pages
+     40.0 MiB  packet buffers, 16384 of 2048 octets
+     48.0 MiB  DPDK, queues, device state
+      6.0 MiB  flow tables, 1 of 65536 entries
+      2.0 MiB  FDBs, 1 of 16384 entries
+      0.9 MiB  books, counters
+      0.0 MiB  rings, between threads
+"
+    );
+    assert_eq!((ran.code, ran.out, ran.err.as_str()), (0, expected, ""));
+}
+
+#[test]
+fn what_the_machine_lacks_is_a_warning_with_the_command_that_mends_it() {
+    let (files, machine) = (Directory::new(), Directory::new());
+    let pages = "sys/kernel/mm/hugepages/hugepages-2048kB";
+    machine.write(&format!("{pages}/nr_hugepages"), "20");
+    machine.write(&format!("{pages}/free_hugepages"), "10");
+    let root = machine.write("proc/meminfo", "MemTotal: 4096 kB\nMemAvailable: 512 kB\n").replace("/proc/meminfo", "");
+    let name = files.write("good.toml", GOOD);
+    let ran = run(&["check", "--sysroot", &root, &name]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mend = format!("mend: echo 58 > /{pages}/nr_hugepages (warning)");
+    assert!(ran.err.contains("10 pages of 2 MiB are free, 48 are needed") && ran.err.contains(&mend), "{ran:?}");
+    assert!(ran.err.contains("0 MiB are available, 1 MiB are needed on ordinary pages"), "{ran:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["check", "--json", "--sysroot", &root, &name]).out).expect("one object");
+    assert_eq!(json["files"][0]["memory"]["hugepages"], 48);
+    assert_eq!(json["files"][0]["machine"][0]["check"], "hugepages");
+    machine.write(&format!("{pages}/free_hugepages"), "48");
+    machine.write("proc/meminfo", "MemAvailable: 2048 kB\n");
+    assert_eq!(run(&["check", "--sysroot", &root, &name]).err, "");
 }
 
 #[test]
@@ -263,6 +296,6 @@ fn the_reference_is_a_file_that_check_takes() {
     let printed = run(&["config", "reference"]);
     assert!(printed.code == 0 && printed.out.contains("\n#flows_max = "), "{}", printed.err);
     let files = Directory::new();
-    let checked = run(&["check", &files.write("reference.toml", printed.out)]);
+    let checked = run(&["check", "--no-machine", &files.write("reference.toml", printed.out)]);
     assert_eq!((checked.code, checked.err.as_str()), (0, ""));
 }

@@ -32,7 +32,9 @@ impl Directory {
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        fs::write(self.path(name), text).expect("the directory is ours");
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("it is below ours")).expect("the directory is ours");
+        fs::write(path, text).expect("the directory is ours");
         self.path(name).display().to_string()
     }
 }

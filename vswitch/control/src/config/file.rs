@@ -52,6 +52,8 @@ pub(super) struct Workers {
     pub(super) cores: Option<Spanned<Vec<Int>>>,
     pub(super) count: Option<Int>,
     pub(super) idle: Option<Text>,
+    pub(super) rest_max_us: Option<Int>,
+    pub(super) burst: Option<Int>,
 }
 
 /// `[memory]`
@@ -61,6 +63,7 @@ pub(super) struct Memory {
     pub(super) hugepages: Option<Text>,
     pub(super) frames: Option<Int>,
     pub(super) buffer: Option<Int>,
+    pub(super) numa: Option<Int>,
     pub(super) eal: Option<Vec<Text>>,
 }
 
@@ -91,6 +94,8 @@ pub(super) struct Port {
     pub(super) gateway6: Option<Text>,
     pub(super) queues: Option<Int>,
     pub(super) workers: Option<Spanned<Vec<Int>>>,
+    pub(super) rx_descriptors: Option<Int>,
+    pub(super) tx_descriptors: Option<Int>,
     pub(super) network: Option<Text>,
     pub(super) trunk: Option<Spanned<Vec<Spanned<Trunk>>>>,
     pub(super) vlan: Option<Int>,

@@ -5,7 +5,8 @@ use toml::Spanned;
 
 use super::{Kind, Port, Workers, error::Errors, file, keys, section::Section};
 
-/// Descriptors of each rx and of each tx queue of an eth port. Each can hold a buffer.
+/// Descriptors that are set aside for each rx and each tx queue of an eth port where the file does not say. Each can
+/// hold a buffer.
 pub const ETH_DESCRIPTORS: u16 = 512;
 
 /// What a frame has beyond the MTU: Ethernet and two VLAN tags.
@@ -32,6 +33,8 @@ pub struct Memory {
     pub frames: u32,
     /// Octets a buffer holds behind its headroom.
     pub buffer: u16,
+    /// The NUMA node the buffers lie on, where the file says.
+    pub numa: Option<u32>,
     /// Further arguments for DPDK's EAL.
     pub eal: Vec<String>,
 }
@@ -60,7 +63,8 @@ impl Memory {
         let largest = ports.iter().max_by_key(|port| port.mtu);
         let octets = largest.map_or(0, |port| u32::from(port.mtu) + FRAME_OVERHEAD);
         let class = BUFFERS.into_iter().find(|&class| octets <= class).unwrap_or(BUFFERS[2]);
-        let mut memory = Memory { hugepages: Hugepages::Auto, frames, buffer: class as u16, eal: Vec::new() };
+        let mut memory =
+            Memory { hugepages: Hugepages::Auto, frames, buffer: class as u16, numa: None, eal: Vec::new() };
         let Some(section) = section else { return memory };
         let said = section.get_ref();
         let mut check = Section::single(errors, "[memory]", section.span());
@@ -73,8 +77,8 @@ impl Memory {
             if memory.frames < frames_min {
                 let problem = "is less than the ports and workers can hold at once";
                 let hint = format!(
-                    "at least {frames_min}: {WORKER_FRAMES} for each worker, {} for each queue of an eth port, \
-                     {TAP_FRAMES} for each tap port",
+                    "at least {frames_min}: {WORKER_FRAMES} for each worker, {} for each queue of an eth port \
+                     (or its rx_descriptors and tx_descriptors), {TAP_FRAMES} for each tap port",
                     2 * ETH_DESCRIPTORS
                 );
                 check.refuse("frames", &int.span(), problem, hint);
@@ -87,6 +91,7 @@ impl Memory {
                 check.refuse("buffer", &int.span(), problem, format!("at least {octets}, or leave it out"));
             }
         }
+        memory.numa = said.numa.as_ref().and_then(|int| check.counted(&keys::NUMA, int));
         memory.eal = said.eal.iter().flatten().filter_map(|text| argument(&mut check, text)).collect();
         memory
     }
@@ -95,7 +100,7 @@ impl Memory {
 /// Buffers without which a device or a worker would starve for sure.
 fn frames_min(ports: &[Port], workers: &Workers) -> u32 {
     let frames = |port: &Port| match port.kind {
-        Kind::Eth { .. } => u32::from(port.queues) * 2 * u32::from(ETH_DESCRIPTORS),
+        Kind::Eth { .. } => u32::from(port.queues) * port.descriptors(),
         Kind::Tap { .. } => TAP_FRAMES,
     };
     ports.iter().map(frames).sum::<u32>() + workers.count() as u32 * WORKER_FRAMES

@@ -18,6 +18,7 @@ mod name;
 mod netns;
 mod network;
 mod port;
+mod queues;
 mod read;
 mod reference;
 mod section;

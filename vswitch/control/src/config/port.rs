@@ -12,6 +12,8 @@ use super::{
     error::{Errors, Span},
     file::{self, Text},
     gateway, keys,
+    memory::ETH_DESCRIPTORS,
+    queues,
     reference::Known,
     section::Section,
     vlans::{self, PORT_NETWORKS_MAX},
@@ -51,6 +53,10 @@ pub struct Port {
     pub addresses: Vec<Cidr>,
     /// Queue pairs.
     pub queues: u16,
+    /// Descriptors of each rx queue of an `eth` port; `None` leaves them to the device.
+    pub rx_descriptors: Option<u16>,
+    /// The same of each tx queue.
+    pub tx_descriptors: Option<u16>,
     /// The worker that holds queue `i`, where the file says; else control spreads the queues.
     pub workers: Option<Vec<WorkerId>>,
 }
@@ -116,6 +122,11 @@ impl Port {
         !self.is_uplink() || self.vlans.networks().next().is_some()
     }
 
+    /// Descriptors of one queue pair of an `eth` port, as far as buffers are to be set aside for them.
+    pub fn descriptors(&self) -> u32 {
+        [self.rx_descriptors, self.tx_descriptors].map(|said| u32::from(said.unwrap_or(ETH_DESCRIPTORS))).iter().sum()
+    }
+
     /// The segments its own MAC and addresses are on; `None` is the underlay.
     pub(super) fn segments(&self) -> Vec<Option<&Name>> {
         match &self.role {
@@ -171,27 +182,38 @@ fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section
     let mac = said.mac.as_ref().and_then(|text| check.mac("mac", text));
     let is_access = is_access(said, check);
     let addresses = addresses(said, if is_access == Some(false) { UPLINK_ADDRESSES_MAX } else { LIST_MAX }, check);
-    let queues = queues(said, workers, check);
+    let queues = queues::count(said, workers, check);
     let vlans = vlans::check(said, known, check);
     let storm_max = said.storm_max.as_ref().and_then(|int| check.counted(&keys::STORM_MAX, int));
     let role = match is_access? {
         true => access(said, check),
         false => uplink(said, &addresses, check),
     };
-    let holders = said.workers.as_ref().and_then(|list| holders(list, queues, workers, check));
-    let (name, kind) = (name?, kind?);
-    Some(Port { name, kind, role, vlans, storm_max, mac, mtu: 0, addresses, queues, workers: holders })
+    let holders = said.workers.as_ref().and_then(|list| queues::holders(list, queues, workers, check));
+    let [rx_descriptors, tx_descriptors] = queues::descriptors(said, check);
+    let (name, kind, workers) = (name?, kind?, holders);
+    Some(Port {
+        name,
+        kind,
+        role,
+        vlans,
+        storm_max,
+        mac,
+        mtu: 0,
+        addresses,
+        queues,
+        rx_descriptors,
+        tx_descriptors,
+        workers,
+    })
 }
 
 fn kind(said: &file::Port, check: &mut Section) -> Option<Kind> {
     let is_tap = check.chosen(&keys::KIND, &said.kind, &[false, true])?;
     if is_tap {
         let problem = "does not go with kind = \"tap\"";
-        check.no_place_for(
-            &[("device", span(&said.device))],
-            problem,
-            "`interface` names a TAP, `netns` its namespace",
-        );
+        let hint = "`interface` names a TAP, `netns` its namespace";
+        check.no_place_for(&[("device", span(&said.device))], problem, hint);
         let netns = said.netns.as_ref().and_then(|text| {
             check.parsed("netns", text, "is not a network namespace", "a name under /run/netns, or an absolute path")
         });
@@ -289,50 +311,6 @@ fn addresses(said: &file::Port, max: usize, check: &mut Section) -> Vec<Cidr> {
         check.refuse("addresses", &beyond.span(), "is one too many", hint);
     }
     addresses
-}
-
-fn queues(said: &file::Port, workers: &Workers, check: &mut Section) -> u16 {
-    let listed = said.workers.as_ref().map_or(1, |list| list.get_ref().len().max(1));
-    let Some(int) = &said.queues else { return if said.kind.get_ref() == "tap" { 1 } else { listed as u16 } };
-    if said.kind.get_ref() == "tap" && *int.get_ref() != 1 {
-        check.refuse("queues", &int.span(), "does not go with kind = \"tap\"", "a TAP has one queue pair");
-        return 1;
-    }
-    let queues = check.counted(&keys::QUEUES, int).unwrap_or(1);
-    if usize::from(queues) > workers.count() {
-        let problem = format!("is more than there are workers ({})", workers.count());
-        check.refuse("queues", &int.span(), problem, "a worker holds one queue pair of a port");
-    }
-    queues
-}
-
-/// The workers listed for the queues.
-fn holders(
-    list: &Spanned<Vec<file::Int>>,
-    queues: u16,
-    workers: &Workers,
-    check: &mut Section,
-) -> Option<Vec<WorkerId>> {
-    let mut holders = Vec::new();
-    if list.get_ref().len() != usize::from(queues) {
-        let problem = format!("names {} workers for {queues} queues", list.get_ref().len());
-        check.refuse("workers", &list.span(), problem, "one worker for each queue");
-        return None;
-    }
-    for int in list.get_ref() {
-        let last = workers.count() as i64 - 1;
-        if !(0..=last).contains(int.get_ref()) {
-            let hint = format!("the workers are 0 to {last}, in the order of [workers]");
-            check.refuse("workers", &int.span(), "names no worker", hint);
-            continue;
-        }
-        let worker = WorkerId(*int.get_ref() as u8);
-        if holders.contains(&worker) {
-            check.refuse("workers", &int.span(), "is there twice", "a worker holds one queue pair of a port");
-        }
-        holders.push(worker);
-    }
-    Some(holders)
 }
 
 fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {

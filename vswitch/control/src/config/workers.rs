@@ -13,7 +13,17 @@ pub struct Workers {
     pub placement: Placement,
     /// What they do when nothing is there to do.
     pub idle: Idle,
+    /// The longest rest of an adaptive worker, in microseconds.
+    pub rest_max_us: u16,
+    /// Frames taken from one port before the next is looked at.
+    pub burst: u8,
 }
+
+/// The longest rest where the file does not say.
+pub(super) const REST_MAX_US_DEFAULT: u16 = 250;
+
+/// Frames a port gives at once where the file does not say: half a batch, so that none fills it alone.
+pub(super) const BURST_DEFAULT: u8 = 32;
 
 /// Where the workers run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +48,12 @@ pub enum Idle {
 
 impl Default for Workers {
     fn default() -> Self {
-        Workers { placement: Placement::LastCpu, idle: Idle::Adaptive }
+        Workers {
+            placement: Placement::LastCpu,
+            idle: Idle::Adaptive,
+            rest_max_us: REST_MAX_US_DEFAULT,
+            burst: BURST_DEFAULT,
+        }
     }
 }
 
@@ -71,7 +86,13 @@ impl Workers {
             (None, Some(count)) => check.counted(&keys::COUNT, count).map(Placement::Unpinned),
             (None, None) => None,
         };
-        Workers { placement: placement.unwrap_or(Placement::LastCpu), idle: idle.unwrap_or(Idle::Adaptive) }
+        let default = Workers::default();
+        Workers {
+            placement: placement.unwrap_or(default.placement),
+            idle: idle.unwrap_or(default.idle),
+            rest_max_us: check.counted_or(&keys::REST_MAX_US, &said.rest_max_us, default.rest_max_us),
+            burst: check.counted_or(&keys::BURST, &said.burst, default.burst),
+        }
     }
 }
 

@@ -28,6 +28,9 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
     restart("[switch] socket", &old.switch.socket.display(), &new.switch.socket.display());
     restart("[workers] cores", &placement(&old.workers.placement), &placement(&new.workers.placement));
     restart("[workers] idle", &idle(old.workers.idle), &idle(new.workers.idle));
+    restart("[workers] rest_max_us", &old.workers.rest_max_us, &new.workers.rest_max_us);
+    restart("[workers] burst", &old.workers.burst, &new.workers.burst);
+    restart("[memory] numa", &node(old.memory.numa), &node(new.memory.numa));
     restart("[memory] hugepages", &hugepages(old.memory.hugepages), &hugepages(new.memory.hugepages));
     restart("[memory] eal", &list(&old.memory.eal, String::clone), &list(&new.memory.eal, String::clone));
     restart("[tables] flows_max", &old.tables.flows_max, &new.tables.flows_max);
@@ -65,6 +68,10 @@ fn idle(idle: Idle) -> &'static str {
         Idle::Adaptive => "adaptive",
         Idle::Busy => "busy",
     }
+}
+
+fn node(node: Option<u32>) -> String {
+    node.map_or("the workers'".to_owned(), |node| node.to_string())
 }
 
 fn hugepages(hugepages: Hugepages) -> &'static str {

@@ -52,6 +52,7 @@ pub(crate) fn workers<P: frame::Port + Send, M: Pool + Clone>(
             flows_max: size.flows,
             macs_max: size.macs,
             flow_idle_ticks: FLOW_IDLE_TICKS,
+            burst: 32,
             hash_key: HashKey([0x9e37_79b9_7f4a_7c15 ^ id as u64, 0xd1b5_4a32_d192_ed03]),
             huge: false,
         };

@@ -214,6 +214,7 @@ fn worker_config(number: u8, id: usize) -> WorkerConfig {
         flows_max: 1024,
         macs_max: 1024,
         flow_idle_ticks: 50,
+        burst: 32,
         hash_key: HashKey([0x9e37_79b9_7f4a_7c15 ^ id as u64, 0xd1b5_4a32_d192_ed03 ^ u64::from(number)]),
         huge: false,
     }

@@ -10,7 +10,7 @@ pub(in crate::config) const SECTION: Section = Section {
     name: "memory",
     many: false,
     meaning: "Packet buffers, and what they lie on. `millrace check` says what a file needs in all.",
-    parts: &[Part { meaning: "", keys: &[HUGEPAGES, FRAMES, BUFFER, EAL], values: &[] }],
+    parts: &[Part { meaning: "", keys: &[HUGEPAGES, FRAMES, BUFFER, NUMA, EAL], values: &[] }],
 };
 
 pub(in crate::config) const HUGEPAGES: Key = Key::words("hugepages", &["auto", "always", "never"])
@@ -33,6 +33,15 @@ pub(in crate::config) const BUFFER: Key = Key::number("buffer", "octets", BUFFER
     .meaning(
         "What a buffer holds behind its headroom. The default is the first of 2048, 10_240 and 65_407 that holds a \
          packet of the largest MTU.",
+    );
+
+pub(in crate::config) const NUMA: Key = Key::number("numa", "", 0, 31)
+    .or("the node of the workers' CPUs, where they are pinned to those of one node")
+    .example("1")
+    .change(Restart)
+    .meaning(
+        "The NUMA node whose hugepages the buffers lie on; it should be that of the NICs and of the workers. Ordinary \
+         pages are where the kernel likes.",
     );
 
 const EAL: Key = Key::other("eal", "a list of texts, one argument each")

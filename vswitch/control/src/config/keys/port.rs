@@ -70,6 +70,21 @@ pub(in crate::config) const QUEUES: Key = Key::number("queues", "queue pairs", 1
     .change(Reopen)
     .meaning("A worker holds one queue pair of a port at most. A TAP has one.");
 
+pub(in crate::config) const RX_DESCRIPTORS: Key = Key::number("rx_descriptors", "descriptors", 32, 32_768)
+    .or("what the driver prefers, at most 512")
+    .example("1024")
+    .change(Reopen)
+    .meaning(
+        "Frames that each rx queue of an `eth` port holds while no worker comes by. More outlasts longer pauses, and \
+         takes as many buffers more. The device rounds it: `millrace show ports --detail`.",
+    );
+
+pub(in crate::config) const TX_DESCRIPTORS: Key = Key::number("tx_descriptors", "descriptors", 32, 32_768)
+    .or("what the driver prefers, at most 512")
+    .example("1024")
+    .change(Reopen)
+    .meaning("The same of each tx queue.");
+
 pub(in crate::config) const STORM_MAX: Key = Key::number("storm_max", "frames a second", 1, u32::MAX as i64)
     .or("no limit")
     .example("1000")
@@ -110,14 +125,15 @@ const UPLINK: &[Key] = &[
     Key::other("mac", "a unicast MAC")
         .or("the device's own")
         .example("\"02:00:00:00:01:01\"")
-        .change(Reopen)
-        .meaning("Of an uplink the node's own, of an access port the guest's."),
+        .meaning("Of an uplink the node's own, of an access port the guest's. A TAP is opened anew for another one."),
     MTU,
     QUEUES,
     Key::other("workers", "a list of worker numbers, one for each queue")
         .or("control spreads the queues")
         .example("[0, 1]")
         .meaning("The worker that holds each queue, counted from 0 in the order of [workers]. The first is the port's home."),
+    RX_DESCRIPTORS,
+    TX_DESCRIPTORS,
     Key::other("trunk", "a list of { vlan, network }")
         .or("no VLANs")
         .example("[{ vlan = 10, network = \"blue\" }]")

@@ -2,14 +2,14 @@
 
 use datapath::WORKERS_MAX;
 
-use super::{Change::Restart, Key, Part, Section};
+use super::{super::workers, Change::Restart, Key, Part, Section};
 
 pub(in crate::config) const SECTION: Section = Section {
     name: "workers",
     many: false,
     meaning: "The threads that move packets: how many, where they run, and what they do when there is nothing to do. Each \
               has its own tables; a port's queue pairs are held by one worker each.",
-    parts: &[Part { meaning: "", keys: &[CORES, COUNT, IDLE], values: &[] }],
+    parts: &[Part { meaning: "", keys: &[CORES, COUNT, IDLE, REST_MAX_US, BURST], values: &[] }],
 };
 
 /// CPUs that Linux can name in an affinity mask of ordinary size.
@@ -41,6 +41,24 @@ pub(in crate::config) const IDLE: Key = Key::words("idle", &["adaptive", "busy"]
     .change(Restart)
     .meaning(
         "What a worker does that finds nothing to do. \"adaptive\" polls on for a while, then rests, longer and longer, \
-         up to 250 us, which bounds what the first packet after a silence waits. \"busy\" polls on and on: least delay, \
-         and the whole CPU.",
+         up to `rest_max_us`. \"busy\" polls on and on: least delay, and the whole CPU.",
+    );
+
+pub(in crate::config) const REST_MAX_US: Key = Key::number("rest_max_us", "microseconds", 10, 10_000)
+    .or_number(workers::REST_MAX_US_DEFAULT as i64)
+    .change(Restart)
+    .meaning(
+        "The longest rest of an adaptive worker: what the first packet after a silence waits at most, beside what the \
+         kernel takes to wake a thread. Half of it costs about twice the idle CPU time.",
+    );
+
+/// Vector receive functions of NIC drivers take frames by fours, and none where fewer are asked for.
+const BURST_MIN: i64 = 4;
+
+pub(in crate::config) const BURST: Key = Key::number("burst", "frames", BURST_MIN, frame::BURST_MAX as i64)
+    .or_number(workers::BURST_DEFAULT as i64)
+    .change(Restart)
+    .meaning(
+        "Frames that a worker takes from one port before it looks at the next. A turn takes 64 from all ports together, \
+         so that larger bursts are a little faster and let a busy port make others wait.",
     );

@@ -99,6 +99,7 @@ fn worker_config(id: usize) -> WorkerConfig {
         flows_max: 1024,
         macs_max: 1024,
         flow_idle_ticks: 300,
+        burst: 32,
         hash_key: HashKey([1, 2]),
         huge: false,
     }
