@@ -105,7 +105,7 @@ pub use request::{METHODS, Request};
 pub use role::UserRole;
 pub use running::{ConfigChange, Conflict, RunningConfig};
 pub use transaction::{Applied, Checked, ConfigProblem, DiffLine, DiffOp};
-pub use tunnel::{TunnelRow, TunnelState, Tunnels};
+pub use tunnel::{PathRow, PathState, TunnelRow, TunnelState, Tunnels};
 pub use version::Version;
 pub use worker::{WorkerRow, Workers};
 

@@ -139,6 +139,20 @@ impl Dice {
             next_hop_mac: self.maybe(Dice::mac),
             state: self.pick(&[TunnelState::Resolved, TunnelState::Unresolved]),
             mtu: self.number() as u16,
+            multipath: self.maybe(Dice::text),
+            paths: self.list(Dice::path),
+        }
+    }
+
+    fn path(&mut self) -> PathRow {
+        use PathState::{Active, NoLink, Standby, Unresolved, Unserved};
+        PathRow {
+            uplink: self.text(),
+            link: self.pick(&[Link::Up, Link::Down, Link::Unknown]),
+            local: self.address(),
+            next_hop: self.maybe(Dice::address),
+            next_hop_mac: self.maybe(Dice::mac),
+            state: self.pick(&[Active, Standby, NoLink, Unserved, Unresolved]),
         }
     }
 

@@ -44,8 +44,8 @@ fn every_example_loads_without_a_warning() {
 fn the_two_nodes_of_the_demo_point_at_each_other() {
     let (a, b) = (read(&examples().join("two-nodes/node-a.toml")), read(&examples().join("two-nodes/node-b.toml")));
     assert_eq!(a.switch.socket, Path::new("/run/millrace/node-a.sock"));
-    assert_eq!(a.tunnels[0].remote, b.tunnels[0].local);
-    assert_eq!(b.tunnels[0].remote, a.tunnels[0].local);
+    assert_eq!(a.tunnels[0].remote, b.tunnels[0].paths[0].local);
+    assert_eq!(b.tunnels[0].remote, a.tunnels[0].paths[0].local);
     assert_eq!((a.tunnels[0].udp_port, b.tunnels[0].udp_port), (8472, 8472));
     assert_eq!(a.networks[0].vni, b.networks[0].vni);
     for port in a.ports.iter().chain(&b.ports) {

@@ -37,7 +37,7 @@ pub(crate) struct Scopes {
 
 #[derive(Clone, Copy, Default)]
 struct MemberScope {
-    /// The epoch of the last change to the member, or to the port or uplink it is behind.
+    /// The epoch of the last change to the member, or to the port it is behind.
     changed_at: u32,
     /// The epoch at which the id began to mean this member: older FDB entries speak of a predecessor.
     born_at: u32,
@@ -199,14 +199,15 @@ fn is_same_member(old: &Snapshot, new: &Snapshot, id: MemberId) -> bool {
     old.network == new.network && same_side
 }
 
-/// What must be equal in two snapshots for decisions about a member to stay: its own generation and its port's.
+/// What must be equal in two snapshots for decisions about a member to stay: its own generation and, behind a port of this
+/// switch, the port's. By which uplink a VTEP is reached is no part of a decision.
 fn member_stamp(snapshot: &Snapshot, id: MemberId) -> Option<(u64, Option<u64>)> {
     let member = snapshot.member(id)?;
     let port = match member.kind {
-        MemberKind::Local { port, .. } => port,
-        MemberKind::Vtep { uplink, .. } => uplink,
+        MemberKind::Local { port, .. } => snapshot.port(port),
+        MemberKind::Vtep { .. } => None,
     };
-    Some((member.generation, snapshot.port(port).map(|p| p.generation)))
+    Some((member.generation, port.map(|port| port.generation)))
 }
 
 /// Members whose changes are tracked one by one; control refuses more.

@@ -53,6 +53,7 @@ causes! {
     MtuExceededUnderlay, "mtu-exceeded-underlay", "with its outer header the frame is longer than the MTU of the uplink";
     NoHeadroom, "no-headroom", "the buffer has no room for the outer header in front";
     NextHopUnresolved, "next-hop-unresolved", "the MAC of the next hop towards the remote VTEP is not known (yet)";
+    NoUplink, "no-uplink", "no uplink of the tunnel can send: its links are down, or no worker serves it (it is being added or removed)";
     UplinkOtherMac, "uplink-other-mac", "an uplink frame for another MAC than ours";
     UplinkOtherAddress, "uplink-other-address", "an uplink packet for another IP address than ours";
     UplinkProtocol, "uplink-protocol", "an uplink packet of a protocol the node does not speak on its underlay";

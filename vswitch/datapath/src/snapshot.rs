@@ -9,9 +9,9 @@ use std::{
 };
 
 use table::{MemberId, NetworkId};
-use wire::{Mac, OuterTemplate, Vni, vlan::VlanId};
+use wire::{Mac, Vni, vlan::VlanId};
 
-use crate::{PortId, WorkerId};
+use crate::{PortId, WorkerId, path::Paths};
 
 /// Everything the workers need to decide about a packet.
 #[derive(Clone, Debug, Default)]
@@ -147,10 +147,8 @@ pub enum MemberKind {
     },
     /// Behind another VTEP. Frames from such members never go to such members (split horizon).
     Vtep {
-        /// The port its outer packets leave by.
-        uplink: PortId,
-        /// The outer header, `None` while the next hop's MAC is unknown.
-        outer: Option<OuterTemplate>,
+        /// The ways there. Cached decisions do not rest on them: every packet is given its path when it leaves.
+        paths: Paths,
     },
 }
 

@@ -6,7 +6,7 @@ mod rig;
 
 use std::{collections::HashSet, net::Ipv6Addr, sync::Arc};
 
-use datapath::{Cause, DropReason, Order, PortId, Report, Role, VtepKey, WorkerId};
+use datapath::{Cause, DropReason, MemberKind, Order, Paths, PortId, Report, Role, VtepKey, WorkerId};
 use frame::HeapPool;
 use rig::*;
 use table::{MemberId, Tick};
@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     (Cause::MtuExceeded, USUAL, |rig| { shorten(rig, 2); rig.send(1, &udp_frame(2, 1, 1, 400)) }, 1),
     (Cause::MtuExceededUnderlay, USUAL, |rig| rig.send(1, &udp_frame(2, 1, 1, 1440)), 1),
     (Cause::NextHopUnresolved, USUAL, |rig| rig.send(4, &plain(1, 4)), 1),
+    (Cause::NoUplink, USUAL, |rig| { cut_off(rig); rig.send(1, &plain(9, 1)) }, 1),
     (Cause::UplinkOtherMac, USUAL, |rig| rig.send(0, &Tunnelled { dst_mac: mac(77), ..Tunnelled::default() }.around(&plain(1, 9))), 1),
     (Cause::UplinkOtherAddress, USUAL, |rig| rig.send(0, &Tunnelled { local: [192, 0, 2, 9], ..Tunnelled::default() }.around(&plain(1, 9))), 1),
     (Cause::UplinkProtocol, USUAL, |rig| rig.send(0, &ethernet(UPLINK_MAC, mac(200), 0x0800, &ipv4(REMOTE, LOCAL, 47, &[0; 20]))), 1),
@@ -55,6 +56,16 @@ fn congested(inner: &[u8]) -> Vec<u8> {
     let mut packet = Tunnelled::default().around(inner);
     wire::parse(&packet).unwrap().set_tos(&mut packet, 3);
     packet
+}
+
+/// Station 9 is behind the tunnel, whose uplink fails.
+fn cut_off(rig: &mut Rig) {
+    rig.send(0, &Tunnelled::default().around(&plain(1, 9)));
+    rig.settle();
+    rig.change(|snapshot, _| {
+        let tunnel = &mut snapshot.members[4].as_mut().unwrap().kind;
+        *tunnel = MemberKind::Vtep { paths: Paths::None(Cause::NoUplink) };
+    });
 }
 
 /// A third VTEP's frame to a station that is behind the second.

@@ -4,7 +4,7 @@
 
 mod rig;
 
-use datapath::MemberKind;
+use datapath::{MemberKind, Paths};
 use rig::*;
 use wire::{Dscp, L3, OuterTemplate};
 
@@ -99,8 +99,10 @@ fn the_inner_ecn_is_the_outer_one_and_dscp_is_fixed_or_inherited() {
             let mut rig = Rig::new(Size::default());
             rig.change(|snapshot, stamp| {
                 let member = snapshot.members[4].as_mut().unwrap();
-                let MemberKind::Vtep { outer, .. } = &mut member.kind else { unreachable!("member 4 is the tunnel") };
-                *outer = Some(OuterTemplate::new(&outer_params(dscp)).unwrap());
+                let MemberKind::Vtep { paths: Paths::One(path) } = &mut member.kind else {
+                    unreachable!("member 4 is the tunnel")
+                };
+                path.outer = OuterTemplate::new(&outer_params(dscp)).unwrap();
                 member.generation = stamp;
             });
             for ecn in [NOT_ECT, ECT1, ECT0, CE] {

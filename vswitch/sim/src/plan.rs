@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use datapath::{
-    Guard, Member, MemberKind, Network, PORTS_MAX, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable,
-    WorkerId,
+    Cause, Guard, Member, MemberKind, Network, PORTS_MAX, Path, Paths, PortId, PortSpec, Role, Snapshot, Vlans,
+    VtepKey, VtepTable, WorkerId,
 };
 use table::{MemberId, NetworkId};
 use wire::{Dscp, Mac, OuterParams, OuterTemplate, Vni, vlan::VlanId};
@@ -45,6 +45,8 @@ pub struct Uplink {
     pub frame_max: u16,
     /// The VLAN the node's own traffic is in.
     pub vlan: Option<VlanId>,
+    /// Whether packets can leave by it.
+    pub link: bool,
     /// The worker that holds it.
     pub worker: u8,
 }
@@ -78,10 +80,10 @@ pub struct Bridge {
 /// A tunnel.
 #[derive(Clone, Debug)]
 pub struct Tunnel {
-    /// Its uplink's number.
-    pub uplink: u16,
-    /// Our address.
-    pub local: IpAddr,
+    /// The ways there, the preferred one first.
+    pub paths: Vec<Way>,
+    /// Whether flows are spread over all ways that can be used; else they take the first of these.
+    pub spreads: bool,
     /// Its address.
     pub remote: IpAddr,
     /// UDP destination port.
@@ -94,10 +96,19 @@ pub struct Tunnel {
     pub checksum: bool,
     /// Whether packets without one are let in over IPv6.
     pub zero_checksum: bool,
-    /// The next hop, if it is known.
-    pub next_hop: Option<Mac>,
     /// Numbers of the networks it carries.
     pub networks: Vec<u16>,
+}
+
+/// A way to the other end of a tunnel.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Its uplink's number.
+    pub uplink: u16,
+    /// Our address.
+    pub local: IpAddr,
+    /// The next hop, if it is known.
+    pub next_hop: Option<Mac>,
 }
 
 impl Plan {
@@ -201,34 +212,42 @@ impl Plan {
         let kind = match who {
             Who::Port(port) => MemberKind::Local { port: PortId(port), vlan: None },
             Who::Tunnel(tunnel, network) => {
-                let uplink = PortId(self.tunnels[&tunnel].uplink);
-                MemberKind::Vtep { uplink, outer: self.template(tunnel, network) }
+                MemberKind::Vtep { paths: self.paths(&self.tunnels[&tunnel], self.networks[&network].vni) }
             }
         };
         Member { generation: stamp, network: NetworkId(self.network_of(who)), kind }
     }
 
-    fn template(&self, tunnel: u16, network: u16) -> Option<OuterTemplate> {
-        let tunnel = &self.tunnels[&tunnel];
+    fn paths(&self, tunnel: &Tunnel, vni: Vni) -> Paths {
+        let (dead, linked): (Vec<&Way>, _) = tunnel.paths.iter().partition(|way| !self.uplinks[&way.uplink].link);
+        let without = if dead.len() == tunnel.paths.len() { Cause::NoUplink } else { Cause::NextHopUnresolved };
+        let usable = linked.into_iter().filter_map(|way| self.path(tunnel, way, vni));
+        Paths::spread(usable.take(if tunnel.spreads { usize::MAX } else { 1 }).collect(), without)
+    }
+
+    fn path(&self, tunnel: &Tunnel, way: &Way, vni: Vni) -> Option<Path> {
         let params = OuterParams {
-            dst_mac: tunnel.next_hop?,
-            src_mac: self.uplinks[&tunnel.uplink].mac,
-            src: tunnel.local,
+            dst_mac: way.next_hop?,
+            src_mac: self.uplinks[&way.uplink].mac,
+            src: way.local,
             dst: tunnel.remote,
             udp_dst: tunnel.udp_port,
             ttl: tunnel.ttl,
             dscp: tunnel.dscp,
             df: true,
             checksum: tunnel.checksum,
-            vni: self.networks[&network].vni,
+            vni,
         };
-        Some(OuterTemplate::new(&params).expect("plans do not mix address families"))
+        let outer = OuterTemplate::new(&params).expect("plans do not mix address families");
+        Some(Path { uplink: PortId(way.uplink), outer })
     }
 
     fn vteps(&self) -> VtepTable {
         let mut vteps = VtepTable::default();
-        for (&number, tunnel) in &self.tunnels {
-            let Tunnel { uplink, local, remote, udp_port, .. } = *tunnel;
+        let ways =
+            self.tunnels.iter().flat_map(|(number, tunnel)| tunnel.paths.iter().map(move |way| (number, tunnel, way)));
+        for (&number, tunnel, &Way { uplink, local, .. }) in ways {
+            let Tunnel { remote, udp_port, .. } = *tunnel;
             let sender = VtepKey { uplink: PortId(uplink), local, remote, udp_port };
             if tunnel.zero_checksum {
                 vteps.allow_zero_checksum(sender);

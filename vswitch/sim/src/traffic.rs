@@ -13,7 +13,7 @@ use wire::{Dscp, Mac, Vni, vlan::VlanId};
 
 use crate::{
     Dice,
-    plan::{Access, Bridge, Plan, Tunnel, Uplink, Who},
+    plan::{Access, Bridge, Plan, Tunnel, Uplink, Way, Who},
 };
 
 /// Hosts there are, at home somewhere or nowhere.
@@ -62,7 +62,7 @@ impl World {
     /// A world for a switch of that many workers.
     pub fn new(seed: u64, workers: u8) -> World {
         let mut world = World { plan: Plan::default(), homes: BTreeMap::new(), workers, dice: Dice::new(seed) };
-        for number in 0..world.dice.between(1, 2) as u16 {
+        for number in 0..world.dice.between(1, 3) as u16 {
             world.add_uplink(number);
         }
         for number in 0..world.dice.between(1, NETWORKS_MAX) as u16 {
@@ -98,7 +98,7 @@ impl World {
     /// Changes the configuration a little, keeping it valid.
     pub fn change(&mut self) {
         for _ in 0..self.dice.between(1, 3) {
-            match self.dice.below(12) {
+            match self.dice.below(13) {
                 0 => self.add_access(),
                 1 => self.remove_access(),
                 2 => self.move_access(),
@@ -110,6 +110,7 @@ impl World {
                 8 => self.toggle_static(),
                 9 => self.remove_network(),
                 10 => self.add_network((0..).find(|n| !self.plan.networks.contains_key(n)).unwrap_or(0)),
+                11 => self.turn_link(),
                 _ => self.limit(),
             }
         }
@@ -128,8 +129,8 @@ impl World {
         let frame_max = *self.dice.pick(&[FRAME_MAX, FRAME_MAX + 50, 1300]);
         let mac = Mac::new([2, 0xee, 0, 0, 0, number as u8]);
         let vlan = if self.dice.chance(30) { VlanId::new(100 + number) } else { None };
-        let worker = self.worker();
-        self.plan.uplinks.insert(number, Uplink { mac, addresses, frame_max, vlan, worker });
+        let (link, worker) = (self.dice.chance(90), self.worker());
+        self.plan.uplinks.insert(number, Uplink { mac, addresses, frame_max, vlan, link, worker });
     }
 
     fn add_network(&mut self, number: u16) {
@@ -159,21 +160,31 @@ impl World {
         let uplinks: Vec<u16> = self.plan.uplinks.keys().copied().collect();
         let Some(uplink) = self.dice.pick_any(&uplinks) else { return };
         let local = self.dice.pick(&self.plan.uplinks[&uplink].addresses).to_owned();
+        let mut ends = vec![(uplink, local)];
+        for &other in uplinks.iter().filter(|&&other| other != uplink) {
+            let own = self.plan.uplinks[&other].addresses.iter().find(|own| own.is_ipv4() == local.is_ipv4());
+            ends.extend(own.filter(|_| self.dice.chance(50)).map(|&own| (other, own)));
+        }
         let remote = match local {
             IpAddr::V4(_) => IpAddr::from([198, 51, 100, 1 + self.dice.below(4) as u8]),
             IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 1 + self.dice.below(3) as u16]),
         };
         let udp_port = *self.dice.pick(&[4789, 8472]);
-        let taken = |t: &Tunnel| (t.uplink, t.local, t.remote, t.udp_port) == (uplink, local, remote, udp_port);
+        let shares = |t: &Tunnel| t.paths.iter().any(|way| ends.contains(&(way.uplink, way.local)));
+        let taken = |t: &Tunnel| shares(t) && (t.remote, t.udp_port) == (remote, udp_port);
         if self.plan.tunnels.values().any(taken) {
             return;
         }
         let networks = self.plan.networks.keys().copied().filter(|_| self.dice.chance(70)).collect();
         let (checksum, zero_checksum) = (self.dice.chance(50), self.dice.chance(50));
-        let next_hop = self.dice.chance(85).then_some(Mac::new([2, 0xdd, 0, 0, 0, number as u8]));
+        let way = |(uplink, local)| {
+            let next_hop = self.dice.chance(85).then_some(Mac::new([2, 0xdd, 0, 0, uplink as u8, number as u8]));
+            Way { uplink, local, next_hop }
+        };
+        let paths = ends.into_iter().map(way).collect();
+        let (ttl, spreads) = (64, self.dice.chance(50));
         let dscp = *self.dice.pick(&[Dscp::Inherit, Dscp::Fixed(0), Dscp::Fixed(46)]);
-        let ttl = 64;
-        let tunnel = Tunnel { uplink, local, remote, udp_port, ttl, dscp, checksum, zero_checksum, next_hop, networks };
+        let tunnel = Tunnel { paths, spreads, remote, udp_port, ttl, dscp, checksum, zero_checksum, networks };
         self.plan.tunnels.insert(number, tunnel);
     }
 
@@ -233,12 +244,21 @@ impl World {
         let resolve = self.dice.chance(50);
         let resolved = Mac::new([2, 0xdd, 0, 0, 1, number as u8]);
         if resolve {
-            let toggled = |tunnel: &mut Tunnel| tunnel.next_hop = tunnel.next_hop.is_none().then_some(resolved);
-            self.plan.tunnels.entry(number).and_modify(toggled);
+            let Some(tunnel) = self.plan.tunnels.get_mut(&number) else { return };
+            let nth = self.dice.below(tunnel.paths.len());
+            let way = &mut tunnel.paths[nth];
+            way.next_hop = way.next_hop.is_none().then_some(resolved);
         } else {
             let gone = |who| matches!(who, Who::Tunnel(t, n) if t == number && !networks.contains(&n));
             self.plan.forget_statics_of(gone);
             self.plan.tunnels.entry(number).and_modify(|tunnel| tunnel.networks = networks);
+        }
+    }
+
+    /// A link fails, or is back.
+    fn turn_link(&mut self) {
+        if let Some(number) = self.dice.pick_any(&self.plan.uplinks.keys().copied().collect::<Vec<_>>()) {
+            self.plan.uplinks.entry(number).and_modify(|uplink| uplink.link = !uplink.link);
         }
     }
 

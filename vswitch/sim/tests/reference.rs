@@ -208,7 +208,7 @@ fn the_traffic_meets_every_rule() {
     let wanted = [
         "encapsulated delivered punted source-mac-invalid spoofed-mac spoofed-address spoofed-neighbour",
         "spoof-unverifiable reserved-mac same-port split-horizon flood-nobody mtu-exceeded mtu-exceeded-underlay",
-        "next-hop-unresolved uplink-other-mac uplink-other-address uplink-protocol uplink-udp-port unknown-vtep",
+        "next-hop-unresolved no-uplink uplink-other-mac uplink-other-address uplink-protocol uplink-udp-port unknown-vtep",
         "unknown-vni outer-udp-checksum outer-ipv4-checksum outer-fragment vxlan-no-vni ipv4-total-length",
         "ethernet-truncated udp-length vlan-refused outer-udp-zero-checksum ecn-not-capable",
     ];

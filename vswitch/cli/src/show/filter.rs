@@ -72,7 +72,7 @@ impl TunnelsWanted {
     fn holds(&self, tunnel: &api::TunnelRow) -> bool {
         is_named(&self.names, &tunnel.name)
             && is_word(&self.state, tunnel.state.name())
-            && self.uplink.as_ref().is_none_or(|uplink| *uplink == tunnel.uplink)
+            && self.uplink.as_ref().is_none_or(|uplink| tunnel.paths.iter().any(|path| path.uplink == *uplink))
             && self.network.as_ref().is_none_or(|network| tunnel.networks.contains(network))
     }
 }

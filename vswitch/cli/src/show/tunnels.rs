@@ -9,6 +9,8 @@ pub(super) fn table(tunnels: &Tunnels) -> Grid {
         ("TUNNEL", Left),
         ("STATE", Left),
         ("UPLINK", Left),
+        ("PATH", Left),
+        ("LINK", Left),
         ("LOCAL", Left),
         ("REMOTE", Left),
         ("UDP", Right),
@@ -17,17 +19,21 @@ pub(super) fn table(tunnels: &Tunnels) -> Grid {
         ("NEXT-HOP-MAC", Left),
         ("NETWORKS", Left),
     ]);
-    for tunnel in &tunnels.tunnels {
+    // A line for each path.
+    for (tunnel, path) in tunnels.tunnels.iter().flat_map(|tunnel| tunnel.paths.iter().map(move |path| (tunnel, path)))
+    {
         grid.row([
             tunnel.name.clone(),
             tunnel.state.name().into(),
-            tunnel.uplink.clone(),
-            tunnel.local.to_string(),
+            path.uplink.clone(),
+            path.state.name().into(),
+            path.link.name().into(),
+            path.local.to_string(),
             tunnel.remote.to_string(),
             tunnel.udp_port.to_string(),
             tunnel.mtu.to_string(),
-            or_dash(tunnel.next_hop),
-            or_dash(tunnel.next_hop_mac),
+            or_dash(path.next_hop),
+            or_dash(path.next_hop_mac),
             joined(&tunnel.networks),
         ]);
     }

@@ -59,6 +59,15 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
                 next_hop_mac: None,
                 state: TunnelState::Unresolved,
                 mtu: 1450,
+                multipath: None,
+                paths: vec![PathRow {
+                    uplink: "up0".into(),
+                    link: Link::Up,
+                    local: [192, 0, 2, 1].into(),
+                    next_hop: Some([192, 0, 2, 2].into()),
+                    next_hop_mac: None,
+                    state: PathState::Unresolved,
+                }],
             }],
         }),
         Request::ShowFlows(_) => Reply::Flows(Flows { total: 50_000, flows: vec![flow(12_345), flow(1)] }),
@@ -107,7 +116,7 @@ fn every_table_starts_with_its_header_and_ends_with_zero() {
 fn a_row_shows_what_the_switch_said() {
     let switch = FakeSwitch::answering(answer);
     assert_eq!(switch.run(&["show", "networks"]).lines()[1], "blue 4096 2 4096 5m 00s a1,a2 to-b");
-    let tunnel = "to-b unresolved up0 192.0.2.1 192.0.2.2 8472 1450 192.0.2.2 - blue";
+    let tunnel = "to-b unresolved up0 unresolved up 192.0.2.1 192.0.2.2 8472 1450 192.0.2.2 - blue";
     assert_eq!(switch.run(&["show", "tunnels"]).lines()[1], tunnel);
     let flow = "0 blue a1 02:00:00:00:00:01 02:00:00:00:00:02 10.0.0.1 forward to to-b";
     let short = switch.run(&["show", "flows"]);

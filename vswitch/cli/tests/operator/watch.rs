@@ -78,6 +78,14 @@ fn a_watch_ends_with_its_switch_and_has_bounds() {
 }
 
 fn tunnel(name: &str, uplink: &str, state: TunnelState) -> TunnelRow {
+    let path = PathRow {
+        uplink: uplink.into(),
+        link: Link::Up,
+        local: [192, 0, 2, 1].into(),
+        next_hop: None,
+        next_hop_mac: None,
+        state: PathState::Active,
+    };
     TunnelRow {
         name: name.into(),
         uplink: uplink.into(),
@@ -89,6 +97,8 @@ fn tunnel(name: &str, uplink: &str, state: TunnelState) -> TunnelRow {
         next_hop_mac: None,
         state,
         mtu: 1450,
+        multipath: None,
+        paths: vec![path],
     }
 }
 

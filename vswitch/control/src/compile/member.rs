@@ -1,6 +1,6 @@
 //! Members of networks: ports here, and VTEPs elsewhere.
 
-use datapath::{Member, MemberKind, VtepKey, VtepTable};
+use datapath::{Cause, Member, MemberKind, Path, Paths, VtepKey, VtepTable};
 use table::MemberId;
 use wire::{
     Mac, Vni,
@@ -9,7 +9,7 @@ use wire::{
 };
 
 use super::{MemberName, Source};
-use crate::config::{Behind, Config, Name, Port, Tunnel, next_hop_by};
+use crate::config::{self, Behind, Config, Multipath, Name, Port, Tunnel, next_hop_by};
 
 /// All members: the ports of every network, in the order of the file, and behind them its tunnels.
 pub(super) fn names(config: &Config) -> impl Iterator<Item = MemberName> {
@@ -37,14 +37,8 @@ impl Source<'_> {
             Behind::Tunnel(tunnel) => {
                 let tunnel = *self.tunnels.get(tunnel)?;
                 let vni = *self.vnis.get(&name.network)?;
-                let uplink = self.compiled.port_id(tunnel.uplink.as_str())?;
-                let Tunnel { local, remote, udp_port, .. } = *tunnel;
-                let sender = VtepKey { uplink, local, remote, udp_port };
-                vteps.insert(sender, vni, id);
-                if tunnel.udp6_zero_checksum_rx {
-                    vteps.allow_zero_checksum(sender);
-                }
-                MemberKind::Vtep { uplink, outer: self.outer(tunnel, vni) }
+                self.hear(tunnel, vni, id, vteps);
+                MemberKind::Vtep { paths: self.paths(tunnel, vni) }
             }
         };
         Some(Member { generation: 0, network: self.compiled.network_id(name.network.as_str())?, kind })
@@ -55,12 +49,46 @@ impl Source<'_> {
         port.vlans.networks().find(|&(_, name)| name == network).map(|(vlan, _)| vlan)
     }
 
-    /// The outer header, once the uplink's MAC and the next hop's are known.
-    fn outer(&self, tunnel: &Tunnel, vni: Vni) -> Option<OuterTemplate> {
+    /// Lets the far end of a tunnel send to us by each of its uplinks, whichever we send by: the underlay may see it
+    /// otherwise.
+    fn hear(&self, tunnel: &Tunnel, vni: Vni, id: MemberId, vteps: &mut VtepTable) {
+        let Tunnel { remote, udp_port, .. } = *tunnel;
+        for path in &tunnel.paths {
+            let Some(uplink) = self.compiled.port_id(path.uplink.as_str()) else { continue };
+            let sender = VtepKey { uplink, local: path.local, remote, udp_port };
+            vteps.insert(sender, vni, id);
+            if tunnel.udp6_zero_checksum_rx {
+                vteps.allow_zero_checksum(sender);
+            }
+        }
+    }
+
+    /// The paths that can be used: all of them, or the one that the operator likes best.
+    fn paths(&self, tunnel: &Tunnel, vni: Vni) -> Paths {
+        let (mut usable, mut without) = (Vec::new(), Cause::NoUplink);
+        for path in tunnel.paths.iter().filter(|path| !self.facts.cut_off.contains(&path.uplink)) {
+            match self.path(tunnel, path, vni) {
+                Some(path) => usable.push(path),
+                None => without = Cause::NextHopUnresolved,
+            }
+        }
+        if tunnel.multipath == Multipath::ActiveBackup {
+            usable.truncate(1);
+        }
+        Paths::spread(usable, without)
+    }
+
+    /// A path, once the uplink's MAC and the next hop's are known.
+    fn path(&self, tunnel: &Tunnel, path: &config::Path, vni: Vni) -> Option<Path> {
+        let uplink = self.compiled.port_id(path.uplink.as_str())?;
+        Some(Path { uplink, outer: self.outer(tunnel, path, vni)? })
+    }
+
+    fn outer(&self, tunnel: &Tunnel, path: &config::Path, vni: Vni) -> Option<OuterTemplate> {
         let params = OuterParams {
-            dst_mac: self.next_hop_mac(tunnel)?,
-            src_mac: self.mac(self.ports.get(&tunnel.uplink)?)?,
-            src: tunnel.local,
+            dst_mac: self.next_hop_mac(tunnel, path)?,
+            src_mac: self.mac(self.ports.get(&path.uplink)?)?,
+            src: path.local,
             dst: tunnel.remote,
             udp_dst: tunnel.udp_port,
             ttl: tunnel.ttl,
@@ -73,10 +101,10 @@ impl Source<'_> {
         OuterTemplate::new(&params).ok()
     }
 
-    fn next_hop_mac(&self, tunnel: &Tunnel) -> Option<Mac> {
+    fn next_hop_mac(&self, tunnel: &Tunnel, path: &config::Path) -> Option<Mac> {
         let resolved = || {
-            let address = next_hop_by(self.ports.get(&tunnel.uplink)?, tunnel.remote)?;
-            self.facts.next_hops.get(&(tunnel.uplink.clone(), address)).copied()
+            let address = next_hop_by(self.ports.get(&path.uplink)?, tunnel.remote)?;
+            self.facts.next_hops.get(&(path.uplink.clone(), address)).copied()
         };
         tunnel.next_hop_mac.or_else(resolved)
     }

@@ -13,7 +13,7 @@ mod port;
 mod same;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
 };
 
@@ -32,6 +32,8 @@ pub struct Facts {
     pub macs: BTreeMap<Name, Mac>,
     /// MACs of next hops, by uplink and address.
     pub next_hops: BTreeMap<(Name, IpAddr), Mac>,
+    /// Uplinks that can send nothing at this moment: no link, or no worker that serves them.
+    pub cut_off: BTreeSet<Name>,
 }
 
 /// A snapshot, and what its ids are called.

@@ -28,9 +28,8 @@ pub(super) fn members(a: &Member, b: &Member) -> bool {
         (MemberKind::Local { port, vlan }, MemberKind::Local { port: other, vlan: other_vlan }) => {
             (port, vlan) == (other, other_vlan)
         }
-        (MemberKind::Vtep { uplink, outer }, MemberKind::Vtep { uplink: other, outer: other_outer }) => {
-            (uplink, outer) == (other, other_outer)
-        }
+        // No decision rests on the paths: a link that fails makes nobody decide anew.
+        (MemberKind::Vtep { paths: _ }, MemberKind::Vtep { paths: _ }) => true,
         (MemberKind::Local { .. } | MemberKind::Vtep { .. }, _) => false,
     };
     is_same_kind && *network == b.network

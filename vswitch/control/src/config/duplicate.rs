@@ -5,7 +5,7 @@ use std::{collections::HashMap, hash::Hash};
 use toml::Spanned;
 
 use super::{
-    Cidr, Kind, Name, Netns, Network,
+    Cidr, Kind, Name, Netns, Network, Port,
     error::{Errors, Span},
     file::Network as SaidNetwork,
     port::Draft,
@@ -32,7 +32,8 @@ pub(super) fn ports(drafts: &[Draft], errors: &mut Errors) {
             let Ok(own) = text.get_ref().parse::<Cidr>() else { continue };
             let other = taken(&mut addresses, &segments, own.address(), &port.name);
             // The same address twice on one port is reported where its list is read.
-            if let Some((segment, other)) = other.filter(|(_, other)| **other != port.name) {
+            let other = other.filter(|(_, other)| **other != port.name);
+            if let Some((segment, other)) = other.filter(|(_, other)| !may_share(port, other, own, drafts)) {
                 let problem = format!("is an address of port `{other}` too");
                 check.refuse("addresses", &text.span(), problem, where_unique(segment, "address"));
             }
@@ -54,6 +55,15 @@ pub(super) fn ports(drafts: &[Draft], errors: &mut Errors) {
             break;
         }
     }
+}
+
+/// Whether a port may have an address that `other` has too: uplinks may share one that belongs to the node and to no
+/// link, as a host route says (the loopback address of a VTEP in a routed fabric).
+fn may_share(port: &Port, other: &Name, own: Cidr, drafts: &[Draft]) -> bool {
+    let is_host_route = own.prefix_bits() == if own.address().is_ipv4() { 32 } else { 128 };
+    let other = drafts.iter().find(|draft| draft.port.name == *other);
+    let shares = |draft: &Draft| draft.port.is_uplink() && draft.port.addresses.contains(&own);
+    is_host_route && port.is_uplink() && other.is_some_and(shares)
 }
 
 /// What a port occupies outside of the switch.

@@ -141,7 +141,9 @@ pub(super) struct Static {
 #[serde(deny_unknown_fields)]
 pub(super) struct Tunnel {
     pub(super) name: Text,
-    pub(super) uplink: Text,
+    pub(super) uplink: Option<Text>,
+    pub(super) uplinks: Option<Spanned<Vec<Text>>>,
+    pub(super) multipath: Option<Text>,
     pub(super) remote: Text,
     pub(super) local: Option<Text>,
     pub(super) port: Option<Int>,

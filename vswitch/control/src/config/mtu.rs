@@ -42,7 +42,8 @@ enum Way<'c> {
 
 impl<'c> Room<'c> {
     fn of_tunnel(tunnel: &'c Tunnel, uplinks: &'c HashMap<Name, Port>) -> Option<Self> {
-        let uplink = uplinks.get(&tunnel.uplink)?;
+        let by_mtu = |uplink: &&Port| (uplink.mtu, uplink.name.clone());
+        let uplink = tunnel.paths.iter().filter_map(|path| uplinks.get(&path.uplink)).min_by_key(by_mtu)?;
         Some(Room { mtu: uplink.mtu.saturating_sub(overhead(tunnel.remote)), uplink, way: Way::Tunnel(tunnel) })
     }
 

@@ -9,11 +9,10 @@ use toml::Spanned;
 use wire::{Dscp, Mac};
 
 use super::{
-    Cidr, Config, Name, Network, Port, Role,
-    cidr::is_link_local,
+    Multipath, Name, Network, Path, Port, Role,
     error::Errors,
     file::{self, Text},
-    keys,
+    keys, path,
     port::Draft,
     reference::{Known, Unique},
     section::Section,
@@ -33,12 +32,12 @@ pub(super) const TTL_DEFAULT: u8 = 64;
 pub struct Tunnel {
     /// Its name.
     pub name: Name,
-    /// The port its packets leave and come in by.
-    pub uplink: Name,
+    /// The ways to the other VTEP, the preferred one first; at least one.
+    pub paths: Vec<Path>,
+    /// How several are used.
+    pub multipath: Multipath,
     /// The other VTEP.
     pub remote: IpAddr,
-    /// Our own address, one of the uplink's.
-    pub local: IpAddr,
     /// UDP destination port, sent and listened on.
     pub udp_port: u16,
     /// TTL or hop limit of outer packets.
@@ -55,14 +54,8 @@ pub struct Tunnel {
     pub next_hop_mac: Option<Mac>,
 }
 
-/// To whom packets of `tunnel` are given on its uplink: the remote itself where it is on-link, else the gateway.
-///
-/// `None` only for a tunnel that is not of this configuration.
-pub fn next_hop(config: &Config, tunnel: &Tunnel) -> Option<IpAddr> {
-    next_hop_by(config.port(tunnel.uplink.as_str())?, tunnel.remote)
-}
-
-/// To whom packets for `remote` are given on `uplink`.
+/// To whom packets for `remote` are given on `uplink`: the remote itself where it is on-link, else the gateway. `None`
+/// only for an uplink that no tunnel to it was checked for.
 pub(crate) fn next_hop_by(uplink: &Port, remote: IpAddr) -> Option<IpAddr> {
     if uplink.addresses.iter().any(|own| own.contains(remote)) {
         return Some(remote);
@@ -111,25 +104,25 @@ fn tunnel(said: &file::Tunnel, known: &Known, ports: &HashMap<&str, &Port>, chec
     let ttl = check.counted_or(&keys::TTL, &said.ttl, TTL_DEFAULT);
     let dscp = said.dscp.as_ref().and_then(|said| dscp(said, check)).unwrap_or(Dscp::Inherit);
     let next_hop_mac = said.next_hop_mac.as_ref().and_then(|text| check.mac("next_hop_mac", text));
-    let uplink_name = known.ports.find(check, "uplink", &said.uplink);
-    let uplink = uplink_name.and_then(|name| ports.get(name.as_str()).copied());
-    if let Some(uplink) = uplink.filter(|uplink| !uplink.is_uplink()) {
-        let problem = "is an access port";
-        let hint = format!("an uplink, that is a port with role = \"uplink\"; `{}` is in a network", uplink.name);
-        check.refuse("uplink", &said.uplink.span(), problem, hint);
-        return None;
-    }
-    let (remote, uplink) = (remote?, uplink?);
-    let local = local(said, uplink, remote, check)?;
-    if next_hop_by(uplink, remote).is_none() {
-        let problem = format!("is not on-link at uplink `{}`, which has no gateway of that family", uplink.name);
-        let key = if remote.is_ipv4() { "gateway" } else { "gateway6" };
-        check.refuse("remote", &said.remote.span(), problem, format!("give the uplink a `{key}`"));
-    }
+    let uplinks = path::uplinks(said, known, ports, check);
+    let multipath = path::multipath(said, check);
+    let (remote, uplinks) = (remote?, uplinks?);
+    let paths = path::paths(said, &uplinks, remote, check)?;
     let (checksum, udp6_zero_checksum_rx) = checksums(said, remote, check);
     let df = said.df.unwrap_or(true);
-    let (name, uplink) = (name?, uplink.name.clone());
-    Some(Tunnel { name, uplink, remote, local, udp_port, ttl, df, checksum, udp6_zero_checksum_rx, dscp, next_hop_mac })
+    Some(Tunnel {
+        name: name?,
+        paths,
+        multipath,
+        remote,
+        udp_port,
+        ttl,
+        df,
+        checksum,
+        udp6_zero_checksum_rx,
+        dscp,
+        next_hop_mac,
+    })
 }
 
 fn dscp(said: &Spanned<file::Dscp>, check: &mut Section) -> Option<Dscp> {
@@ -184,50 +177,17 @@ fn remote(text: &Text, ports: &HashMap<&str, &Port>, check: &mut Section) -> Opt
     None
 }
 
-/// Our own end: as the file says, or the uplink's first address of the remote's family (and, in IPv6, scope).
-fn local(said: &file::Tunnel, uplink: &Port, remote: IpAddr, check: &mut Section) -> Option<IpAddr> {
-    let family = match remote {
-        IpAddr::V4(_) => "IPv4",
-        IpAddr::V6(_) if is_link_local(remote) => "IPv6 link-local",
-        IpAddr::V6(_) => "IPv6",
-    };
-    let same_family =
-        |address: IpAddr| address.is_ipv4() == remote.is_ipv4() && is_link_local(address) == is_link_local(remote);
-    let Some(text) = &said.local else {
-        let local = uplink.addresses.iter().map(|own: &Cidr| own.address()).find(|&address| same_family(address));
-        if local.is_none() {
-            let problem = format!("has no {family} address");
-            check.refuse(
-                "uplink",
-                &said.uplink.span(),
-                problem,
-                format!("add one to `addresses` of port `{}`", uplink.name),
-            );
-        }
-        return local;
-    };
-    let local = check.address("local", text)?;
-    let problem = if !uplink.has_address(local) {
-        format!("is no address of uplink `{}`", uplink.name)
-    } else if !same_family(local) {
-        format!("is not an {family} address as `remote` is")
-    } else {
-        return Some(local);
-    };
-    let own: Vec<String> = uplink.addresses.iter().map(|own| own.address().to_string()).collect();
-    check.refuse("local", &text.span(), problem, format!("its addresses are {}", own.join(", ")));
-    None
-}
-
 /// A VXLAN packet must belong to one tunnel.
 fn duplicates(tunnels: &[Tunnel], places: &[&Spanned<file::Tunnel>], errors: &mut Errors) {
     let mut ends = Unique::new();
     for (tunnel, said) in tunnels.iter().zip(places) {
-        let key = (&tunnel.uplink, tunnel.local, tunnel.remote, tunnel.udp_port);
-        if let Some(other) = ends.claim(key, &tunnel.name) {
+        let key = |path| (path, tunnel.remote, tunnel.udp_port);
+        let taken = tunnel.paths.iter().map(|path| Some((path, ends.claim(key(path), &tunnel.name)?)));
+        // To the end: all of its paths are its own.
+        if let Some((path, other)) = taken.fold(None, Option::or) {
             let mut check = Section::named(errors, "tunnel", &said.get_ref().name, said);
             let problem = format!("has the same ends and UDP port as tunnel `{other}`");
-            let hint = format!("one tunnel between {} and {} on port {}", tunnel.local, tunnel.remote, tunnel.udp_port);
+            let hint = format!("one tunnel between {} and {} on port {}", path.local, tunnel.remote, tunnel.udp_port);
             check.refuse("remote", &said.get_ref().remote.span(), problem, hint);
         }
     }

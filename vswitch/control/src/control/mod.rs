@@ -12,12 +12,14 @@ mod factory;
 mod host_loss;
 mod open_port;
 mod own_mac;
+mod paths;
 mod request;
 mod revision;
 mod show;
 mod stop;
 mod transaction;
 mod underlay;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,15 +37,20 @@ pub use transaction::Ticket;
 
 use crate::{
     compile::{Compiled, Facts, compile, own_addresses},
-    config::{self, Config, Name, Port, Role, Sourced},
+    config::{Config, Name, Port, Role, Sourced},
     host::{Attachment, NextHop},
 };
 use desk::Desk;
 use open_port::OpenPort;
+use paths::Active;
 use revision::Revisions;
 use stop::Stopping;
 use transaction::{Plan, Transaction};
 use underlay::Underlay;
+use watch::Watch;
+
+/// Snapshots that may be on their way to a worker.
+const SNAPSHOTS_OPEN_MAX: u64 = 4;
 
 /// What the daemon knows about itself, for `version`.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +73,13 @@ pub struct Control<F: PortFactory> {
     books: Books,
     desks: Vec<Desk<F::Queue>>,
     underlay: Underlay,
+    watch: Watch,
     config: Config,
     revisions: Revisions,
+    /// What the newest snapshot was compiled from, beside the configuration.
+    facts: Facts,
     compiled: Compiled,
+    active: Active,
     ports: BTreeMap<Name, OpenPort<F::Queue>>,
     transaction: Option<Transaction>,
     /// How the last transaction ended.
@@ -101,6 +112,9 @@ impl<F: PortFactory> Control<F> {
             books,
             desks: workers.into_iter().map(Desk::new).collect(),
             underlay: Underlay::new(pool),
+            watch: Watch::default(),
+            facts: Facts::default(),
+            active: Active::new(),
             compiled: compile(&nothing, &Facts::default(), None),
             config: nothing,
             revisions: Revisions::new(),
@@ -147,10 +161,13 @@ impl<F: PortFactory> Control<F> {
         self.now = now;
         self.take_reports();
         self.underlay.hear(&mut self.desks, now);
+        self.look_at_links();
         if self.stopping.is_none() {
-            let uplinks = self.ports.values().filter(|open| open.port.is_uplink() && open.is_served());
-            let served = uplinks.filter_map(|open| open.id).collect();
-            self.underlay.speak(&mut self.desks, &served, now);
+            let cut_off = self.cut_off();
+            let uplinks =
+                self.ports.values().filter(|open| open.port.is_uplink() && !cut_off.contains(&open.port.name));
+            let ready = uplinks.filter_map(|open| open.id).collect();
+            self.underlay.speak(&mut self.desks, &ready, now);
         }
         self.advance_transaction();
         self.advance_stop();
@@ -191,7 +208,8 @@ impl<F: PortFactory> Control<F> {
 
     /// Compiles the running configuration with what is known now, and gives it to the workers.
     fn install(&mut self) {
-        self.compiled = compile(&self.config, &self.facts(), Some(&self.compiled));
+        self.facts = self.facts();
+        self.compiled = compile(&self.config, &self.facts, Some(&self.compiled));
         let snapshot = Arc::new(self.compiled.snapshot.clone());
         for desk in &mut self.desks {
             desk.order(Order::Install(Arc::clone(&snapshot)));
@@ -199,15 +217,43 @@ impl<F: PortFactory> Control<F> {
         self.name_ports();
         let (uplinks, wanted) = (self.uplinks(), self.wanted());
         self.underlay.configure(uplinks, &wanted, self.now);
+        self.announce_moved();
     }
 
-    /// A next hop was found, moved or fell silent: the workers need new outer headers. Not while a transaction or an
-    /// older snapshot is on its way; then it is made up for afterwards.
+    /// The underlay has changed: a next hop was found, moved or fell silent, a link came or went. The workers need other
+    /// paths, whatever transaction is under way; only behind a worker that lags far, snapshots do not pile up.
     fn refresh(&mut self) {
-        let may = self.stopping.is_none() && self.is_settled();
-        if may && self.underlay.neighbours.take_changed() {
+        let lags = |desk: &Desk<F::Queue>| self.generation() - desk.installed >= SNAPSHOTS_OPEN_MAX;
+        if self.stopping.is_some() || self.desks.iter().any(lags) {
+            return;
+        }
+        if self.underlay.neighbours.take_changed() | (self.cut_off() != self.facts.cut_off) {
             self.install();
         }
+    }
+
+    fn look_at_links(&mut self) {
+        if !self.watch.is_due(self.now) {
+            return;
+        }
+        let uplinks = self.ports.keys().filter(|name| self.config.port(name.as_str()).is_some_and(Port::is_uplink));
+        let links = uplinks.map(|name| (name.clone(), self.factory.link(name.as_str())));
+        for name in self.watch.look(links, self.now) {
+            // Behind a link that was away may be somebody else: nobody is sent anything before he has answered.
+            if let Some(id) = self.compiled.port_id(name.as_str()) {
+                self.underlay.neighbours.forget(id, self.now);
+            }
+        }
+    }
+
+    /// The uplinks that can send nothing now.
+    fn cut_off(&self) -> BTreeSet<Name> {
+        let uplinks = self.config.ports.iter().filter(|port| port.is_uplink());
+        let is_served = |port: &Port| self.ports.get(&port.name).is_some_and(OpenPort::is_served);
+        uplinks
+            .filter(|port| self.watch.is_down(&port.name) || !is_served(port))
+            .map(|port| port.name.clone())
+            .collect()
     }
 
     /// Gives open ports the ids that the newest snapshot calls them by.
@@ -223,7 +269,7 @@ impl<F: PortFactory> Control<F> {
 
     /// What only run time knows of the configuration.
     fn facts(&self) -> Facts {
-        let mut facts = Facts::default();
+        let mut facts = Facts { cut_off: self.cut_off(), ..Facts::default() };
         for (name, open) in &self.ports {
             if let Some(mac) = open.mac {
                 facts.macs.insert(name.clone(), mac);
@@ -254,14 +300,8 @@ impl<F: PortFactory> Control<F> {
 
     /// The next hops that tunnels need and the configuration does not know.
     fn wanted(&self) -> BTreeSet<NextHop> {
-        let next_hop = |tunnel: &config::Tunnel| {
-            if tunnel.next_hop_mac.is_some() {
-                return None;
-            }
-            let uplink = self.ports.get(&tunnel.uplink)?.id?;
-            Some(NextHop { uplink, address: config::next_hop(&self.config, tunnel)? })
-        };
-        self.config.tunnels.iter().filter_map(next_hop).collect()
+        let asks = self.config.tunnels.iter().filter(|tunnel| tunnel.next_hop_mac.is_none());
+        asks.flat_map(|tunnel| tunnel.paths.iter().filter_map(|path| self.next_hop(tunnel, path))).collect()
     }
 }
 

@@ -17,20 +17,26 @@ use crate::host::{Attachment, Host, Neighbours, NextHop, Refused};
 /// Punted frames handled per worker and tick.
 const PUNTS_A_TICK: usize = 256;
 
-/// The host stack, the resolver, and the frames they use.
+/// The host stack, the resolver, and their way out.
 pub(super) struct Underlay {
     pub(super) neighbours: Neighbours,
     host: Host,
+    outlet: Outlet,
+}
+
+/// What it takes to send frames of the node.
+struct Outlet {
     pool: Box<dyn Pool>,
     /// The worker that sends for each uplink.
     homes: BTreeMap<PortId, WorkerId>,
-    pub(super) losses: HostLosses,
+    losses: HostLosses,
 }
 
 impl Underlay {
     pub(super) fn new(pool: Box<dyn Pool>) -> Underlay {
         let (neighbours, host) = (Neighbours::new(), Host::new());
-        Underlay { neighbours, host, pool, homes: BTreeMap::new(), losses: HostLosses::default() }
+        let outlet = Outlet { pool, homes: BTreeMap::new(), losses: HostLosses::default() };
+        Underlay { neighbours, host, outlet }
     }
 
     /// Makes `uplinks` (with the worker that sends for each) the node's uplinks and `wanted` the next hops to find.
@@ -40,7 +46,7 @@ impl Underlay {
         wanted: &BTreeSet<NextHop>,
         now: Duration,
     ) {
-        self.homes = uplinks.iter().map(|(&port, (_, home))| (port, *home)).collect();
+        self.outlet.homes = uplinks.iter().map(|(&port, (_, home))| (port, *home)).collect();
         let attachments = uplinks.into_iter().map(|(port, (attachment, _))| (port, attachment)).collect();
         self.host.configure(&attachments, now);
         self.neighbours.configure(&attachments);
@@ -52,19 +58,22 @@ impl Underlay {
         desks.iter_mut().for_each(|desk| self.hear_one(desk, now));
     }
 
-    /// Answers, and asks for next hops on those uplinks that workers serve.
-    pub(super) fn speak<Q: Send>(&mut self, desks: &mut [Desk<Q>], served: &BTreeSet<PortId>, now: Duration) {
-        let Underlay { neighbours, host, pool, homes, losses } = self;
-        let mut send = |port: PortId, octets: &[u8]| {
-            let desk = homes.get(&port).and_then(|home| desks.get_mut(home.index()));
-            let sent = desk.map_or(Err(HostLoss::Unserved), |desk| inject(desk, &mut **pool, port, octets));
-            if let Err(way) = sent {
-                log::debug!("a frame of the node itself could not be sent: {way}");
-                losses.count(way);
-            }
-        };
+    /// Answers, and asks for next hops on those uplinks that can send.
+    pub(super) fn speak<Q: Send>(&mut self, desks: &mut [Desk<Q>], ready: &BTreeSet<PortId>, now: Duration) {
+        let Underlay { neighbours, host, outlet } = self;
+        let mut send = |port: PortId, octets: &[u8]| outlet.send(desks, port, octets);
         host.poll(now, &mut send);
-        neighbours.poll(now, |uplink| served.contains(&uplink), &mut send);
+        neighbours.poll(now, |uplink| ready.contains(&uplink), &mut send);
+    }
+
+    /// Sends a frame of the node by an uplink.
+    pub(super) fn send<Q: Send>(&mut self, desks: &mut [Desk<Q>], uplink: PortId, octets: &[u8]) {
+        self.outlet.send(desks, uplink, octets);
+    }
+
+    /// What was lost of the node's own traffic.
+    pub(super) fn losses(&self) -> &HostLosses {
+        &self.outlet.losses
     }
 
     fn hear_one<Q: Send>(&mut self, desk: &mut Desk<Q>, now: Duration) {
@@ -74,9 +83,20 @@ impl Underlay {
             self.neighbours.receive(punt.port, octets, now);
             if let Err(refused) = self.host.receive(punt.port, octets) {
                 log::debug!("a frame of {} octets punted to the node: {refused}", octets.len());
-                self.losses.count(refused.into());
+                self.outlet.losses.count(refused.into());
             }
-            self.pool.release_one(punt.frame);
+            self.outlet.pool.release_one(punt.frame);
+        }
+    }
+}
+
+impl Outlet {
+    fn send<Q: Send>(&mut self, desks: &mut [Desk<Q>], uplink: PortId, octets: &[u8]) {
+        let desk = self.homes.get(&uplink).and_then(|home| desks.get_mut(home.index()));
+        let sent = desk.map_or(Err(HostLoss::Unserved), |desk| inject(desk, &mut *self.pool, uplink, octets));
+        if let Err(way) = sent {
+            log::debug!("a frame of the node itself could not be sent: {way}");
+            self.losses.count(way);
         }
     }
 }

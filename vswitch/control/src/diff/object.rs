@@ -91,8 +91,27 @@ fn network_text(network: &Network) -> String {
 }
 
 fn tunnel_text(tunnel: &Tunnel) -> String {
-    let Tunnel { local, remote, udp_port, uplink, .. } = tunnel;
-    format!("{local} to {remote} on port {udp_port}, uplink {uplink}")
+    let Tunnel { remote, udp_port, multipath, .. } = tunnel;
+    let uplinks = match tunnel.paths.len() {
+        1 => format!("uplink {}", uplinks(tunnel)),
+        _ => format!("uplinks {} {multipath}", uplinks(tunnel)),
+    };
+    format!("{} to {remote} on port {udp_port}, {uplinks}", locals(tunnel))
+}
+
+/// "up0 up1", in the order that counts.
+fn uplinks(tunnel: &Tunnel) -> String {
+    let names: Vec<&str> = tunnel.paths.iter().map(|path| path.uplink.as_str()).collect();
+    names.join(" ")
+}
+
+/// Our addresses, by path; one where all are the same.
+fn locals(tunnel: &Tunnel) -> String {
+    let locals: Vec<String> = tunnel.paths.iter().map(|path| path.local.to_string()).collect();
+    match locals.first() {
+        Some(first) if locals.iter().all(|local| local == first) => first.clone(),
+        _ => locals.join(" "),
+    }
 }
 
 /// "tap eth0 in pod-a3", or "eth net_af_packet0,iface=ul0"
@@ -172,9 +191,11 @@ fn static_text(entry: &Static) -> String {
 }
 
 fn tunnel_keys(old: &Tunnel, new: &Tunnel, keys: &mut Keys) -> Effect {
-    keys.value("uplink", &old.uplink, &new.uplink);
+    let uplinks_key = if old.paths.len() > 1 || new.paths.len() > 1 { "uplinks" } else { "uplink" };
+    keys.value(uplinks_key, &uplinks(old), &uplinks(new));
+    keys.value("multipath", &old.multipath, &new.multipath);
     keys.value("remote", &old.remote, &new.remote);
-    keys.value("local", &old.local, &new.local);
+    keys.value("local", &locals(old), &locals(new));
     keys.value("port", &old.udp_port, &new.udp_port);
     keys.value("ttl", &old.ttl, &new.ttl);
     keys.value("df", &old.df, &new.df);

@@ -1,11 +1,15 @@
-//! Answers neighbour solicitations for the node's own addresses (RFC 4861 section 7.2.4).
+//! Says where the node's own addresses are: to those who ask by neighbour solicitation (RFC 4861 section 7.2.4), and to
+//! everybody when an address has moved.
 //!
 //! smoltcp has its own answers, but leaves solicitations that are sent to the address itself unanswered: with those
 //! Linux and every router find out whether a neighbour is still there.
 
 use std::net::IpAddr;
 
-use wire::icmpv6::{Advertisement, NEIGHBOUR_SOLICITATION};
+use wire::{
+    Mac, arp,
+    icmpv6::{Advertisement, NEIGHBOUR_SOLICITATION},
+};
 
 use super::{Attachment, discovery};
 
@@ -19,4 +23,13 @@ pub(super) fn answer(own: &Attachment, frame: &[u8]) -> Option<Vec<u8>> {
     }
     let asker = Some(heard.src).filter(|src| !src.is_unspecified());
     Some(Advertisement { target: heard.target, target_mac: own.mac, asker }.to_frame(asker_mac).to_vec())
+}
+
+/// The frame that tells a whole link that `address` is at `mac` now: an ARP announcement (RFC 5227 section 3), or an
+/// unsolicited advertisement with the O flag (RFC 4861 section 7.2.6).
+pub(crate) fn announcement(mac: Mac, address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(own) => arp::Repr::request(mac, own, own).to_frame(Mac::BROADCAST).to_vec(),
+        IpAddr::V6(target) => Advertisement { target, target_mac: mac, asker: None }.to_frame(Mac::BROADCAST).to_vec(),
+    }
 }

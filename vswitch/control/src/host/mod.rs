@@ -19,6 +19,7 @@ use std::{
 use datapath::PortId;
 use wire::Mac;
 
+pub(crate) use advertise::announcement;
 pub use neighbours::{Neighbours, NextHop};
 
 use station::Station;

@@ -180,6 +180,14 @@ impl Neighbours {
         }
     }
 
+    /// Forgets what is known about the next hops on an uplink and asks for them anew.
+    pub fn forget(&mut self, uplink: PortId, now: Duration) {
+        for (_, entry) in self.entries.iter_mut().filter(|(next_hop, _)| next_hop.uplink == uplink) {
+            self.changed |= entry.mac().is_some();
+            *entry = Entry::unknown(now);
+        }
+    }
+
     /// Looks at a frame that came in by `uplink`; whatever says nothing about a wanted next hop is ignored.
     pub fn receive(&mut self, uplink: PortId, frame: &[u8], now: Duration) {
         let Some(source) = self.sources.get(&uplink) else { return };

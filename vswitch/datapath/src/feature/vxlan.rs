@@ -63,18 +63,24 @@ fn find(vteps: &VtepTable, sender: VtepKey, vni: Vni, is_unsummed: bool) -> Resu
     Ok(member)
 }
 
-/// Puts the outer header in front of a frame. An error leaves the frame as it was.
+/// The outer UDP source port of a stripped frame: what tells flows apart for whoever spreads packets over paths.
+#[inline]
+pub(crate) fn source_port_of(frame: &Frame, meta: &Meta) -> u16 {
+    source_port(flow_hash(frame.data(), &meta.headers))
+}
+
+/// Puts the outer header in front of a frame, with this source port and IPv4 identification. An error leaves the frame as
+/// it was.
 pub(crate) fn send(
     frame: &mut Frame,
     meta: &Meta,
     outer: &OuterTemplate,
     frame_max: u16,
-    ip_id: u16,
+    (port, ip_id): (u16, u16),
 ) -> Result<(), Cause> {
     if frame.len() + outer.len() > usize::from(frame_max) {
         return Err(Cause::MtuExceededUnderlay);
     }
-    let port = source_port(flow_hash(frame.data(), &meta.headers));
     let tos = meta.headers.tos(frame.data()).unwrap_or(0);
     let packet = frame.push_front(outer.len()).ok_or(Cause::NoHeadroom)?;
     if outer.write(packet, port, ip_id, tos) {

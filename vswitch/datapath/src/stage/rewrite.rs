@@ -3,7 +3,7 @@
 use frame::Frame;
 
 use crate::{
-    Cause, MemberKind, PortId,
+    Cause, MemberKind, Path, PortId,
     batch::Meta,
     brain::Brain,
     feature::{ecn, vlan, vxlan},
@@ -34,11 +34,12 @@ pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &
             vlan::push(frame, *vlan)?;
             Ok(*port)
         }
-        MemberKind::Vtep { uplink, outer } => {
+        MemberKind::Vtep { paths } => {
+            let source_port = vxlan::source_port_of(frame, meta);
+            let Path { uplink, outer } = paths.of(source_port)?;
             let spec = brain.snapshot.port(*uplink).ok_or(Cause::PortUnknown)?;
-            let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
             brain.ip_id = brain.ip_id.wrapping_add(1);
-            vxlan::send(frame, meta, outer, spec.frame_max, brain.ip_id)?;
+            vxlan::send(frame, meta, outer, spec.frame_max, (source_port, brain.ip_id))?;
             vlan::push(frame, spec.own_vlan())?;
             Ok(*uplink)
         }

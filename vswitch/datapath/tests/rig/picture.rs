@@ -6,7 +6,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use datapath::{
-    Guard, Member, MemberKind, Network, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable, WorkerId,
+    Cause, Guard, Member, MemberKind, Network, Path, Paths, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey,
+    VtepTable, WorkerId,
 };
 use table::{MemberId, NetworkId};
 use wire::{Dscp, Mac, OuterParams, OuterTemplate, Vni};
@@ -70,8 +71,9 @@ pub(crate) fn outer_params(dscp: Dscp) -> OuterParams {
 pub(crate) fn vtep(network: u16, vni: u32, remote: [u8; 4], resolved: bool) -> Option<Member> {
     let vni = Vni::new(vni).unwrap();
     let params = OuterParams { dst: remote.into(), vni, ..outer_params(Dscp::Fixed(0)) };
-    let outer = resolved.then(|| OuterTemplate::new(&params).unwrap());
-    Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Vtep { uplink: PortId(0), outer } })
+    let path = resolved.then(|| Path { uplink: PortId(0), outer: OuterTemplate::new(&params).unwrap() });
+    let paths = Paths::spread(path.into_iter().collect(), Cause::NextHopUnresolved);
+    Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Vtep { paths } })
 }
 
 /// A network with these members.

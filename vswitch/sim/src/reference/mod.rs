@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use datapath::{Cause, DropReason, Member, MemberKind, Network, PortId, Role, Snapshot};
+use datapath::{Cause, DropReason, Member, MemberKind, Network, Path, Paths, PortId, Role, Snapshot};
 use table::{MemberId, NetworkId, Tick};
 use wire::{Mac, Parsed};
 
@@ -222,13 +222,13 @@ impl Reference {
                 Err(Cause::MtuExceeded)
             }
             MemberKind::Local { port, vlan } => Ok(Fate::Sent(*port, vlan::tag(*vlan, arrival.data.to_vec()))),
-            MemberKind::Vtep { uplink, outer } => {
+            MemberKind::Vtep { paths } => {
+                let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
+                let Path { uplink, outer } = path_of(paths, entropy)?;
                 let frame_max = frame_max(*uplink)?;
-                let outer = outer.as_ref().ok_or(Cause::NextHopUnresolved)?;
                 if outer.len() + arrival.data.len() > frame_max {
                     return Err(Cause::MtuExceededUnderlay);
                 }
-                let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
                 let mut packet = [&vec![0; outer.len()][..], arrival.data].concat();
                 let tos = ecn::tos(arrival.data, &arrival.headers).unwrap_or(0);
                 assert!(outer.write(&mut packet, entropy, 0, tos), "a frame within the MTU fits its outer header");
@@ -250,6 +250,15 @@ impl Reference {
             let one_side = src.is_ok_and(|src| *sides.entry(src).or_insert(*port) == *port);
             one_side && probe.macs() == before
         })
+    }
+}
+
+/// Source ports from 49152 up are dealt out to the paths in equal runs.
+fn path_of(paths: &Paths, source_port: u16) -> Result<&Path, Cause> {
+    let place = f64::from(source_port - 49_152) / f64::from(1 << 14);
+    match paths {
+        Paths::None(cause) => Err(*cause),
+        _ => Ok(&paths.as_slice()[(place * paths.as_slice().len() as f64) as usize]),
     }
 }
 

@@ -23,10 +23,12 @@ impl World {
     pub(super) fn underlay_frame(&mut self, uplink: u16) -> Vec<u8> {
         let own = self.plan.uplinks[&uplink].clone();
         let stranger = Mac::new([2, 0xdd, 0, 0, 0, 9]);
-        let tunnels: Vec<u16> =
-            self.plan.tunnels.iter().filter(|(_, tunnel)| tunnel.uplink == uplink).map(|(&number, _)| number).collect();
-        let packet = match self.dice.pick_any(&tunnels) {
-            Some(number) if self.dice.chance(85) => self.tunnelled(number, own.mac),
+        let by_tunnel =
+            self.plan.tunnels.iter().flat_map(|(&number, tunnel)| tunnel.paths.iter().map(move |way| (number, way)));
+        let here: Vec<(u16, IpAddr)> =
+            by_tunnel.filter(|(_, way)| way.uplink == uplink).map(|(number, way)| (number, way.local)).collect();
+        let packet = match self.dice.pick_any(&here) {
+            Some((number, local)) if self.dice.chance(85) => self.tunnelled(number, local, own.mac),
             _ => {
                 let address = *self.dice.pick(&own.addresses);
                 let dst = if self.dice.chance(80) { own.mac } else { Mac::BROADCAST };
@@ -65,13 +67,13 @@ impl World {
         craft::neighbour(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9), dst, kind, address, Some(src))
     }
 
-    fn tunnelled(&mut self, number: u16, own: Mac) -> Vec<u8> {
+    fn tunnelled(&mut self, number: u16, local: IpAddr, own: Mac) -> Vec<u8> {
         let tunnel = self.plan.tunnels[&number].clone();
         let network = self.dice.pick_any(&tunnel.networks);
         let vni = network.map_or(Vni::MAX, |network| self.plan.networks[&network].vni);
         let from = network.map_or(Who::Port(u16::MAX), |network| Who::Tunnel(number, network));
         let inner = self.overlay_frame(from);
-        let Tunnel { remote, local, udp_port, .. } = tunnel;
+        let Tunnel { remote, udp_port, .. } = tunnel;
         let mut outer = Outer { remote, local, udp_port, vni, dst: own };
         if self.dice.chance(15) {
             self.spoil(&mut outer);

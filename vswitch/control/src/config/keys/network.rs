@@ -9,7 +9,7 @@ pub(in crate::config) const SECTION: Section = Section {
     name: "network",
     many: true,
     meaning: "A bridge domain: one Ethernet. Its local ports name it, its tunnels are listed here.",
-    parts: &[Part { meaning: "", keys: KEYS, values: &[("tunnels", "[\"to-b\", \"to-c\"]")] }],
+    parts: &[Part { meaning: "", keys: KEYS, values: &[("tunnels", "[\"to-b\", \"to-c\", \"to-d\"]")] }],
 };
 
 pub(in crate::config) const VNI: Key = Key::number("vni", "", 0, wire::Vni::MAX.get() as i64)

@@ -26,6 +26,18 @@ pub(in crate::config) const SECTION: Section = Section {
             ],
         },
         Part {
+            meaning: "A second uplink.",
+            keys: SECOND_UPLINK,
+            values: &[
+                ("name", "\"up1\""),
+                ("kind", "\"eth\""),
+                ("device", "\"net_af_packet1,iface=ul1\""),
+                ("role", "\"uplink\""),
+                ("addresses", "[\"198.51.100.1/24\"]"),
+                ("gateway", "\"198.51.100.254\""),
+            ],
+        },
+        Part {
             meaning: "An access port on a TAP interface. One on a DPDK device has `device` in place of `netns` and \
                       `interface`, which are of TAPs only.",
             keys: ACCESS,
@@ -103,20 +115,26 @@ const ADDRESSES: Key = Key::other("addresses", "a list of addresses with prefix 
          port: the guest's, which are set on a TAP's interface, and all it may send from (`anti_spoof`).",
     );
 
+const DEVICE: Key = Key::other("device", "a PCI address, or a virtual device with its arguments")
+    .or("only where kind = \"tap\"")
+    .example("\"0000:3b:02.1\"")
+    .change(Reopen)
+    .meaning("What DPDK drives: as in \"0000:3b:02.1\", or, taken from the kernel, \"net_af_packet0,iface=eth1\".");
+
+const GATEWAY: Key = Key::other("gateway", "an address in one of the port's prefixes")
+    .or("what is not on-link cannot be reached")
+    .example("\"192.0.2.254\"")
+    .meaning("Uplinks only: the IPv4 router.");
+
+const SECOND_UPLINK: &[Key] = &[NAME, KIND, DEVICE, ROLE, ADDRESSES, GATEWAY];
+
 const UPLINK: &[Key] = &[
     NAME,
     KIND,
-    Key::other("device", "a PCI address, or a virtual device with its arguments")
-        .or("only where kind = \"tap\"")
-        .example("\"0000:3b:02.1\"")
-        .change(Reopen)
-        .meaning("What DPDK drives: as in \"0000:3b:02.1\", or, taken from the kernel, \"net_af_packet0,iface=eth1\"."),
+    DEVICE,
     ROLE,
     ADDRESSES,
-    Key::other("gateway", "an address in one of the port's prefixes")
-        .or("what is not on-link cannot be reached")
-        .example("\"192.0.2.254\"")
-        .meaning("Uplinks only: the IPv4 router."),
+    GATEWAY,
     Key::other("gateway6", "an address in one of the port's prefixes, or link-local")
         .or("what is not on-link cannot be reached")
         .example("\"fe80::1\"")

@@ -10,7 +10,7 @@ impl<F: PortFactory> Control<F> {
         let reading = self.read_books()?;
         let reasons: Vec<DropRow> = DropReason::all().map(|reason| row(reason, &reading)).collect();
         let total = reasons.iter().map(|row| row.frames).sum();
-        Ok(Drops { total, reasons, host: self.underlay.losses.rows() })
+        Ok(Drops { total, reasons, host: self.underlay.losses().rows() })
     }
 }
 

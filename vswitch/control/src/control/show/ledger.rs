@@ -16,7 +16,7 @@ impl<F: PortFactory> Control<F> {
             balanced: false,
         });
         let ports = reading.ports.iter().map(|(port, reading)| port_ledger(port, reading));
-        let host = self.underlay.losses.rows();
+        let host = self.underlay.losses().rows();
         Ok(Ledger { host, ..Ledger::new(workers.collect(), pairs, ports.collect()) })
     }
 }

@@ -4,6 +4,7 @@ mod random;
 mod revisions;
 mod rig;
 mod uplink;
+mod uplinks;
 
 use std::collections::BTreeSet;
 

@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) uplink_mac: Option<Mac>,
     /// Ports that cannot be changed.
     pub(super) stubborn: BTreeSet<String>,
+    /// Ports without a link.
+    pub(super) down: BTreeSet<String>,
 }
 
 pub(super) struct MemFactory {
@@ -77,8 +79,8 @@ impl PortFactory for MemFactory {
         self.world.lock().unwrap().uplink_mac
     }
 
-    fn link(&self, _name: &str) -> api::Link {
-        api::Link::Up
+    fn link(&self, name: &str) -> api::Link {
+        if self.world.lock().unwrap().down.contains(name) { api::Link::Down } else { api::Link::Up }
     }
 }
 
@@ -193,6 +195,16 @@ impl Rig {
     pub(super) fn received(&self, port: &str) -> Vec<Vec<u8>> {
         let world = self.world.lock().unwrap();
         world.peers[port].iter().flat_map(|peer| std::iter::from_fn(|| peer.recv())).collect()
+    }
+
+    /// Takes a port's link away, or gives it back.
+    pub(super) fn set_link(&self, port: &str, up: bool) {
+        let down = &mut self.world.lock().unwrap().down;
+        if up {
+            down.remove(port)
+        } else {
+            down.insert(port.into())
+        };
     }
 
     pub(super) fn events(&self) -> Vec<String> {
