@@ -1,8 +1,9 @@
-//! `--save`: the file is written where it is what ran before the edit, in one go, with its mode and owner.
+//! `--save`: the file is written where it is what ran before the edit, in one go, with its mode and owner. Whether that is
+//! possible is found out before the edit.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     thread,
@@ -21,6 +22,12 @@ pub(super) struct Slot {
     may_be_new: bool,
     /// Locked as long as it is open.
     folder: File,
+}
+
+/// A file beside the one it is to replace, with that one's owner and mode; removed unless it did.
+struct Beside {
+    path: PathBuf,
+    file: File,
 }
 
 /// Where to save: what the operator says, else where the running configuration came from.
@@ -44,7 +51,7 @@ impl Slot {
         let folder = File::open(parent).map_err(|error| unsaved(&path, "open the folder of", &error))?;
         loop {
             match folder.try_lock() {
-                Ok(()) => return Ok(Slot { path, may_be_new, folder }),
+                Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     let text = format!("another --save into {} does not end; nothing was applied", parent.display());
@@ -53,6 +60,9 @@ impl Slot {
                 Err(TryLockError::Error(error)) => return Err(unsaved(&path, "hold the folder of", &error)),
             }
         }
+        // Whoever may not write here should hear of it now, and not when the change is in force.
+        Beside::of(&path).map_err(|error| unsaved(&path, "write", &error))?;
+        Ok(Slot { path, may_be_new, folder })
     }
 
     /// Whether this is the slot of that file.
@@ -62,7 +72,7 @@ impl Slot {
 
     /// Objects to a file that is not what runs.
     pub(super) fn compare(&self, running: &str) -> Result<(), Failure> {
-        let text = match fs::read_to_string(&self.path) {
+        let text = match read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.may_be_new => return Ok(()),
             Err(error) => return Err(unsaved(&self.path, "read", &error)),
@@ -86,23 +96,46 @@ impl Slot {
         Ok(self.path)
     }
 
-    /// Puts a new file in the place of the old one: whoever reads it, or a crash, meets the one or the other.
+    /// Puts the new file in the place of the old one: whoever reads it, or a crash, meets the one or the other.
     fn replace(&self, text: &str) -> io::Result<()> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = self.path.with_file_name(format!(".{name}.millrace-{}", std::process::id()));
-        let old = fs::metadata(&self.path).ok();
-        let mode = if old.is_some() { 0o600 } else { 0o644 };
-        let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-        let written = new.write_all(text.as_bytes()).and_then(|()| {
-            if let Some(old) = old {
-                take_after(&new, &old)?;
-            }
-            new.sync_all()?;
-            fs::rename(&beside, &self.path)?;
-            self.folder.sync_all()
-        });
-        written.inspect_err(|_| _ = fs::remove_file(&beside))
+        let mut new = Beside::of(&self.path)?;
+        new.file.write_all(text.as_bytes())?;
+        new.file.sync_all()?;
+        fs::rename(&new.path, &self.path)?;
+        self.folder.sync_all()
     }
+}
+
+impl Beside {
+    fn of(path: &Path) -> io::Result<Beside> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.millrace-{}", std::process::id()));
+        let old = fs::metadata(path).ok();
+        let mode = if old.is_some() { 0o600 } else { 0o644 };
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        let new = Beside { path: beside, file };
+        if let Some(old) = old {
+            take_after(&new.file, &old)?;
+        }
+        Ok(new)
+    }
+}
+
+/// Where it has taken the place of the other, nothing is there any more.
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The text of a file. What is none (a device, a pipe) would have no end.
+fn read(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(api::LINE_MAX as u64).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Gives a new file the owner and the mode of the old one.

@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    process::Command,
     sync::{Arc, Mutex},
     thread,
 };
@@ -167,6 +168,25 @@ fn where_to_save_must_be_known_and_may_be_new() {
     assert_eq!((ran.code, fs::read_to_string(&new).expect("it is there")), (0, text_of(&switch)), "{ran:?}");
     let nowhere = files.path("no/new.toml").display().to_string();
     failed(&switch.run(&["network", "set", "blue", "vni=3", &format!("--save={nowhere}")]), "nothing was applied");
+}
+
+#[test]
+fn what_cannot_be_saved_is_not_applied() {
+    let files = Directory::new();
+    let fifo = files.path("fifo").display().to_string();
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("there is mkfifo").success());
+    let long = "n".repeat(250);
+    let switch = keeping("standard input", |_| ());
+    // The name of the new file beside it would be too long: the same as a folder that may not be written.
+    for (name, told) in [(fifo.as_str(), "it is no ordinary file"), (long.as_str(), "File name too long")] {
+        let save = format!("--save={}", files.path(name).display());
+        let ran = switch.run(&["network", "set", "blue", "vni=2", &save]);
+        failed(&ran, told);
+        assert!(ran.err.contains("nothing was applied"), "{ran:?}");
+    }
+    assert_eq!(text_of(&switch), TEXT);
+    let left: Vec<_> = fs::read_dir(files.path("")).expect("it is there").flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }
 
 #[test]
