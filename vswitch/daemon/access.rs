@@ -10,14 +10,24 @@ use log::warn;
 
 use crate::os;
 
-/// The numbers of those who may use the control socket. Who does not exist on this machine is left out, with a warning.
+/// The numbers of those who may use the control socket. Who does not exist on this machine is left out, with a warning;
+/// where that leaves no admin at all, whoever runs the switch is one, who could end it anyway.
 pub(crate) fn resolve(access: &config::Access) -> Access {
-    Access {
+    let mut found = Access {
         admins: numbers("admins", &access.admins, uid),
         admin_groups: numbers("admin_groups", &access.admin_groups, gid),
         readers: numbers("readers", &access.readers, uid),
         reader_groups: numbers("reader_groups", &access.reader_groups, gid),
+    };
+    let is_named = !access.admins.is_empty() || !access.admin_groups.is_empty();
+    if is_named && found.admins.is_empty() && found.admin_groups.is_empty() {
+        let (own, name) = (os::user_id(), format!("uid {}", os::user_id()));
+        warn!(
+            "[switch] none of `admins` and `admin_groups` is on this machine: {name}, which runs the switch, is admin"
+        );
+        found.admins.insert(own, name);
     }
+    found
 }
 
 /// Each number with what messages call it; where two entries mean the same, the first one's name.
@@ -61,5 +71,20 @@ mod tests {
         let named = |accounts: &[(u32, &str)]| accounts.iter().map(|(n, name)| (*n, (*name).to_owned())).collect();
         assert_eq!(access.admins, named(&[(0, "root"), (7, "uid 7")]));
         assert_eq!(access.reader_groups, named(&[(0, "root"), (9, "gid 9")]));
+    }
+    #[test]
+    fn names_that_are_all_wrong_leave_the_switch_to_whoever_runs_it() {
+        let nobody = || config::Access {
+            admins: Vec::new(),
+            admin_groups: Vec::new(),
+            readers: vec![User::Named("no such user".into())],
+            reader_groups: Vec::new(),
+        };
+        assert_eq!(resolve(&nobody()), Access::default(), "nobody is meant to be");
+        let misspelt = config::Access { admin_groups: vec![Group::Named("no such group".into())], ..nobody() };
+        let admins: Vec<u32> = resolve(&misspelt).admins.into_keys().collect();
+        assert_eq!(admins, [os::user_id()]);
+        let one_is_there = config::Access { admin_groups: vec![Group::Gid(7)], ..misspelt };
+        assert!(resolve(&one_is_there).admins.is_empty());
     }
 }

@@ -67,12 +67,15 @@ pub(crate) struct Watch {
 }
 
 /// Waits until one of the descriptors is ready or `timeout` has passed (poll(2)). A signal ends the wait early.
+///
+/// What is watched for nothing is left out: poll(2) tells of a peer that has gone whatever it was asked, so that every wait
+/// would end at once until somebody reads or writes there again.
 pub(crate) fn wait(watches: &mut [Watch], timeout: Duration) {
     let mut fds: Vec<libc::pollfd> = watches
         .iter()
         .map(|w| {
             let events = if w.read { libc::POLLIN } else { 0 } | if w.write { libc::POLLOUT } else { 0 };
-            libc::pollfd { fd: w.fd, events, revents: 0 }
+            libc::pollfd { fd: if events == 0 { -1 } else { w.fd }, events, revents: 0 }
         })
         .collect();
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
@@ -188,6 +191,19 @@ mod tests {
         let mut none: [libc::gid_t; 0] = [];
         let told = socket_option(&ours, libc::SO_PEERGROUPS, &mut none).unwrap();
         assert_eq!(told, if count == 0 { Ok(0) } else { Err(count) });
+    }
+
+    #[test]
+    fn a_peer_that_has_gone_ends_no_wait_unless_somebody_watches_it() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let waited = |read| {
+            let mut watches = [Watch { fd: ours.as_raw_fd(), read, write: false, ready: false }];
+            let start = std::time::Instant::now();
+            wait(&mut watches, Duration::from_millis(50));
+            (watches[0].ready, start.elapsed() >= Duration::from_millis(50))
+        };
+        assert_eq!((waited(true).0, waited(false)), (true, (false, true)));
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Access {
             None => vec![User::Named("root".to_owned()), User::Own],
             Some(list) => users(check, "admins", list),
         };
+        if said.admins.as_ref().is_some_and(Vec::is_empty) && said.admin_groups.is_empty() {
+            let hint = "name a user in `admins` or a group in `admin_groups`";
+            check.misses("leaves nobody who may change the running switch, so that only a restart does", hint);
+        }
         Access {
             admins,
             admin_groups: groups(check, "admin_groups", &said.admin_groups),
@@ -141,6 +145,25 @@ fn number_or_name(account: &file::Account) -> Option<Result<u32, String>> {
             let legal = (1..=NAME_MAX).contains(&name.len())
                 && !name.contains(|c: char| c.is_control() || c.is_whitespace() || c == ':' || c == '/');
             legal.then(|| Err(name.clone()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config;
+
+    #[test]
+    fn a_switch_that_nobody_may_change_is_warned_of() {
+        let warnings = |keys: &str| -> Vec<String> {
+            let config = config::load(&format!("[switch]\nname = \"x\"\n{keys}"), "f").unwrap();
+            config.warnings.iter().map(ToString::to_string).collect()
+        };
+        let told = warnings("admins = []").join("\n");
+        assert!(told.contains("[switch] leaves nobody who may change the running switch"), "{told}");
+        for keys in ["", "admins = [0]", "admins = []\nadmin_groups = [\"adm\"]"] {
+            let told = warnings(keys).join("\n");
+            assert!(!told.contains("leaves nobody"), "{keys}: {told}");
         }
     }
 }

@@ -59,6 +59,11 @@ impl<'e, 'a> Section<'e, 'a> {
         self.errors.hint(&self.span, format!("{} {problem}", self.title), hint);
     }
 
+    /// Warns of what the section lacks.
+    pub(super) fn misses(&mut self, problem: impl Display, hint: impl Into<String>) {
+        self.errors.warn(&self.span, format!("{} {problem}", self.title), hint);
+    }
+
     fn phrase(&self, key: &str, at: &Span, problem: impl Display) -> String {
         format!("`{key} = {}` in {} {problem}", self.errors.source(at), self.title)
     }

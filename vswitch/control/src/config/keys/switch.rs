@@ -27,7 +27,10 @@ const KEYS: &[Key] = &[
         .or("root, and the user the switch runs as")
         .example("[\"root\", 1000]")
         .change(Live)
-        .meaning("Who may change the switch over the control socket; the kernel says who connects."),
+        .meaning(
+            "Who may change the switch over the control socket; the kernel says who connects. A list that does not name \
+             root leaves root out, and with it `systemctl reload`.",
+        ),
     Key::other("admin_groups", "a list of group names and gids")
         .or("none")
         .example("[\"netops\", 2000]")
