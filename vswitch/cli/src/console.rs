@@ -79,10 +79,11 @@ impl<'a> Console<'a> {
         self.write(&format!("\x1b[{code}m{line}\x1b[0m\n"))
     }
 
-    /// Prints the answer for programs. JSON escapes control characters itself.
+    /// Prints the answer for programs, an object, and in which schema it is unless it says so itself. JSON escapes control
+    /// characters itself.
     pub(crate) fn say_json(&mut self, answer: &impl Serialize) -> Result<(), Failure> {
         let line = serde_json::to_string(answer).map_err(|error| Failure::Output(error.into()))?;
-        self.write(&format!("{line}\n"))
+        self.write(&format!("{}\n", in_schema(line)))
     }
 
     /// Begins one of several answers: on a terminal in the place of the one before and below `title`, else below a blank
@@ -138,6 +139,19 @@ impl<'a> Console<'a> {
             let _ = self.say_json(&failure.to_json());
         }
         failure.exit()
+    }
+}
+
+/// An object with the member `schema` behind all others; one that has it stays as it is.
+fn in_schema(object: String) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        schema: Option<u32>,
+    }
+    match (serde_json::from_str::<Said>(&object), object.strip_suffix('}')) {
+        (Ok(Said { schema: None }), Some("{")) => format!("{{\"schema\":{}}}", api::SCHEMA),
+        (Ok(Said { schema: None }), Some(members)) => format!("{members},\"schema\":{}}}", api::SCHEMA),
+        _ => object,
     }
 }
 
@@ -205,6 +219,17 @@ pub(crate) mod tests {
             console.remark("\u{9b}x\u{7}");
         });
         assert_eq!((out.as_str(), err.as_str()), ("a\\u{1b}[2Jb\nc\\r\n", "\\u{9b}x\\u{7}\n"));
+    }
+
+    #[test]
+    fn every_answer_for_programs_says_its_schema_once() {
+        for (said, expected) in [
+            ("{}", "{\"schema\":1}"),
+            ("{\"a\":{\"schema\":7}}", "{\"a\":{\"schema\":7},\"schema\":1}"),
+            ("{\"schema\":1,\"b\":2}", "{\"schema\":1,\"b\":2}"),
+        ] {
+            assert_eq!(in_schema(said.to_owned()), expected);
+        }
     }
 
     #[test]

@@ -173,7 +173,10 @@ fn an_answer_that_is_an_error_is_a_no() {
     let ran = switch.run(&["show", "macs", "--network", "blu"]);
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", "millrace: no network `blu`; there is blue\n"));
     let json = switch.run(&["show", "macs", "--network", "blu", "--json"]);
-    assert_eq!(json.out, "{\"error\":{\"code\":-32602,\"message\":\"no network `blu`; there is blue\"}}\n");
+    assert_eq!(
+        json.out,
+        "{\"error\":{\"code\":-32602,\"message\":\"no network `blu`; there is blue\"},\"schema\":1}\n"
+    );
     assert_eq!(json.code, 1);
 }
 
