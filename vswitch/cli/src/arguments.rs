@@ -27,7 +27,8 @@ Exit codes:
 
 Output:
   Answers go to standard output, everything else to standard error. With --json
-  an answer is one JSON object on one line, and so is a failure: {\"error\":{…}}.
+  an answer is one JSON object on one line, and so is a failure: {\"error\":{…}};
+  `schema` in it changes only where a program that reads it has to change.
   Tables shorten numbers (12.3k frames, 4.56 MB: powers of ten); --json and
   `show --exact` give them whole. Colours appear only on a terminal, and not
   where NO_COLOR is set.
@@ -170,9 +171,32 @@ Examples:
   millrace show ports
   millrace show flows --limit 20
   millrace show drops --exact
-  watch -n1 millrace show workers"
+  millrace show workers --watch"
     )]
     Show(Show),
+
+    /// Completions for a shell, of commands and their options.
+    #[command(after_help = "\
+Examples:
+  millrace completions bash > /etc/bash_completion.d/millrace
+  millrace completions zsh > /usr/local/share/zsh/site-functions/_millrace
+  millrace completions fish > /etc/fish/completions/millrace.fish")]
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+
+    /// Manual pages: the first one, or all of them as files, one for each command.
+    #[command(after_help = "\
+Examples:
+  millrace man | man -l -
+  millrace man /usr/local/share/man/man1")]
+    Man {
+        /// Where to write them.
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Options of `check`.

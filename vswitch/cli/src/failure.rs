@@ -67,6 +67,14 @@ pub(crate) enum Failure {
         /// The bound.
         max: usize,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The answer cannot be written.
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
@@ -93,6 +101,7 @@ impl Failure {
             | Failure::EditRefused { .. }
             | Failure::File { .. }
             | Failure::FileTooLong { .. }
+            | Failure::Unwritten { .. }
             | Failure::Output(_) => Exit::No,
         }
     }

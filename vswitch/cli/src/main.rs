@@ -1,8 +1,8 @@
 //! `millrace`, the operator's tool: checks configurations, applies them, and shows what a running switch does.
 //!
 //! One file a thing: `arguments` is what can be typed (and the manual: `--help`), `socket` finds the switch, `client`
-//! talks to it, `check`, `apply`, `edit`, `doctor` and `show` are the commands, `console` is the terminal, `failure` says what went wrong
-//! and how to mend it. Links no DPDK and needs no privileges of its own.
+//! talks to it, `check`, `apply`, `edit`, `doctor` and `show` are the commands, `manual` makes pages and completions,
+//! `console` is the terminal, `failure` says what went wrong and how to mend it. Links no DPDK and needs no privileges of its own.
 #![forbid(unsafe_code)]
 
 mod apply;
@@ -14,6 +14,7 @@ mod doctor;
 mod edit;
 mod failure;
 mod file;
+mod manual;
 mod quantity;
 mod show;
 mod socket;
@@ -49,9 +50,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Check(options) => check::run(options, console),
-        Command::Config { what: AboutConfig::Reference } => {
-            console.say(control::config::reference().trim_end()).map(|()| Exit::Yes)
-        }
+        Command::Config { what: AboutConfig::Reference } => manual::print(control::config::reference(), console),
         Command::Apply(options) => {
             let file = file::read(&options.file)?;
             apply::run(options, file, &mut arguments.connect()?, console)
@@ -61,6 +60,8 @@ fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
         Command::Network(edit) => edit::run(Edit::Network(edit), &mut arguments.connect()?, console),
         Command::Tunnel(edit) => edit::run(Edit::Tunnel(edit), &mut arguments.connect()?, console),
         Command::Mac(edit) => edit::run(Edit::Mac(edit), &mut arguments.connect()?, console),
+        Command::Completions { shell } => manual::completions(*shell, console),
+        Command::Man { folder } => manual::man(folder.as_deref(), console),
         Command::Show(options) => show::run(options, &mut arguments.connect()?, console),
     }
 }

@@ -5,5 +5,6 @@ mod connection;
 mod doctor;
 mod edit;
 mod fake_switch;
+mod manual;
 mod show;
 mod watch;
