@@ -82,6 +82,10 @@ fn is_of_words(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'
 }
 
+fn value(said: impl serde::Serialize) -> Value {
+    serde_json::to_value(said).expect("what is said becomes JSON")
+}
+
 /// Everything that is said, from many samples.
 fn described() -> String {
     let mut places = Places::default();
@@ -89,13 +93,14 @@ fn described() -> String {
         let mut dice = Dice(seed);
         let role = dice.maybe(|d| d.pick(&[UserRole::Reader, UserRole::Admin]));
         let hello = Hello { version: dice.text(), switch: dice.text(), ..Hello::new("", "").to(role) };
-        places.see("hello", &serde_json::from_str::<Value>(&hello.encode()).unwrap()["params"]);
-        places.see("error", &serde_json::to_value(dice.error()).unwrap());
+        places.see("hello", &serde_json::from_str::<Value>(&hello.encode()).expect("it is JSON")["params"]);
+        places.see("error", &value(dice.error()));
         for method in METHODS {
-            let request = std::iter::repeat_with(|| dice.request()).find(|request| request.method() == method).unwrap();
-            let said = serde_json::to_value(&request).unwrap();
+            let request = std::iter::repeat_with(|| dice.request()).find(|request| request.method() == method);
+            let request = request.expect("one comes in the end");
+            let said = value(&request);
             places.see(&format!("{method} request"), said.get("params").unwrap_or(&Value::Null));
-            places.see(&format!("{method} answer"), &serde_json::to_value(dice.reply(&request)).unwrap());
+            places.see(&format!("{method} answer"), &value(dice.reply(&request)));
         }
     }
     places.lines()
