@@ -49,8 +49,9 @@ pub(crate) enum Network {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Tunnel {
     /// Add a tunnel, and put it in the lists of networks.
-    #[command(after_help = "Example:
-  millrace tunnel add to-c --uplink up0 --remote 192.0.2.3 --network blue --set port=8472")]
+    #[command(after_help = "Examples:
+  millrace tunnel add to-c --uplink up0 --remote 192.0.2.3 --network blue --set port=8472
+  millrace tunnel add to-d --uplink up0 --uplink up1 --remote 192.0.2.4 --set multipath=ecmp")]
     Add(TunnelAdd),
     /// Change keys of a tunnel.
     #[command(after_help = "Example:
@@ -161,9 +162,9 @@ pub(crate) struct NetworkAdd {
 pub(crate) struct TunnelAdd {
     /// What it is to be called.
     pub(super) name: String,
-    /// The port its packets leave by.
-    #[arg(long, value_name = "PORT")]
-    pub(super) uplink: String,
+    /// The port its packets leave by; may be given several times, the preferred one first.
+    #[arg(long = "uplink", value_name = "PORT", required = true)]
+    pub(super) uplinks: Vec<String>,
     /// The other VTEP.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) remote: String,

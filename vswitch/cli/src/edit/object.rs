@@ -104,8 +104,11 @@ fn add_network(document: &mut Document, add: &NetworkAdd) -> Result<(), Failure>
 }
 
 fn add_tunnel(document: &mut Document, add: &TunnelAdd) -> Result<(), Failure> {
-    let mut entries = vec![entry("name", text(&add.name)), entry("uplink", text(&add.uplink))];
-    entries.push(entry("remote", text(&add.remote)));
+    let uplinks = match add.uplinks.as_slice() {
+        [one] => entry("uplink", text(one)),
+        several => entry("uplinks", texts(several)),
+    };
+    let mut entries = vec![entry("name", text(&add.name)), uplinks, entry("remote", text(&add.remote))];
     entries.extend(others(&add.set));
     document.add("tunnel", &add.name, &entries)?;
     add.networks.iter().try_for_each(|network| document.push("network", network, "tunnels", &text(&add.name)))

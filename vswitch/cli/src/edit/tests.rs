@@ -86,6 +86,14 @@ fn a_new_object_is_removed_without_a_trace() {
 }
 
 #[test]
+fn a_tunnel_by_several_uplinks_lists_them_in_their_order() {
+    let new = done(NODE, "tunnel add to-d --uplink up1 --uplink up0 --remote 192.0.2.4 --set multipath=ecmp");
+    let section =
+        "\n[[tunnel]]\nname = \"to-d\"\nuplinks = [\"up1\", \"up0\"]\nremote = \"192.0.2.4\"\nmultipath = \"ecmp\"\n";
+    assert_eq!(new, format!("{NODE}{section}"));
+}
+
+#[test]
 fn a_file_without_blank_lines_gets_none() {
     let text = "[[port]]\nname = \"a\"\n[[network]]\nname = \"n\"\n";
     let new = done(text, "port add b --tap");
