@@ -6,7 +6,6 @@
 
 mod access;
 mod alive;
-mod arguments;
 mod factory;
 mod idle;
 mod journal;
@@ -28,7 +27,6 @@ use std::{
 };
 
 use api::Hello;
-use clap::Parser;
 use control::{
     config::{self, Config, Sourced},
     control::{Control, Identity, WorkerLink},
@@ -39,10 +37,10 @@ use datapath::{Books, Worker, WorkerConfig, connect};
 use dpdk::{Eal, EalConfig, Pool};
 use log::{error, info, warn};
 use table::Tick;
+use usage::Arguments;
 use wire::HashKey;
 
 use crate::{
-    arguments::Arguments,
     factory::Factory,
     idle::{Idle, Policy},
     memory::Plan,
@@ -56,8 +54,12 @@ use crate::{
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const GIT: &str = env!("MILLRACE_GIT");
 
+/// What `millraced --version` says.
+const BUILD: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("MILLRACE_GIT"), ", DPDK ", env!("MILLRACE_DPDK_VERSION"), ")");
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_process(BUILD);
     journal::start(arguments.log);
     match run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::{
     client::Client,
@@ -175,26 +176,28 @@ Examples:
     )]
     Show(Show),
 
-    /// Completions for a shell, of commands and their options.
+    /// Print completions for a shell.
     #[command(after_help = "\
 Examples:
-  millrace completions bash > /etc/bash_completion.d/millrace
+  millrace completions bash > /usr/share/bash-completion/completions/millrace
   millrace completions zsh > /usr/local/share/zsh/site-functions/_millrace
-  millrace completions fish > /etc/fish/completions/millrace.fish")]
+  millrace completions fish > /etc/fish/completions/millrace.fish
+  source <(millrace completions bash)      for this shell only")]
     Completions {
         /// The shell.
-        #[arg(value_enum)]
-        shell: clap_complete::Shell,
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
     },
 
-    /// Manual pages: the first one, or all of them as files, one for each command.
+    /// Print the manual page of millrace, or write a page for every command and one for millraced.
     #[command(after_help = "\
 Examples:
   millrace man | man -l -
-  millrace man /usr/local/share/man/man1")]
+  millrace man /usr/local/share/man
+  man millrace-show-ports")]
     Man {
-        /// Where to write them.
-        #[arg(value_name = "FOLDER")]
+        /// Where to: man1 and man8 are made below it.
+        #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
     },
 }
@@ -326,7 +329,7 @@ mod tests {
         }
         let mut seen = 0;
         visit(&mut Arguments::command(), &mut seen);
-        assert!(seen >= 33, "{seen}");
+        assert!(seen >= 35, "{seen}");
     }
 
     #[test]

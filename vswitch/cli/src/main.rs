@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, console: &mut Console) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Check(options) => check::run(options, console),
-        Command::Config { what: AboutConfig::Reference } => manual::print(control::config::reference(), console),
+        Command::Config { what: AboutConfig::Reference } => manual::print(&control::config::reference(), console),
         Command::Apply(options) => {
             let file = file::read(&options.file)?;
             apply::run(options, file, &mut arguments.connect()?, console)
