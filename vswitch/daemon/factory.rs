@@ -1,25 +1,27 @@
 //! Opens and closes the devices behind ports, for control.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, os::fd::AsRawFd, path::Path, time::Instant};
 
 use api::{ChoiceRow, Link};
 use control::{
-    config::{Kind, Port},
+    config::{Kind, Port, SocketMode},
     control::{Opened, PortFactory},
 };
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError};
+use vhost::{DeviceConfig, Mode, VhostDevice};
 use wire::Mac;
 
-use crate::port::AnyPort;
+use crate::{guest, os::Watch, port::AnyPort};
 
 /// What stays with control while workers hold the queue pairs.
 enum Device {
     Eth(Box<EthDevice>),
     Tap(TapControl),
+    Vhost(Box<VhostDevice>),
 }
 
-/// Makes ports from DPDK devices and TAPs, all with frames of one pool.
+/// Makes ports from DPDK devices, TAPs and guests, all with frames of one pool.
 pub(crate) struct Factory {
     eal: Eal,
     pool: Pool,
@@ -64,6 +66,42 @@ impl Factory {
         let detail = control.place().to_string();
         let opened = Opened { queues: vec![AnyPort::Tap(queue)], mac: None, mtu, detail };
         Ok((Device::Tap(control), opened))
+    }
+
+    fn open_vhost(&self, port: &Port, socket: &Path, mode: SocketMode) -> Result<(Device, Opened<AnyPort>), String> {
+        let mode = match mode {
+            SocketMode::Client => Mode::Client,
+            SocketMode::Server => Mode::Server,
+        };
+        let config = DeviceConfig { socket: socket.to_owned(), mode, queue_pairs: port.queues, mtu: port.mtu };
+        let (device, queues) = VhostDevice::open(&config, || self.pool.clone()).map_err(|error| error.to_string())?;
+        let queues = queues.into_iter().map(AnyPort::Vhost).collect();
+        let detail = format!("{}, waiting for a guest", socket.display());
+        Ok((Device::Vhost(Box::new(device)), Opened { queues, mac: None, mtu: port.mtu, detail }))
+    }
+
+    /// Lets guests come, go, and say what they have to say. Whether a worker's answer is awaited, so that the next call
+    /// should come soon.
+    pub(crate) fn turn(&mut self, now: Instant) -> bool {
+        let mut busy = false;
+        for (name, device) in &mut self.devices {
+            if let Device::Vhost(device) = device {
+                let before = device.status();
+                busy |= device.turn(now);
+                guest::tell(name, &before, &device.status());
+            }
+        }
+        busy
+    }
+
+    /// What guests may say something on.
+    pub(crate) fn watches(&self) -> impl Iterator<Item = Watch> {
+        self.devices.values().filter_map(|device| match device {
+            Device::Vhost(device) => {
+                device.fd().map(|fd| Watch { fd: fd.as_raw_fd(), read: true, write: false, ready: false })
+            }
+            Device::Eth(_) | Device::Tap(_) => None,
+        })
     }
 }
 
@@ -123,6 +161,7 @@ impl PortFactory for Factory {
                 let netns = netns.as_ref().map(|netns| netns.path().to_string_lossy().into_owned());
                 self.open_tap(tap_config(port, netns.as_deref(), interface)?)?
             }
+            Kind::VhostUser { socket, mode } => self.open_vhost(port, socket, *mode)?,
         };
         self.devices.insert(port.name.to_string(), device);
         Ok(opened)
@@ -140,6 +179,8 @@ impl PortFactory for Factory {
                 }
                 Ok(())
             }
+            // A guest's addresses and MAC are its own affair, as far as the device goes.
+            Some(Device::Vhost(_)) => Ok(()),
             None => Err("the port is not open".to_owned()),
         }
     }
@@ -147,7 +188,7 @@ impl PortFactory for Factory {
     fn mac(&self, name: &str) -> Option<Mac> {
         match self.devices.get(name) {
             Some(Device::Eth(device)) => Some(Mac::new(device.mac())),
-            Some(Device::Tap(_)) | None => None,
+            Some(Device::Tap(_) | Device::Vhost(_)) | None => None,
         }
     }
 
@@ -167,6 +208,7 @@ impl PortFactory for Factory {
     fn choices(&self, name: &str) -> Vec<ChoiceRow> {
         match self.devices.get(name) {
             Some(Device::Eth(device)) => device.choices().into_iter().map(choice_row).collect(),
+            Some(Device::Vhost(device)) => guest::choices(&device.status()),
             Some(Device::Tap(_)) | None => Vec::new(),
         }
     }
@@ -186,6 +228,7 @@ impl PortFactory for Factory {
                     Link::Down
                 }
             }
+            Some(Device::Vhost(device)) => guest::link(&device.status()),
             None => Link::Unknown,
         }
     }

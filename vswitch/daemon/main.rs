@@ -7,6 +7,7 @@
 mod access;
 mod alive;
 mod factory;
+mod guest;
 mod idle;
 mod journal;
 mod memory;

@@ -6,6 +6,7 @@ use frame::{Burst, DeviceStats, Port, Sent};
 pub(crate) enum AnyPort {
     Eth(dpdk::EthPort),
     Tap(tap::TapPort<dpdk::Pool>),
+    Vhost(vhost::VhostPort<dpdk::Pool>),
 }
 
 impl Port for AnyPort {
@@ -14,6 +15,7 @@ impl Port for AnyPort {
         match self {
             AnyPort::Eth(port) => port.rx_burst(burst, max),
             AnyPort::Tap(port) => port.rx_burst(burst, max),
+            AnyPort::Vhost(port) => port.rx_burst(burst, max),
         }
     }
 
@@ -22,6 +24,7 @@ impl Port for AnyPort {
         match self {
             AnyPort::Eth(port) => port.tx_burst(burst),
             AnyPort::Tap(port) => port.tx_burst(burst),
+            AnyPort::Vhost(port) => port.tx_burst(burst),
         }
     }
 
@@ -29,6 +32,7 @@ impl Port for AnyPort {
         match self {
             AnyPort::Eth(port) => port.device_stats(),
             AnyPort::Tap(port) => port.device_stats(),
+            AnyPort::Vhost(port) => port.device_stats(),
         }
     }
 }

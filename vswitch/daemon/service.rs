@@ -46,6 +46,8 @@ pub(crate) struct Service {
     promised: HashMap<u64, Ticket>,
     /// Something was answered in this round, so more may have been asked.
     has_answered: bool,
+    /// A guest waits for a worker.
+    guests_are_busy: bool,
 }
 
 impl Service {
@@ -72,6 +74,7 @@ impl Service {
             heeded,
             promised: HashMap::new(),
             has_answered: false,
+            guests_are_busy: false,
         }
     }
 
@@ -81,6 +84,7 @@ impl Service {
         while !self.asked_to_stop.load(Relaxed) {
             self.wait();
             self.serve();
+            self.guests_are_busy = self.control.factory().turn(Instant::now());
             self.control.tick(self.start.elapsed());
             self.heed_access();
             self.tell_manager();
@@ -129,12 +133,14 @@ impl Service {
         }
     }
 
-    fn wait(&self) {
+    fn wait(&mut self) {
         if self.control.has_work() || self.has_answered {
             return;
         }
         let mut watches: Vec<_> = self.socket.watches().collect();
-        os::wait(&mut watches, if self.control.is_settled() { WAIT } else { WAIT_BUSY });
+        watches.extend(self.control.factory().watches());
+        let is_calm = self.control.is_settled() && !self.guests_are_busy;
+        os::wait(&mut watches, if is_calm { WAIT } else { WAIT_BUSY });
     }
 
     /// Answers one request of each user, over whichever of its connections waits longest: whoever asks for much at once

@@ -25,6 +25,9 @@ pub struct PortRow {
     pub netns: Option<String>,
     /// Interface name, of a `tap` port.
     pub interface: Option<String>,
+    /// Socket, of a `vhost-user` port.
+    #[serde(default)]
+    pub socket: Option<String>,
     /// Its MAC, where known.
     pub mac: Option<Mac>,
     /// Its MTU in octets.
@@ -72,7 +75,7 @@ pub struct PortRow {
     pub tx_errors: u64,
     /// Whether the port's ledger balances.
     pub balanced: bool,
-    /// What was chosen for its device and why, of an `eth` port that is open.
+    /// What was chosen for its device, or agreed on with its guest, and why; of a port that is open.
     #[serde(default)]
     pub choices: Vec<ChoiceRow>,
 }
@@ -109,6 +112,9 @@ pub enum PortKind {
     Eth,
     /// A TAP interface.
     Tap,
+    /// The virtio device of a container or VM.
+    #[serde(rename = "vhost-user")]
+    VhostUser,
 }
 
 /// What is behind a port.
@@ -151,6 +157,7 @@ impl PortKind {
         match self {
             PortKind::Eth => "eth",
             PortKind::Tap => "tap",
+            PortKind::VhostUser => "vhost-user",
         }
     }
 }

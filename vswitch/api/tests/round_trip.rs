@@ -63,11 +63,12 @@ impl Dice {
     fn port(&mut self) -> PortRow {
         PortRow {
             name: self.text(),
-            kind: self.pick(&[PortKind::Eth, PortKind::Tap]),
+            kind: self.pick(&[PortKind::Eth, PortKind::Tap, PortKind::VhostUser]),
             role: self.pick(&[PortRole::Uplink, PortRole::Access]),
             device: self.maybe(Dice::text),
             netns: self.maybe(Dice::text),
             interface: self.maybe(Dice::text),
+            socket: self.maybe(Dice::text),
             mac: self.maybe(Dice::mac),
             mtu: self.number() as u16,
             addresses: self.list(Dice::text),

@@ -105,10 +105,11 @@ fn networks(port: &PortRow) -> Option<String> {
     (!all.is_empty()).then(|| all.join(","))
 }
 
-/// `tap:pod-a1/eth0`, or `eth:0000:3b:02.1`.
+/// `tap:pod-a1/eth0`, `eth:0000:3b:02.1`, or `vhost-user:/run/millrace/vhost/vm1.sock`.
 fn place(port: &PortRow) -> String {
     let kind = port.kind.name();
-    match (&port.device, &port.netns, &port.interface) {
+    let device = port.device.as_ref().or(port.socket.as_ref());
+    match (device, &port.netns, &port.interface) {
         (Some(device), ..) => format!("{kind}:{device}"),
         (None, Some(netns), Some(interface)) => format!("{kind}:{netns}/{interface}"),
         (None, None, Some(interface)) => format!("{kind}:{interface}"),
@@ -129,6 +130,7 @@ mod tests {
             role: PortRole::Access,
             device: None,
             netns: Some("pod-a1".into()),
+            socket: None,
             interface: Some("eth0".into()),
             mac: "02:00:00:00:0a:01".parse().ok(),
             mtu: 1450,

@@ -1,6 +1,6 @@
 //! What two sections may not both have: MACs and addresses on one segment, VNIs, interfaces, devices.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{collections::HashMap, hash::Hash, path::Path};
 
 use toml::Spanned;
 
@@ -47,6 +47,7 @@ pub(super) fn ports(drafts: &[Draft], errors: &mut Errors) {
                 Place::Interface(..) => {
                     (format!("is taken by port `{other}`"), "one interface of a name in a namespace")
                 }
+                Place::Socket(_) => (format!("is taken by port `{other}`"), "a socket for each port"),
                 Place::Attached(_) => {
                     (format!("takes the interface that port `{other}` has"), "each would receive every frame")
                 }
@@ -73,6 +74,8 @@ enum Place<'d> {
     Device(&'d str),
     /// A namespace, and the name of an interface there.
     Interface(Option<&'d Netns>, &'d str),
+    /// A socket's path.
+    Socket(&'d Path),
     /// An interface that is there already, in the switch's own namespace.
     Attached(&'d str),
 }
@@ -87,6 +90,9 @@ fn place<'d>(draft: &'d Draft) -> (Place<'d>, &'static str, Span) {
                 Some(text) => (place, "interface", text.span()),
                 None => (place, "name", said.name.span()),
             }
+        }
+        Kind::VhostUser { socket, .. } => {
+            (Place::Socket(socket), "socket", said.socket.as_ref().map_or(draft.said.span(), Spanned::span))
         }
         Kind::Eth { device } => {
             let name = device.split(',').next().unwrap_or_default();

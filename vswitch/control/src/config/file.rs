@@ -86,6 +86,8 @@ pub(super) struct Port {
     pub(super) device: Option<Text>,
     pub(super) netns: Option<Text>,
     pub(super) interface: Option<Text>,
+    pub(super) socket: Option<Text>,
+    pub(super) mode: Option<Text>,
     pub(super) mac: Option<Text>,
     pub(super) mtu: Option<Int>,
     #[serde(default)]

@@ -7,23 +7,17 @@ use toml::Spanned;
 use wire::{Mac, vlan::VlanId};
 
 use super::{
-    Cidr, Name, Netns, PortVlans, Workers,
+    Cidr, Kind, Name, PortVlans, Workers,
     cidr::NotACidr,
     error::{Errors, Span},
     file::{self, Text},
-    gateway, keys,
+    gateway, keys, kind,
     memory::ETH_DESCRIPTORS,
     queues,
     reference::Known,
     section::Section,
     vlans::{self, PORT_NETWORKS_MAX},
 };
-
-/// Octets an interface name may have (`IFNAMSIZ` less one).
-const INTERFACE_MAX: usize = 15;
-
-/// Octets a device text may have.
-const DEVICE_MAX: usize = 512;
 
 /// Entries of a port's lists at most.
 const LIST_MAX: usize = 256;
@@ -59,33 +53,6 @@ pub struct Port {
     pub tx_descriptors: Option<u16>,
     /// The worker that holds queue `i`, where the file says; else control spreads the queues.
     pub workers: Option<Vec<WorkerId>>,
-}
-
-/// What a port is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A device that DPDK drives.
-    Eth {
-        /// Its PCI address, or the name of a virtual device with its arguments.
-        device: String,
-    },
-    /// A TAP interface of the kernel.
-    Tap {
-        /// The namespace it is made in; `None` is the switch's own.
-        netns: Option<Netns>,
-        /// Its name there.
-        interface: String,
-    },
-}
-
-impl Kind {
-    /// The kernel's interface that a virtual device takes its frames from; a second one would receive them too.
-    pub fn attached_to(&self) -> Option<&str> {
-        let Kind::Eth { device } = self else { return None };
-        let is_attached =
-            ["net_af_packet", "net_af_xdp", "eth_af_packet", "eth_af_xdp"].iter().any(|d| device.starts_with(d));
-        is_attached.then(|| device.split(',').find_map(|argument| argument.strip_prefix("iface="))).flatten()
-    }
 }
 
 /// What a port is for.
@@ -178,7 +145,7 @@ pub(super) fn check<'f>(
 
 fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section) -> Option<Port> {
     let name = check.name("name", &said.name);
-    let kind = kind(said, check);
+    let kind = kind::check(said, check);
     let mac = said.mac.as_ref().and_then(|text| check.mac("mac", text));
     let is_access = is_access(said, check);
     let addresses = addresses(said, if is_access == Some(false) { UPLINK_ADDRESSES_MAX } else { LIST_MAX }, check);
@@ -208,55 +175,6 @@ fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section
     })
 }
 
-fn kind(said: &file::Port, check: &mut Section) -> Option<Kind> {
-    let is_tap = check.chosen(&keys::KIND, &said.kind, &[false, true])?;
-    if is_tap {
-        let problem = "does not go with kind = \"tap\"";
-        let hint = "`interface` names a TAP, `netns` its namespace";
-        check.no_place_for(&[("device", span(&said.device))], problem, hint);
-        let netns = said.netns.as_ref().and_then(|text| {
-            check.parsed("netns", text, "is not a network namespace", "a name under /run/netns, or an absolute path")
-        });
-        let interface = interface(said, check)?;
-        return Some(Kind::Tap { netns, interface });
-    }
-    let keys = [("netns", span(&said.netns)), ("interface", span(&said.interface))];
-    check.no_place_for(&keys, "does not go with kind = \"eth\"", "`device` names what DPDK drives");
-    let hint = "a PCI address, or a virtual device with its arguments, as in \"net_af_packet0,iface=eth1\"";
-    let Some(device) = &said.device else {
-        check.lacks("has no `device`", hint);
-        return None;
-    };
-    let text = device.get_ref();
-    if text.is_empty() || text.len() > DEVICE_MAX || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        check.refuse("device", &device.span(), "is not a device", hint);
-        return None;
-    }
-    Some(Kind::Eth { device: text.clone() })
-}
-
-fn interface(said: &file::Port, check: &mut Section) -> Option<String> {
-    let text = said.interface.as_ref().unwrap_or(&said.name);
-    let interface = text.get_ref();
-    // What the kernel's dev_valid_name() takes, less `%`, which it would replace by a number.
-    let legal = (1..=INTERFACE_MAX).contains(&interface.len())
-        && interface != "."
-        && interface != ".."
-        && !interface.contains(|c: char| c.is_control() || c.is_whitespace() || "/:%".contains(c));
-    if legal {
-        return Some(interface.clone());
-    }
-    let hint = format!("1 to {INTERFACE_MAX} octets without `/`, `:`, `%` and spaces");
-    match said.interface {
-        Some(_) => check.refuse("interface", &text.span(), "is not a name an interface can have", hint),
-        None if interface.parse::<Name>().is_err() => {} // reported as a name
-        None => {
-            check.refuse("name", &text.span(), "is no name for the interface too", format!("add `interface`: {hint}"))
-        }
-    }
-    None
-}
-
 /// Whether the port is an access port; `None` (reported) where the file does not say, or contradicts itself.
 fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
     let role = match &said.role {
@@ -267,12 +185,12 @@ fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
     match (role, is_in_network) {
         (None | Some(true), true) => Some(true),
         (Some(false), _) => {
-            let is_tap = said.kind.get_ref() == "tap";
-            if is_tap && let Some(role) = &said.role {
+            let is_eth = !matches!(said.kind.get_ref().as_str(), "tap" | "vhost-user");
+            if !is_eth && let Some(role) = &said.role {
                 let hint = "an uplink is of kind \"eth\"; \"net_af_packet0,iface=…\" takes an interface of the kernel";
-                check.refuse("role", &role.span(), "does not go with kind = \"tap\"", hint);
+                check.refuse("role", &role.span(), format!("does not go with kind = {:?}", said.kind.get_ref()), hint);
             }
-            (!is_tap).then_some(false)
+            is_eth.then_some(false)
         }
         (Some(true), false) => {
             check.lacks("is an access port and has no `network`", "add `network = …`, or `trunk = …`");
@@ -365,6 +283,6 @@ fn listed<'e, 'a, T>(
     list.get_ref().iter().take(LIST_MAX).filter_map(|text| read(check, key, text)).collect()
 }
 
-fn span<T>(value: &Option<Spanned<T>>) -> Option<Span> {
+pub(super) fn span<T>(value: &Option<Spanned<T>>) -> Option<Span> {
     value.as_ref().map(Spanned::span)
 }

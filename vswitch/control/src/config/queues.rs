@@ -53,10 +53,14 @@ pub(super) fn holders(
 /// Descriptors of each rx and of each tx queue, where the file says.
 pub(super) fn descriptors(said: &file::Port, check: &mut Section) -> [Option<u16>; 2] {
     let rows = [(&keys::RX_DESCRIPTORS, &said.rx_descriptors), (&keys::TX_DESCRIPTORS, &said.tx_descriptors)];
-    if said.kind.get_ref() == "tap" {
+    let hint = match said.kind.get_ref().as_str() {
+        "tap" => Some("the kernel decides how many frames wait at a TAP"),
+        "vhost-user" => Some("the guest decides how long its rings are"),
+        _ => None,
+    };
+    if let Some(hint) = hint {
         let given = rows.map(|(key, int)| (key.name, int.as_ref().map(Spanned::span)));
-        let hint = "the kernel decides how many frames wait at a TAP";
-        check.no_place_for(&given, "does not go with kind = \"tap\"", hint);
+        check.no_place_for(&given, &format!("does not go with kind = {:?}", said.kind.get_ref()), hint);
         return [None, None];
     }
     rows.map(|(key, int)| int.as_ref().and_then(|int| check.counted(key, int)))

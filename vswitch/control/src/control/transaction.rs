@@ -53,6 +53,7 @@ fn places(port: &Port) -> Vec<String> {
     let own = match &port.kind {
         Kind::Eth { device } => device.split(',').next().unwrap_or_default().to_owned(),
         Kind::Tap { netns, interface } => format!("{netns:?} {interface}"),
+        Kind::VhostUser { socket, .. } => format!("socket {}", socket.display()),
     };
     attached.into_iter().chain([own]).collect()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use api::DiffOp;
 
 use super::{Diff, Effect, Keys, Object, by_name};
-use crate::config::{Behind, Config, Kind, Name, Network, Port, Role, Static, Tunnel};
+use crate::config::{Behind, Config, Kind, Name, Network, Port, Role, SocketMode, Static, Tunnel};
 
 /// Adds what differs in ports, networks and tunnels.
 pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
@@ -25,11 +25,12 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
 
 /// Whether the device behind a port must be closed and opened anew for the port to become what `new` says.
 pub fn must_reopen(old: &Port, new: &Port) -> bool {
-    let is_eth = matches!(new.kind, Kind::Eth { .. });
-    let is_same_device = (&old.kind, old.queues) == (&new.kind, new.queues) && (is_eth || old.mac == new.mac);
+    let is_tap = matches!(new.kind, Kind::Tap { .. });
+    let is_same_device = (&old.kind, old.queues) == (&new.kind, new.queues) && (!is_tap || old.mac == new.mac);
     let has_same_rings = (old.rx_descriptors, old.tx_descriptors) == (new.rx_descriptors, new.tx_descriptors);
-    // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only.
-    let is_resized = is_eth && old.mtu != new.mtu;
+    // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only; a guest is
+    // told its own once.
+    let is_resized = !is_tap && old.mtu != new.mtu;
     let is_same_role = (old.is_uplink(), old.is_promiscuous()) == (new.is_uplink(), new.is_promiscuous());
     !is_same_device || !has_same_rings || is_resized || !is_same_role
 }
@@ -123,6 +124,10 @@ impl fmt::Display for Device<'_> {
             Kind::Eth { device } => write!(f, "eth {device}"),
             Kind::Tap { netns: None, interface } => write!(f, "tap {interface}"),
             Kind::Tap { netns: Some(netns), interface } => write!(f, "tap {interface} in {netns}"),
+            Kind::VhostUser { socket, mode: SocketMode::Client } => write!(f, "vhost-user {}", socket.display()),
+            Kind::VhostUser { socket, mode: SocketMode::Server } => {
+                write!(f, "vhost-user {} as server", socket.display())
+            }
         }
     }
 }

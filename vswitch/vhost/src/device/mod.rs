@@ -73,6 +73,8 @@ pub enum State {
 pub struct Status {
     /// Where it stands.
     pub state: State,
+    /// What we offer.
+    pub offered: Features,
     /// What both sides have agreed on; nothing without a front end.
     pub features: Features,
     /// The same of vhost-user's own.
@@ -224,6 +226,7 @@ impl VhostDevice {
         };
         Status {
             state,
+            offered: self.offer.features,
             features: session.map(|backend| backend.features()).unwrap_or_default(),
             protocol_features: session.map(|backend| backend.protocol_features()).unwrap_or_default(),
             rings,

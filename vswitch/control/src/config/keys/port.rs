@@ -50,6 +50,17 @@ pub(in crate::config) const SECTION: Section = Section {
                 ("network", "\"blue\""),
             ],
         },
+        Part {
+            meaning: "An access port of kind \"vhost-user\": what has no `device`, `netns` or `interface` of those above, but a \
+                      socket.",
+            keys: VHOST_USER,
+            values: &[
+                ("name", "\"vm1\""),
+                ("kind", "\"vhost-user\""),
+                ("socket", "\"/run/millrace/vhost/vm1.sock\""),
+                ("network", "\"blue\""),
+            ],
+        },
     ],
 };
 
@@ -57,10 +68,20 @@ const NAME: Key = Key::other("name", "1 to 32 of a-z, 0-9 and `-`, not beginning
     .example("\"up0\"")
     .meaning("What other sections and `millrace show ports` call it.");
 
-pub(in crate::config) const KIND: Key = Key::words("kind", &["eth", "tap"])
+pub(in crate::config) const KIND: Key = Key::words("kind", &["eth", "tap", "vhost-user"])
     .example("\"eth\"")
     .change(Reopen)
-    .meaning("\"eth\" is a device that DPDK drives, \"tap\" an interface of the kernel, made in a network namespace.");
+    .meaning(
+        "\"eth\" is a device that DPDK drives, \"tap\" an interface of the kernel, made in a network namespace, \"vhost-user\" \
+         the virtio device of a VM or of a DPDK container.",
+    );
+
+pub(in crate::config) const MODE: Key = Key::words("mode", &["client", "server"])
+    .or_text("\"client\"")
+    .change(Reopen)
+    .meaning(
+        "Who listens on the socket: with \"client\" the guest, and both sides may be restarted; with \"server\" the switch.",
+    );
 
 pub(in crate::config) const ROLE: Key = Key::words("role", &["uplink", "access"])
     .or_text("\"access\"")
@@ -128,6 +149,11 @@ const GATEWAY: Key = Key::other("gateway", "an address in one of the port's pref
 
 const SECOND_UPLINK: &[Key] = &[NAME, KIND, DEVICE, ROLE, ADDRESSES, GATEWAY];
 
+const NETWORK: Key = Key::other("network", "the name of a [[network]]")
+    .or("no untagged frames")
+    .example("\"blue\"")
+    .meaning("The bridge domain of untagged frames. An access port has this, or `trunk`, or both; an uplink may.");
+
 const UPLINK: &[Key] = &[
     NAME,
     KIND,
@@ -185,10 +211,7 @@ const ACCESS: &[Key] = &[
         .change(Reopen)
         .meaning("Its name there."),
     ADDRESSES,
-    Key::other("network", "the name of a [[network]]")
-        .or("no untagged frames")
-        .example("\"blue\"")
-        .meaning("The bridge domain of untagged frames. An access port has this, or `trunk`, or both; an uplink may."),
+    NETWORK,
     Key::flag("anti_spoof").or_text("true").meaning(
         "Access ports only: whether frames must come from its `mac` and `addresses`, or what is allowed beside. The \
          default is false where none of these keys is given.",
@@ -201,4 +224,17 @@ const ACCESS: &[Key] = &[
         .or_text("[]")
         .example("[\"02:00:00:00:00:09\"]")
         .meaning("Access ports only: further MACs it may send from."),
+];
+
+const VHOST_USER: &[Key] = &[
+    NAME,
+    KIND,
+    ROLE,
+    Key::other("socket", "an absolute path")
+        .or("only where kind = \"vhost-user\"")
+        .example("\"/run/millrace/vhost/vm1.sock\"")
+        .change(Reopen)
+        .meaning("The socket on which the guest's front end and the switch meet."),
+    MODE,
+    NETWORK,
 ];

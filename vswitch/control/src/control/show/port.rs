@@ -11,6 +11,32 @@ fn trunk_row(tagged: &Tagged) -> TrunkRow {
     TrunkRow { vlan: tagged.vlan.get(), network: tagged.network.to_string() }
 }
 
+/// Where a port is: what of a row depends on its kind.
+struct Place {
+    kind: PortKind,
+    device: Option<String>,
+    netns: Option<String>,
+    interface: Option<String>,
+    socket: Option<String>,
+}
+
+impl Place {
+    fn of(kind: &Kind) -> Place {
+        let nowhere = |kind| Place { kind, device: None, netns: None, interface: None, socket: None };
+        match kind {
+            Kind::Eth { device } => Place { device: Some(device.clone()), ..nowhere(PortKind::Eth) },
+            Kind::Tap { netns, interface } => Place {
+                netns: netns.as_ref().map(ToString::to_string),
+                interface: Some(interface.clone()),
+                ..nowhere(PortKind::Tap)
+            },
+            Kind::VhostUser { socket, .. } => {
+                Place { socket: Some(socket.display().to_string()), ..nowhere(PortKind::VhostUser) }
+            }
+        }
+    }
+}
+
 impl<F: PortFactory> Control<F> {
     pub(in crate::control) fn show_ports(&self) -> Result<Ports, RpcError> {
         let reading = self.read_books()?;
@@ -23,18 +49,16 @@ impl<F: PortFactory> Control<F> {
 
     fn port_row(&self, port: &Port, reading: &PortReading) -> PortRow {
         let open = self.ports.get(&port.name);
-        let (device, netns, interface) = match &port.kind {
-            Kind::Eth { device } => (Some(device.clone()), None, None),
-            Kind::Tap { netns, interface } => (None, netns.as_ref().map(ToString::to_string), Some(interface.clone())),
-        };
         let spec = open.and_then(|open| self.compiled.snapshot.port(open.id?));
+        let place = Place::of(&port.kind);
         PortRow {
             name: port.name.to_string(),
-            kind: if device.is_some() { PortKind::Eth } else { PortKind::Tap },
+            kind: place.kind,
             role: if port.is_uplink() { PortRole::Uplink } else { PortRole::Access },
-            device,
-            netns,
-            interface,
+            device: place.device,
+            netns: place.netns,
+            interface: place.interface,
+            socket: place.socket,
             mac: open.and_then(|open| open.mac).or(port.mac),
             mtu: port.mtu,
             addresses: port.addresses.iter().map(ToString::to_string).collect(),

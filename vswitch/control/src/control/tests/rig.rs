@@ -43,6 +43,7 @@ fn device(port: &Port) -> String {
     match &port.kind {
         config::Kind::Eth { device } => device.clone(),
         config::Kind::Tap { interface, .. } => interface.clone(),
+        config::Kind::VhostUser { socket, .. } => socket.display().to_string(),
     }
 }
 

@@ -1,0 +1,158 @@
+//! What a port is: `kind` in `[[port]]`, and the keys that go with each.
+
+use std::path::PathBuf;
+
+use super::{Name, Netns, error::Span, file, keys, port::span, section::Section};
+
+/// Octets an interface name may have (`IFNAMSIZ` less one).
+const INTERFACE_MAX: usize = 15;
+
+/// Octets a device text may have.
+const DEVICE_MAX: usize = 512;
+
+/// Octets a socket's path may have: the kernel's own limit for paths, for the switch reaches sockets whose path is longer
+/// than an address by way of their directory.
+const SOCKET_MAX: usize = 4095;
+
+/// What a port is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A device that DPDK drives.
+    Eth {
+        /// Its PCI address, or the name of a virtual device with its arguments.
+        device: String,
+    },
+    /// A TAP interface of the kernel.
+    Tap {
+        /// The namespace it is made in; `None` is the switch's own.
+        netns: Option<Netns>,
+        /// Its name there.
+        interface: String,
+    },
+    /// A virtio device of a container or VM, over a socket and shared memory.
+    VhostUser {
+        /// The socket.
+        socket: PathBuf,
+        /// Who listens on it.
+        mode: SocketMode,
+    },
+}
+
+/// Who listens on the socket of a vhost-user port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketMode {
+    /// The guest. Both sides may be restarted.
+    Client,
+    /// The switch.
+    Server,
+}
+
+impl Kind {
+    /// The kernel's interface that a virtual device takes its frames from; a second one would receive them too.
+    pub fn attached_to(&self) -> Option<&str> {
+        let Kind::Eth { device } = self else { return None };
+        let is_attached =
+            ["net_af_packet", "net_af_xdp", "eth_af_packet", "eth_af_xdp"].iter().any(|d| device.starts_with(d));
+        is_attached.then(|| device.split(',').find_map(|argument| argument.strip_prefix("iface="))).flatten()
+    }
+}
+
+/// The word of the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Eth,
+    Tap,
+    VhostUser,
+}
+
+/// Reads a port's kind, and refuses keys of others.
+pub(super) fn check(said: &file::Port, check: &mut Section) -> Option<Kind> {
+    let word = check.chosen(&keys::KIND, &said.kind, &[Word::Eth, Word::Tap, Word::VhostUser])?;
+    foreign_keys(said, word, check);
+    match word {
+        Word::Eth => device(said, check),
+        Word::Tap => tap(said, check),
+        Word::VhostUser => vhost_user(said, check),
+    }
+}
+
+fn foreign_keys(said: &file::Port, word: Word, check: &mut Section) {
+    let keys: [(&str, Word, Option<Span>); 5] = [
+        ("device", Word::Eth, span(&said.device)),
+        ("netns", Word::Tap, span(&said.netns)),
+        ("interface", Word::Tap, span(&said.interface)),
+        ("socket", Word::VhostUser, span(&said.socket)),
+        ("mode", Word::VhostUser, span(&said.mode)),
+    ];
+    let keys: Vec<_> = keys.into_iter().filter(|&(_, of, _)| of != word).map(|(key, _, at)| (key, at)).collect();
+    let hint = match word {
+        Word::Eth => "`device` names what DPDK drives",
+        Word::Tap => "`interface` names a TAP, `netns` its namespace",
+        Word::VhostUser => "`socket` is where the guest is, `mode` who listens on it",
+    };
+    check.no_place_for(&keys, &format!("does not go with kind = {:?}", said.kind.get_ref()), hint);
+}
+
+fn tap(said: &file::Port, check: &mut Section) -> Option<Kind> {
+    let netns = said.netns.as_ref().and_then(|text| {
+        check.parsed("netns", text, "is not a network namespace", "a name under /run/netns, or an absolute path")
+    });
+    Some(Kind::Tap { netns, interface: interface(said, check)? })
+}
+
+fn device(said: &file::Port, check: &mut Section) -> Option<Kind> {
+    let hint = "a PCI address, or a virtual device with its arguments, as in \"net_af_packet0,iface=eth1\"";
+    let Some(device) = &said.device else {
+        check.lacks("has no `device`", hint);
+        return None;
+    };
+    let text = device.get_ref();
+    if text.is_empty() || text.len() > DEVICE_MAX || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        check.refuse("device", &device.span(), "is not a device", hint);
+        return None;
+    }
+    Some(Kind::Eth { device: text.clone() })
+}
+
+fn vhost_user(said: &file::Port, check: &mut Section) -> Option<Kind> {
+    let modes = [SocketMode::Client, SocketMode::Server];
+    let mode = match &said.mode {
+        Some(text) => check.chosen(&keys::MODE, text, &modes)?,
+        None => SocketMode::Client,
+    };
+    let hint = "an absolute path, as in \"/run/millrace/vhost/pod-1.sock\"";
+    let Some(socket) = &said.socket else {
+        check.lacks("has no `socket`", hint);
+        return None;
+    };
+    let path = PathBuf::from(socket.get_ref());
+    let is_file = path.file_name().is_some() && !socket.get_ref().ends_with('/');
+    let is_text = socket.get_ref().len() <= SOCKET_MAX && !socket.get_ref().contains(|c: char| c.is_control());
+    if !path.is_absolute() || !is_file || !is_text {
+        check.refuse("socket", &socket.span(), "is not a socket's path", hint);
+        return None;
+    }
+    Some(Kind::VhostUser { socket: path, mode })
+}
+
+fn interface(said: &file::Port, check: &mut Section) -> Option<String> {
+    let text = said.interface.as_ref().unwrap_or(&said.name);
+    let interface = text.get_ref();
+    // What the kernel's dev_valid_name() takes, less `%`, which it would replace by a number.
+    let legal = (1..=INTERFACE_MAX).contains(&interface.len())
+        && interface != "."
+        && interface != ".."
+        && !interface.contains(|c: char| c.is_control() || c.is_whitespace() || "/:%".contains(c));
+    if legal {
+        return Some(interface.clone());
+    }
+    let hint = format!("1 to {INTERFACE_MAX} octets without `/`, `:`, `%` and spaces");
+    match said.interface {
+        Some(_) => check.refuse("interface", &text.span(), "is not a name an interface can have", hint),
+        None if interface.parse::<Name>().is_err() => {} // reported as a name
+        None => {
+            check.refuse("name", &text.span(), "is no name for the interface too", format!("add `interface`: {hint}"))
+        }
+    }
+    None
+}

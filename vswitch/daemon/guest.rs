@@ -1,0 +1,63 @@
+//! What there is to say of a vhost-user port's guest: in the log, and in `show ports`.
+
+use api::{ChoiceRow, Link};
+use vhost::{State, Status};
+
+/// Tells in the log what has changed.
+pub(crate) fn tell(port: &str, before: &Status, now: &Status) {
+    if now.faults > before.faults
+        && let Some(fault) = &now.last_fault
+    {
+        log::warn!("port {port}: its guest is quarantined: {fault}");
+    }
+    match (before.state, now.state) {
+        (was, is) if was == is => {}
+        (_, State::Connected { active: 0 }) => log::debug!("port {port}: a front end is connected"),
+        (_, State::Connected { active }) => {
+            log::info!("port {port}: {active} rings of its guest are in use: {}", now.features)
+        }
+        (State::Connected { .. }, State::Waiting) => log::info!("port {port}: its guest is gone"),
+        (_, State::Waiting | State::Quarantined) => {}
+    }
+}
+
+/// Whether frames can move.
+pub(crate) fn link(status: &Status) -> Link {
+    match status.state {
+        State::Connected { active } if active > 0 => Link::Up,
+        _ => Link::Down,
+    }
+}
+
+/// The guest's state, what was agreed on with it, and its rings, for `show ports --detail`.
+pub(crate) fn choices(status: &Status) -> Vec<ChoiceRow> {
+    let row = |what: &str, chosen: String, why: String, falls_short| ChoiceRow {
+        what: what.to_owned(),
+        asked: None,
+        chosen,
+        why,
+        falls_short,
+    };
+    let fault = match &status.last_fault {
+        Some(fault) => format!("at fault {} time(s), last: {fault}", status.faults),
+        None => "never at fault".to_owned(),
+    };
+    let (state, short) = match status.state {
+        State::Waiting => ("waiting for a front end".to_owned(), false),
+        State::Connected { active } => (format!("connected, {active} rings in use"), false),
+        State::Quarantined => ("quarantined".to_owned(), true),
+    };
+    let mut rows = vec![row("guest", state, fault, short)];
+    if let State::Connected { .. } = status.state {
+        let missing = status.offered.without(status.features);
+        let why = if missing == Default::default() {
+            "all that is offered".to_owned()
+        } else {
+            format!("not taken by the guest: {missing}")
+        };
+        rows.push(row("features", status.features.to_string(), why, false));
+        let rings: Vec<String> = status.rings.iter().map(|(ring, size)| format!("{ring}:{size}")).collect();
+        rows.push(row("rings", rings.join(" "), "number and descriptors; even ones go to the guest".to_owned(), false));
+    }
+    rows
+}
