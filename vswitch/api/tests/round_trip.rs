@@ -243,8 +243,7 @@ impl Dice {
 
     fn applied(&mut self) -> Applied {
         Applied {
-            diff: self
-                .list(|d| DiffLine { op: d.pick(&[DiffOp::Added, DiffOp::Removed, DiffOp::Changed]), text: d.text() }),
+            diff: self.diff(),
             generation: self.number(),
             revision: self.number(),
             applied: self.coin(),
@@ -301,7 +300,23 @@ impl Dice {
         let text = self.text();
         let problems = self.list(Dice::problem);
         let too_much = RpcError::too_much(&text, self.number());
-        self.pick(&[RpcError::parse(&text), RpcError::busy(), RpcError::config_refused(&problems), too_much])
+        let conflict = RpcError::conflict(&self.conflict());
+        self.pick(&[RpcError::parse(&text), RpcError::busy(), RpcError::config_refused(&problems), too_much, conflict])
+    }
+
+    fn conflict(&mut self) -> Conflict {
+        let changes = self.list(|d| ConfigChange {
+            revision: d.number(),
+            uid: d.maybe(|d| d.number() as u32),
+            age_ms: d.number(),
+            file: d.text(),
+            diff: d.diff(),
+        });
+        Conflict { base: self.number(), running: self.number(), changes }
+    }
+
+    fn diff(&mut self) -> Vec<DiffLine> {
+        self.list(|d| DiffLine { op: d.pick(&[DiffOp::Added, DiffOp::Removed, DiffOp::Changed]), text: d.text() })
     }
 }
 

@@ -6,5 +6,6 @@ mod doctor;
 mod edit;
 mod fake_switch;
 mod manual;
+mod schema;
 mod show;
 mod watch;

@@ -58,6 +58,7 @@ fn a_watch_as_json_is_one_document_a_line_and_ends_with_its_reader() {
         lines(&mut child).take(3).map(|line| serde_json::from_str(&line).expect("one document a line")).collect();
     let rx: Vec<_> = documents.iter().map(|document| document["workers"][0]["rx"].as_u64()).collect();
     assert_eq!(rx, [Some(0), Some(1_000), Some(2_000)]);
+    assert!(documents.iter().all(|document| document["schema"] == api::SCHEMA));
     assert!(documents.iter().all(|document| document["workers"].as_array().is_some_and(|rows| rows.len() == 1)));
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     let mut err = String::new();

@@ -43,6 +43,19 @@ fn written_out(mend: &str, machine: &Machine) -> String {
     mend
 }
 
+/// The answers for programs on the good machine, on each with a fault, and without a configuration.
+pub(crate) fn answers() -> Vec<Ran> {
+    let good = Machine::good();
+    let root = good.root().display().to_string();
+    let mut answers = vec![good.examine(&["--json"]), run(&["doctor", "--json", "--sysroot", &root])];
+    answers.extend(FAULTS.iter().map(|fault| {
+        let machine = Machine::good();
+        (fault.plant)(&machine);
+        machine.examine(&["--json"])
+    }));
+    answers
+}
+
 #[test]
 fn a_well_kept_machine_has_neither_problems_nor_warnings() {
     let machine = Machine::good();
