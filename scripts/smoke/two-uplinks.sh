@@ -179,7 +179,8 @@ sleep 0.6
 set_link down
 lost=$(arrived b1 "$RECEIVER" lost)
 echo "$lost packets lost"
-expect "packets lost" "$lost" -le $((WORTH * 2))
+# One try, on a machine that may be busy; without a failover half of a second's packets would be gone.
+expect "packets lost" "$lost" -le $((RATE / 4))
 both_paths node1 no-link active || die "the paths are $(path node1 0) and $(path node1 1)"
 
 step "no link is left"

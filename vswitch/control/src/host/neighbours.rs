@@ -11,6 +11,8 @@
 //! | a gratuitous ARP (sender = target, RFC 5227 section 1.1), an unsolicited advertisement with the O flag | learn | confirm (ARP) | learn, logged |
 //! | anything else (its request, an unasked reply) | learn | confirm (ARP) | ask everybody, and believe the answer |
 //!
+//! Behind a link that was away, nothing but a reply is learned from.
+//!
 //! In IPv6 only an answer confirms, for nothing else shows that the way there is open (RFC 4861 section 7.3.1).
 
 mod question;
@@ -64,6 +66,8 @@ struct Entry {
     due: Duration,
     /// When the last request was sent, if any was.
     asked_at: Option<Duration>,
+    /// Whether only an answer counts: the way there was cut, and nothing else shows that it is open in both directions.
+    is_in_question: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -76,7 +80,7 @@ enum State {
 
 impl Entry {
     fn unknown(now: Duration) -> Entry {
-        Entry { state: State::Asking { asked: 0 }, due: now, asked_at: None }
+        Entry { state: State::Asking { asked: 0 }, due: now, asked_at: None, is_in_question: false }
     }
 
     fn mac(&self) -> Option<Mac> {
@@ -109,6 +113,7 @@ impl Entry {
     }
 
     fn learn(&mut self, mac: Mac, now: Duration) {
+        self.is_in_question = false;
         self.state = State::Known { mac, unanswered: 0, doubted: false };
         self.due = now + REFRESH;
     }
@@ -125,6 +130,9 @@ impl Entry {
     /// Weighs the claim that the next hop has `mac`; `true` where another MAC is known afterwards than before.
     fn hear(&mut self, next_hop: NextHop, mac: Mac, claim: Claim, now: Duration) -> bool {
         let State::Known { mac: known, unanswered, doubted } = self.state else {
+            if self.is_in_question && !matches!(claim, Claim::Reply | Claim::ModestReply) {
+                return false;
+            }
             log::info!("next hop {} is at {mac}", next_hop.address);
             self.learn(mac, now);
             return true;
@@ -180,11 +188,12 @@ impl Neighbours {
         }
     }
 
-    /// Forgets what is known about the next hops on an uplink and asks for them anew.
+    /// Forgets what is known about the next hops on an uplink that was cut off, and asks for them anew; only what answers
+    /// is believed to be there.
     pub fn forget(&mut self, uplink: PortId, now: Duration) {
         for (_, entry) in self.entries.iter_mut().filter(|(next_hop, _)| next_hop.uplink == uplink) {
             self.changed |= entry.mac().is_some();
-            *entry = Entry::unknown(now);
+            *entry = Entry { is_in_question: true, ..Entry::unknown(now) };
         }
     }
 

@@ -199,3 +199,22 @@ fn damaged_arp_frames_are_ignored() {
         assert!(neighbours.resolved().is_empty(), "octet {at} changed");
     }
 }
+
+#[test]
+fn behind_a_link_that_was_away_only_an_answer_is_believed() {
+    let mut neighbours = resolver();
+    neighbours.receive(UPLINK, &reply(PEER), ms(5));
+    assert!(neighbours.take_changed());
+    neighbours.forget(UPLINK, ms(10));
+    assert!(neighbours.take_changed());
+    assert_eq!(neighbours.mac(next_hop()), None);
+    let request = arp(Mac::BROADCAST, REQUEST, (PEER, PEER_IP), (Mac::ZERO, OUR_IP));
+    let announcement = arp(Mac::BROADCAST, REQUEST, (PEER, PEER_IP), (Mac::ZERO, PEER_IP));
+    for hearsay in [request, announcement] {
+        neighbours.receive(UPLINK, &hearsay, ms(15));
+        assert_eq!(neighbours.mac(next_hop()), None, "it may hear us not");
+    }
+    assert_eq!(timeline(&mut neighbours, 20, 30), [(20, Mac::BROADCAST)]);
+    neighbours.receive(UPLINK, &reply(PEER), ms(30));
+    assert_eq!(neighbours.mac(next_hop()), Some(PEER));
+}
