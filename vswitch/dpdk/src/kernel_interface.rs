@@ -17,6 +17,16 @@ const SLOT_LEN: u16 = 2048;
 /// tags (22). A longer packet would be cut off by the kernel without a word.
 const SLOT_OVERHEAD: u16 = 66 + 22;
 
+/// Asks for the carrier (`linux/ethtool.h`).
+const ETHTOOL_GLINK: u32 = 0x0a;
+
+/// `struct ethtool_value`: a question, and where its answer goes.
+#[repr(C)]
+struct EthtoolValue {
+    command: u32,
+    data: u32,
+}
+
 /// An interface, by name.
 pub(crate) struct KernelInterface {
     request: libc::ifreq,
@@ -53,7 +63,13 @@ impl KernelInterface {
     }
 
     /// Whether it is up and has a carrier, which the driver does not follow.
+    ///
+    /// A flag says so, but the kernel lets it follow the carrier up to a second late; so the carrier is asked for first,
+    /// which many a kernel takes for a reason to bring the flag up to date.
     pub(crate) fn is_running(&self) -> io::Result<bool> {
+        if self.has_carrier() == Some(false) {
+            return Ok(false);
+        }
         let mut request = self.request;
         call(libc::SIOCGIFFLAGS, &mut request)?;
         // SAFETY: the call succeeded and wrote this field of the union.
@@ -78,6 +94,15 @@ impl KernelInterface {
         (number != 0).then_some(number)
     }
 
+    /// Whether there is a carrier; `None` where the interface does not tell.
+    fn has_carrier(&self) -> Option<bool> {
+        let mut answer = EthtoolValue { command: ETHTOOL_GLINK, data: 0 };
+        let mut request = self.request;
+        request.ifr_ifru.ifru_data = (&raw mut answer).cast();
+        call(libc::SIOCETHTOOL, &mut request).ok()?;
+        Some(answer.data != 0)
+    }
+
     /// Gives the interface another MTU.
     pub(crate) fn set_mtu(&self, mtu: u16) -> io::Result<()> {
         let mut request = self.request;
@@ -89,7 +114,7 @@ impl KernelInterface {
 /// Asks the kernel; any socket of this namespace will do.
 fn call(number: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
-    // SAFETY: all these requests read and write an ifreq.
+    // SAFETY: all these requests read and write an ifreq, and SIOCETHTOOL the value it points to, which outlives the call.
     match unsafe { libc::ioctl(socket.as_raw_fd(), number, request) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
