@@ -56,7 +56,8 @@ impl<F: PortFactory> Control<F> {
             let Some((path, _)) = tunnel.paths.iter().zip(self.path_states(tunnel)).find(is_active) else { continue };
             let before = self.active.insert(tunnel.name.clone(), path.uplink.clone());
             if before.is_some_and(|before| before != path.uplink) {
-                log::info!("tunnel {}: packets leave by {} now", tunnel.name, path.uplink);
+                // The link's own line is bounded; a thousand tunnels over a link that flaps would not be.
+                log::debug!("tunnel {}: packets leave by {} now", tunnel.name, path.uplink);
                 if !moved.contains(path) && is_on_link(&self.config, path) {
                     moved.push(path.clone());
                 }

@@ -133,7 +133,9 @@ impl Entry {
             if self.is_in_question && !matches!(claim, Claim::Reply | Claim::ModestReply) {
                 return false;
             }
-            log::info!("next hop {} is at {mac}", next_hop.address);
+            // Whoever answers again behind a link that flaps is no news each time.
+            let level = if self.is_in_question { log::Level::Debug } else { log::Level::Info };
+            log::log!(level, "next hop {} is at {mac}", next_hop.address);
             self.learn(mac, now);
             return true;
         };
