@@ -185,6 +185,17 @@ impl PortFactory for Factory {
         }
     }
 
+    fn gone(&self, name: &str) -> Option<String> {
+        match self.devices.get(name)? {
+            Device::Eth(device) => {
+                device.gone().or_else(|| device.needs_reset().then(|| "the device asks to be reset".to_owned()))
+            }
+            Device::Tap(tap) => tap.is_up().is_none().then(|| format!("{} was deleted", tap.place())),
+            // A guest that leaves is waited for by the device itself.
+            Device::Vhost(_) => None,
+        }
+    }
+
     fn mac(&self, name: &str) -> Option<Mac> {
         match self.devices.get(name) {
             Some(Device::Eth(device)) => Some(Mac::new(device.mac())),

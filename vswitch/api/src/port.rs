@@ -36,6 +36,9 @@ pub struct PortRow {
     pub addresses: Vec<String>,
     /// Whether the switch serves it.
     pub state: PortState,
+    /// Why its device is not there, where it went away under the switch; it is opened again when it is back.
+    #[serde(default)]
+    pub gone: Option<String>,
     /// Whether the device has a link.
     pub link: Link,
     /// The network of untagged frames.

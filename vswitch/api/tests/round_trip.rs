@@ -73,6 +73,7 @@ impl Dice {
             mtu: self.number() as u16,
             addresses: self.list(Dice::text),
             state: self.pick(&[PortState::Opening, PortState::Up, PortState::Down]),
+            gone: self.maybe(Dice::text),
             link: self.pick(&[Link::Up, Link::Down, Link::Unknown]),
             network: self.maybe(Dice::text),
             trunk: self.list(|dice| TrunkRow { vlan: dice.number() as u16, network: dice.text() }),

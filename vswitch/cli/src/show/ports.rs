@@ -9,7 +9,13 @@ use super::{
 use crate::quantity::{Numbers, count, octets};
 
 pub(super) fn tables(ports: &Ports, rates: &Rates<PortRow>, numbers: Numbers) -> String {
-    format!("{}\n\n{}", nature(ports), traffic(ports, rates, numbers))
+    format!("{}\n{}\n{}", nature(ports), gone(ports), traffic(ports, rates, numbers))
+}
+
+/// A line for each port whose device is not there.
+fn gone(ports: &Ports) -> String {
+    let line = |port: &PortRow| Some(format!("{}: {}; opened again when it is back\n", port.name, port.gone.as_ref()?));
+    ports.ports.iter().filter_map(line).collect()
 }
 
 fn nature(ports: &Ports) -> Grid {
@@ -86,9 +92,9 @@ pub(super) fn choices(ports: &Ports) -> Grid {
     grid
 }
 
-/// `up`, `up/no-link`, `opening`; and loudly where its ledger does not balance.
+/// `up`, `up/no-link`, `opening`, `gone`; and loudly where its ledger does not balance.
 fn state(port: &PortRow) -> String {
-    let mut state = port.state.name().to_owned();
+    let mut state = if port.gone.is_some() { "gone" } else { port.state.name() }.to_owned();
     if port.link == Link::Down {
         state.push_str("/no-link");
     }
@@ -136,6 +142,7 @@ mod tests {
             mtu: 1450,
             addresses: vec!["10.0.0.1/8".into(), "fd00::1/64".into()],
             state: PortState::Up,
+            gone: None,
             link: Link::Up,
             network: Some("blue".into()),
             trunk: Vec::new(),
@@ -193,6 +200,12 @@ mod tests {
     fn trouble_stands_in_the_state() {
         let broken = PortRow { link: Link::Down, balanced: false, state: PortState::Down, ..port() };
         assert_eq!(state(&broken), "down/no-link/UNBALANCED");
+        let away = PortRow { gone: Some("interface \"vf0\" was deleted".into()), state: PortState::Down, ..port() };
+        assert_eq!(state(&away), "gone");
+        assert_eq!(
+            gone(&Ports { ports: vec![port(), away] }),
+            "a1: interface \"vf0\" was deleted; opened again when it is back\n"
+        );
     }
 
     #[test]

@@ -38,6 +38,7 @@ impl<F: PortFactory> Control<F> {
         if self.transaction.is_some() {
             return Err(RpcError::busy());
         }
+        self.gone.hasten(self.now);
         let diff = diff::diff(&self.config, &source.config);
         refuse_restart(&diff)?;
         if diff.is_empty() && self.is_settled() {
@@ -173,7 +174,7 @@ impl<F: PortFactory> Control<F> {
         Ok(())
     }
 
-    fn open(&mut self, port: &Port) -> Result<(), String> {
+    pub(super) fn open(&mut self, port: &Port) -> Result<(), String> {
         let opened = self.factory.open(port)?;
         if opened.queues.len() != usize::from(port.queues) {
             let (have, want) = (opened.queues.len(), port.queues);
@@ -188,6 +189,10 @@ impl<F: PortFactory> Control<F> {
     /// Changes all of them, or none.
     fn change_all(&mut self, changes: &[(Port, Port)]) -> Result<(), String> {
         for (index, (old, new)) in changes.iter().enumerate() {
+            // A device that has gone will be opened as the new configuration says.
+            if self.gone.why(&old.name).is_some() {
+                continue;
+            }
             if let Err(error) = self.factory.change(old, new) {
                 for (old, new) in changes[..index].iter().rev() {
                     if let Err(again) = self.factory.change(new, old) {

@@ -23,6 +23,12 @@ pub trait PortFactory {
     /// Whether the device has a link.
     fn link(&self, name: &str) -> api::Link;
 
+    /// Why the device can no longer be used, where it has gone or stopped for good: it must be closed, and opened again
+    /// when it is back.
+    fn gone(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// The device's own MAC at this moment; `None` where it has none, or the one it had when it was opened.
     fn mac(&self, _name: &str) -> Option<Mac> {
         None

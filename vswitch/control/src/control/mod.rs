@@ -9,6 +9,7 @@
 mod apply;
 mod desk;
 mod factory;
+mod gone;
 mod host_loss;
 mod open_port;
 mod own_mac;
@@ -41,6 +42,7 @@ use crate::{
     host::{Attachment, NextHop},
 };
 use desk::Desk;
+use gone::Gone;
 use open_port::OpenPort;
 use paths::Active;
 use revision::Revisions;
@@ -74,6 +76,7 @@ pub struct Control<F: PortFactory> {
     desks: Vec<Desk<F::Queue>>,
     underlay: Underlay,
     watch: Watch,
+    gone: Gone,
     config: Config,
     revisions: Revisions,
     /// What the newest snapshot was compiled from, beside the configuration.
@@ -113,6 +116,7 @@ impl<F: PortFactory> Control<F> {
             desks: workers.into_iter().map(Desk::new).collect(),
             underlay: Underlay::new(pool),
             watch: Watch::default(),
+            gone: Gone::default(),
             facts: Facts::default(),
             active: Active::new(),
             compiled: compile(&nothing, &Facts::default(), None),
@@ -173,6 +177,7 @@ impl<F: PortFactory> Control<F> {
         self.advance_stop();
         self.refresh();
         self.follow_macs();
+        self.look_after_gone();
         self.desks.iter_mut().for_each(Desk::pump);
     }
 
@@ -275,6 +280,7 @@ impl<F: PortFactory> Control<F> {
                 facts.macs.insert(name.clone(), mac);
             }
         }
+        facts.macs.extend(self.gone.macs().map(|(name, mac)| (name.clone(), mac)));
         for (next_hop, mac) in self.underlay.neighbours.resolved() {
             // By the name's id: a device opened anew has none yet, and what is known behind it still holds.
             let is_there = |name: &&Name| self.compiled.port_id(name.as_str()) == Some(next_hop.uplink);

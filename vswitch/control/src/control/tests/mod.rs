@@ -1,5 +1,6 @@
 mod books;
 mod filters;
+mod gone;
 mod random;
 mod revisions;
 mod rig;

@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) stubborn: BTreeSet<String>,
     /// Ports without a link.
     pub(super) down: BTreeSet<String>,
+    /// Ports whose devices have gone.
+    pub(super) gone: BTreeSet<String>,
 }
 
 pub(super) struct MemFactory {
@@ -74,6 +76,10 @@ impl PortFactory for MemFactory {
 
     fn close(&mut self, name: &str, queues: Vec<MemPort>) {
         self.world.lock().unwrap().events.push(format!("close {name} {}", queues.len()));
+    }
+
+    fn gone(&self, name: &str) -> Option<String> {
+        self.world.lock().unwrap().gone.contains(name).then(|| "it was taken away".to_owned())
     }
 
     fn mac(&self, _name: &str) -> Option<Mac> {
