@@ -182,6 +182,7 @@ impl<F: PortFactory> Control<F> {
             return Err(format!("the device has {have} queues, not {want}"));
         }
         log::info!("port {} open: {}, mtu {}", port.name, opened.detail, opened.mtu);
+        self.gone.returned(&port.name);
         self.ports.insert(port.name.clone(), OpenPort::new(port.clone(), opened));
         Ok(())
     }

@@ -48,6 +48,11 @@ impl Gone {
         self.ports.iter().filter_map(|(name, lost)| Some((name, lost.mac?)))
     }
 
+    /// The port is open again.
+    pub(super) fn returned(&mut self, name: &Name) {
+        self.ports.remove(name);
+    }
+
     /// The operator has looked after something: all are tried at once.
     pub(super) fn hasten(&mut self, now: Duration) {
         self.ports.values_mut().for_each(|lost| (lost.again_at, lost.wait) = (now, AGAIN_MIN));
@@ -95,8 +100,6 @@ impl<F: PortFactory> Control<F> {
     fn bring_back(&mut self) {
         let Control { gone, config, ports, now, .. } = self;
         gone.ports.retain(|name, _| config.port(name.as_str()).is_some());
-        // A transaction has opened it meanwhile.
-        gone.ports.retain(|name, _| ports.get(name).is_none_or(|open| open.is_leaving));
         let is_due = |(name, lost): &(&Name, &Lost)| lost.again_at <= *now && !ports.contains_key(*name);
         let due: Vec<Port> =
             gone.ports.iter().filter(is_due).filter_map(|(name, _)| config.port(name.as_str()).cloned()).collect();
@@ -112,13 +115,7 @@ impl<F: PortFactory> Control<F> {
     }
 
     fn try_again(&mut self, port: &Port) -> bool {
-        let error = match self.open(port) {
-            Ok(()) => {
-                self.gone.ports.remove(&port.name);
-                return true;
-            }
-            Err(error) => error,
-        };
+        let Err(error) = self.open(port) else { return true };
         let now = self.now;
         if let Some(lost) = self.gone.ports.get_mut(&port.name) {
             lost.wait = (lost.wait * 2).min(AGAIN_MAX);

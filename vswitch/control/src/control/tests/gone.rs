@@ -131,3 +131,20 @@ fn a_port_that_is_away_can_be_changed_and_taken_out() {
     assert_eq!(rig.events(), Vec::<String>::new(), "nobody opens what is no longer wanted");
     rig.stop();
 }
+
+#[test]
+fn a_port_that_is_away_can_be_given_another_device() {
+    let mut rig = three_ports();
+    set_gone(&rig, "a2", true);
+    rig.run_ms(200);
+    set_gone(&rig, "a2", false);
+    rig.events();
+    let text = format!("{ONE_NODE}{A3}").replace("if-a2", "if-b2");
+    rig.apply(&text).unwrap();
+    // Not only when somebody looks next: what is open is not gone.
+    assert_eq!(row(&mut rig, "a2").gone, None);
+    rig.run_ms(3000);
+    assert_eq!(rig.events(), ["open a2 if-b2"]);
+    assert_eq!(row(&mut rig, "a2").state, PortState::Up);
+    rig.stop();
+}
