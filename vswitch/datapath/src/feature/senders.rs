@@ -46,6 +46,7 @@ impl Senders {
     }
 
     /// Remembers what was found out about an untagged packet for an uplink whose underlay is in no VLAN.
+    #[inline(never)]
     pub(crate) fn remember(&mut self, uplink: PortId, packet: &[u8], member: MemberId) {
         if let Some(outer) = wire::parse_plain_outer(packet) {
             self.plain[outer.ends.mix() % PLACES] = Some(Plain { uplink, ends: outer.ends, member });

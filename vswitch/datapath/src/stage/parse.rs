@@ -67,7 +67,11 @@ fn one(
         }
         Role::Uplink { mac, addresses, vlan } => {
             let own = (place.vlan == *vlan).then_some(Own { mac: *mac, addresses });
-            uplink(data, meta, own, place.member, brain, senders)
+            let class = uplink(data, meta, own, place.member, brain, senders)?;
+            if vlan.is_none() && meta.outer_len > 0 {
+                senders.remember(meta.port, data, meta.ingress);
+            }
+            Ok(class)
         }
     }
 }
@@ -84,11 +88,7 @@ fn uplink(
 ) -> Result<Class, DropReason> {
     match admit::uplink(data, meta, own, member, brain, senders)? {
         Admitted::Host => Ok(Class::Punt),
-        Admitted::Overlay if meta.outer_len == 0 => Ok(overlay(Profile::L2, data, meta)),
-        Admitted::Overlay => {
-            senders.remember(meta.port, data, meta.ingress);
-            Ok(overlay(Profile::L2, &data[usize::from(meta.outer_len)..], meta))
-        }
+        Admitted::Overlay => Ok(overlay(Profile::L2, &data[usize::from(meta.outer_len)..], meta)),
     }
 }
 
