@@ -59,7 +59,7 @@ impl Sum {
 
 /// The one's complement sum of the four halves of `sum`: 0 only where `sum` is 0.
 #[inline]
-const fn fold16(sum: u64) -> u16 {
+pub(crate) const fn fold16(sum: u64) -> u16 {
     let sum = (sum & 0xffff_ffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);

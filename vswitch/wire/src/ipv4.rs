@@ -26,6 +26,8 @@ pub const HEADER_LEN: usize = 20;
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
+/// Of the word at octet 6: not 0 where the packet is no whole datagram.
+pub(crate) const FRAGMENT_MASK: u16 = MORE_FRAGMENTS | OFFSET_MASK;
 
 view! {
     /// A packet, possibly with Ethernet padding behind it.
@@ -106,7 +108,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     /// Whether this is not a whole datagram.
     #[inline]
     pub fn is_fragment(&self) -> bool {
-        u16_at(self.bytes(), field::FLAGS_OFFSET) & (MORE_FRAGMENTS | OFFSET_MASK) != 0
+        u16_at(self.bytes(), field::FLAGS_OFFSET) & FRAGMENT_MASK != 0
     }
 
     /// Time to live.

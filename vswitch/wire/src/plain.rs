@@ -31,11 +31,11 @@ pub(crate) fn parse(frame: &[u8], parsed: &mut Parsed) -> bool {
 #[inline(always)]
 fn parse_ipv4(head: &[u8; IPV4_LEN], len: usize, parsed: &mut Parsed) -> bool {
     const VERSION_4_IHL_5: u8 = 0x45;
-    const MORE_OR_OFFSET: u16 = 0x3fff;
     let total = usize::from(u16_at(head, NETWORK + 2));
     let protocol = head[NETWORK + 9];
-    let is_plain =
-        head[NETWORK] == VERSION_4_IHL_5 && u16_at(head, NETWORK + 6) & MORE_OR_OFFSET == 0 && NETWORK + total <= len;
+    let is_plain = head[NETWORK] == VERSION_4_IHL_5
+        && u16_at(head, NETWORK + 6) & ipv4::FRAGMENT_MASK == 0
+        && NETWORK + total <= len;
     if !is_plain || !carries(protocol, head, IPV4_TRANSPORT, NETWORK + total) {
         return false;
     }

@@ -25,7 +25,7 @@ pub const HEADER_LEN: usize = 8;
 pub const PORT: u16 = 4789;
 
 /// The flag that says the VNI is valid.
-const VNI_VALID: u8 = 0x08;
+pub(crate) const VNI_VALID: u8 = 0x08;
 
 view! {
     /// A header and the inner frame.

@@ -4,9 +4,10 @@
 
 use super::OUTER_IPV4_LEN;
 use crate::{
+    checksum::fold16,
     ethernet,
     field::{array_at, u16_at, u32_at},
-    ipv4, protocol, udp,
+    ipv4, protocol, udp, vxlan,
 };
 
 /// Offset of the network header.
@@ -50,16 +51,14 @@ impl OuterEnds {
 #[inline(always)]
 pub fn parse_plain_outer(frame: &[u8]) -> Option<PlainOuter> {
     const IPV4_IHL_5: u32 = 0x0800_4500;
-    const MORE_OR_OFFSET: u16 = 0x3fff;
-    const VNI_VALID: u8 = 0x08;
     let head = frame.first_chunk::<OUTER_IPV4_LEN>()?;
     let total = u16_at(head, NETWORK + 2);
     let udp_len = u16_at(head, UDP + 4);
     let is_plain = u32_at(head, NETWORK - 2) & 0xffff_ff00 == IPV4_IHL_5
-        && u16_at(head, NETWORK + 6) & MORE_OR_OFFSET == 0
+        && u16_at(head, NETWORK + 6) & ipv4::FRAGMENT_MASK == 0
         && head[NETWORK + 9] == protocol::UDP
         && u16_at(head, UDP + 6) == 0
-        && head[VXLAN] & VNI_VALID != 0;
+        && head[VXLAN] & vxlan::VNI_VALID != 0;
     let fits = usize::from(udp_len) >= OUTER_IPV4_LEN - UDP
         && usize::from(udp_len) + ipv4::HEADER_LEN <= usize::from(total)
         && NETWORK + usize::from(total) <= frame.len()
@@ -85,10 +84,7 @@ pub fn parse_plain_outer(frame: &[u8]) -> Option<PlainOuter> {
 #[inline(always)]
 fn is_summed_right(head: &[u8; OUTER_IPV4_LEN]) -> bool {
     let word = |at: usize| u64::from(u32::from_ne_bytes(array_at(head, NETWORK + at)));
-    let sum = word(0) + word(4) + word(8) + word(12) + word(16);
-    let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    (sum & 0xffff) + (sum >> 16) == 0xffff
+    fold16(word(0) + word(4) + word(8) + word(12) + word(16)) == 0xffff
 }
 
 #[cfg(test)]
