@@ -14,9 +14,6 @@ use super::finding::{
     Severity::{self, Ok, Problem, Unchecked, Warning},
 };
 
-/// Version of the answer for programs: grows when a field changes its meaning or goes.
-const SCHEMA: u32 = 1;
-
 /// The answer for programs.
 #[derive(Serialize)]
 struct Answer<'f> {
@@ -38,7 +35,7 @@ pub(super) fn print(config: Option<&str>, findings: &mut [Finding], console: &mu
     let exit = if problems == 0 { Exit::Yes } else { Exit::No };
     if console.json() {
         let ok = problems == 0;
-        console.say_json(&Answer { schema: SCHEMA, config, ok, problems, warnings, unchecked, findings })?;
+        console.say_json(&Answer { schema: api::SCHEMA, config, ok, problems, warnings, unchecked, findings })?;
         return Result::Ok(exit);
     }
     console.say(&table(findings).to_string())?;
