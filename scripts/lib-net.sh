@@ -134,6 +134,20 @@ workers = [${3:-0}]
 TOML
 }
 
+# config_vtep_uplink NODE N DEVICE: `upN` of switch nodeNODE, one of two. 10.N.0.0/24 is between the nodes 1 and 2, and the
+# VTEP's address, 192.0.2.NODE, is a host route on each uplink.
+config_vtep_uplink() {
+    cat >>"$WORK/node$1.toml" <<TOML
+[[port]]
+name = "up$2"
+kind = "eth"
+device = "$3"
+role = "uplink"
+addresses = ["10.$2.0.$1/24", "192.0.2.$1/32"]
+gateway = "10.$2.0.$((3 - $1))"
+TOML
+}
+
 # config_tap NAME CONTAINER NETWORK MAC ADDRESS/LEN [WORKER]: a port called like the container, its `eth0`.
 config_tap() {
     cat >>"$WORK/$1.toml" <<TOML

@@ -11,18 +11,10 @@ WORTH=$((RATE / 20))
 
 netns_add node1 node2 a1 b1
 
-# uplink NODE N ROLE: `upN`; both uplinks of a node have the VTEP's address as a host route.
+# uplink NODE N ROLE: `upN` over shared memory.
 uplink() {
-    cat >>"$WORK/node$1.toml" <<TOML
-[[port]]
-name = "up$2"
-kind = "eth"
-device = "net_memif$2,role=$3,id=$2,socket=$WORK/memif$2.sock,socket-abstract=no"
-role = "uplink"
-mac = "02:00:00:00:0$1:0$2"
-addresses = ["10.$2.0.$1/24", "192.0.2.$1/32"]
-gateway = "10.$2.0.$((3 - $1))"
-TOML
+    config_vtep_uplink "$1" "$2" "net_memif$2,role=$3,id=$2,socket=$WORK/memif$2.sock,socket-abstract=no"
+    printf 'mac = "02:00:00:00:0%s:0%s"\n' "$1" "$2" >>"$WORK/node$1.toml"
 }
 
 # tunnel NODE UPLINKS

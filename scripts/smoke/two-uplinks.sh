@@ -19,27 +19,14 @@ for link in ul0 ul1; do
     done
 done
 
-# uplink NODE N OWN GATEWAY: `upN` on ulN; both uplinks have the VTEP's address as a host route.
-uplink() {
-    cat >>"$WORK/node$1.toml" <<TOML
-[[port]]
-name = "up$2"
-kind = "eth"
-device = "net_af_packet$2,iface=ul$2"
-role = "uplink"
-addresses = ["10.$2.0.$3/24", "192.0.2.$3/32"]
-gateway = "10.$2.0.$4"
-TOML
-}
-
 # configure MULTIPATH: both nodes' files.
 configure() {
     local node other
     for node in 1 2; do
         other=$((3 - node))
         config_switch "node$node"
-        uplink "$node" 0 "$node" "$other"
-        uplink "$node" 1 "$node" "$other"
+        config_vtep_uplink "$node" 0 net_af_packet0,iface=ul0
+        config_vtep_uplink "$node" 1 net_af_packet1,iface=ul1
         config_network "node$node" blue 4096 peer
         cat >>"$WORK/node$node.toml" <<TOML
 [[tunnel]]
