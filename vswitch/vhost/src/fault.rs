@@ -102,9 +102,6 @@ pub enum Fault {
         /// How many there may be.
         max: usize,
     },
-    /// A memory region was to be removed that is not there.
-    #[error("there is no memory region at {0} to remove")]
-    NoSuchRegion(GuestAddress),
     /// A file of a kind whose pages may have to be waited for, or no file at all.
     #[error("shared memory must be a file of tmpfs or hugetlbfs (memfd, /dev/shm); this one is of {file_system:#x}")]
     NotMemory {

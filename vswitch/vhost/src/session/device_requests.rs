@@ -81,9 +81,14 @@ impl Backend {
         Ok(Step::Act(Action::Memory(regions.collect())))
     }
 
+    /// Of a guest with several queue pairs QEMU (up to 7.2) adds and removes each region once for every pair: what is so
+    /// already is acknowledged and not done again.
     pub(super) fn add_region(&mut self, mut message: Message) -> Result<Step, Fault> {
         let place: RegionPlace = message.region()?;
         let fd = message.fd()?;
+        if self.table.has(&place) {
+            return Ok(Step::Ack);
+        }
         self.table.add(place)?;
         Ok(Step::Act(Action::AddRegion(Region { place, fd })))
     }
@@ -93,8 +98,8 @@ impl Backend {
         if message.fds.len() > 1 {
             message.fds_exactly(1)?;
         }
-        let place = self.table.remove(&message.region()?)?;
-        Ok(Step::Act(Action::RemoveRegion(place)))
+        let place = self.table.remove(&message.region()?);
+        Ok(place.map_or(Step::Ack, |place| Step::Act(Action::RemoveRegion(place))))
     }
 
     pub(super) fn get_inflight(&mut self, message: &Message) -> Result<Step, Fault> {

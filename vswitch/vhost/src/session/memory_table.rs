@@ -35,11 +35,16 @@ impl MemoryTable {
         Ok(())
     }
 
-    /// Gives one up; both addresses and the size must be those it was announced with.
-    pub(crate) fn remove(&mut self, place: &RegionPlace) -> Result<RegionPlace, Fault> {
+    /// Whether exactly this one is in force already.
+    pub(crate) fn has(&self, place: &RegionPlace) -> bool {
+        self.places.contains(place)
+    }
+
+    /// Gives one up; both addresses and the size must be those it was announced with, else there is none to give up.
+    pub(crate) fn remove(&mut self, place: &RegionPlace) -> Option<RegionPlace> {
         let same = |p: &RegionPlace| (p.guest, p.user, p.size) == (place.guest, place.user, place.size);
-        let at = self.places.iter().position(same).ok_or(Fault::NoSuchRegion(place.guest))?;
-        Ok(self.places.remove(at))
+        let at = self.places.iter().position(same)?;
+        Some(self.places.remove(at))
     }
 }
 

@@ -107,6 +107,20 @@ fn memory_comes_and_goes_region_by_region() {
 }
 
 #[test]
+fn a_region_that_every_queue_pair_adds_and_removes_comes_and_goes_once() {
+    let mut backend = negotiated(Features::VERSION_1);
+    let mut acknowledged = |message: Sent| {
+        let (actions, replies) = say(&mut backend, message.need_reply()).unwrap();
+        (actions.len(), number(&replies[0]))
+    };
+    assert_eq!(acknowledged(region(ADD_MEM_REG, 0, 0x1000, 0x10_0000).fd()), (1, 0));
+    assert_eq!(acknowledged(region(ADD_MEM_REG, 0, 0x1000, 0x10_0000).fd()), (0, 0));
+    assert_eq!(acknowledged(region(REM_MEM_REG, 0, 0x1000, 0x10_0000)), (1, 0));
+    assert_eq!(acknowledged(region(REM_MEM_REG, 0, 0x1000, 0x10_0000)), (0, 0));
+    assert_eq!(acknowledged(region(ADD_MEM_REG, 0, 0x1000, 0x10_0000).fd()), (1, 0));
+}
+
+#[test]
 fn a_log_is_answered_without_payload() {
     let mut backend = negotiated(Features::LOG_ALL);
     let (actions, replies) = say(&mut backend, log(0x8000, 0).fd()).unwrap();
