@@ -30,7 +30,7 @@ pub use fault::Fault;
 pub use feature::Features;
 pub use memory::{Alarm, DirtyLog, GuestArray, GuestItem, GuestMemory, GuestSlice};
 pub use port::VhostPort;
-pub use ring::{Call, Queue, QueueConfig, Received, RingFault};
+pub use ring::{Bell, Call, Queue, QueueConfig, Received, RingFault};
 pub(crate) use session::FDS_MAX;
 pub use session::{
     Action, Backend, Done, InflightArea, LogArea, Offer, ProtocolFeatures, Region, RegionPlace, Reply, Request,

@@ -2,7 +2,7 @@
 
 use super::plan::RingPlan;
 use crate::{
-    Fault, RingIndex,
+    Bell, Fault, RingIndex,
     pair::{Order, Pair, PairControl, Report},
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Desk {
     /// Its rings: to the guest, from the guest.
     pub(super) rings: [RingIndex; 2],
     control: PairControl,
+    /// What wakes its guest.
+    pub(super) bell: Bell,
     /// What the worker was last told of each ring.
     pub(super) plans: [Option<RingPlan>; 2],
     /// Installations not yet answered.
@@ -26,9 +28,9 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(pair: u16, control: PairControl) -> Desk {
+    pub(super) fn new(pair: u16, control: PairControl, bell: Bell) -> Desk {
         let rings = [RingIndex(2 * pair), RingIndex(2 * pair + 1)];
-        Desk { rings, control, plans: [None, None], open: 0, stood: [None, None] }
+        Desk { rings, control, bell, plans: [None, None], open: 0, stood: [None, None] }
     }
 
     /// Whether the worker has answered everything.

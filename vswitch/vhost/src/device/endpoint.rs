@@ -15,6 +15,7 @@ use rustix::net::{
 };
 
 use super::{Mode, stream::Stream};
+use crate::Bell;
 
 /// Octets of a socket's path at most (`sun_path` less the terminating zero, unix(7)).
 const PATH_MAX: usize = 107;
@@ -79,6 +80,12 @@ impl Drop for Endpoint {
             let _ = fs::remove_file(&self.path); // gone already, or found to be stale by whoever comes next
         }
     }
+}
+
+/// What wakes the guest of a queue pair.
+pub(super) fn bell(path: &Path) -> Result<Bell, OpenError> {
+    let doing = "asking for asynchronous I/O, by which guests are woken (io_setup; allow it, or raise fs.aio-max-nr)";
+    Bell::new().map_err(|source| OpenError::System { path: path.to_owned(), doing, source })
 }
 
 fn unix_socket() -> io::Result<OwnedFd> {

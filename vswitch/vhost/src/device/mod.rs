@@ -149,7 +149,7 @@ impl VhostDevice {
         let mut ports = Vec::new();
         for pair in 0..config.queue_pairs {
             let (control, worker) = crate::pair::pair();
-            desks.push(Desk::new(pair, control));
+            desks.push(Desk::new(pair, control, endpoint::bell(&config.socket)?));
             ports.push(VhostPort::new(worker, pool()));
         }
         let phase = Phase::Away { again: Instant::now() };

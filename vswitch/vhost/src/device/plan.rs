@@ -2,7 +2,9 @@
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
-use crate::{Backend, Call, Fault, Features, GuestMemory, Queue, QueueConfig, RingAddresses, RingIndex, pair::Held};
+use crate::{
+    Backend, Bell, Call, Fault, Features, GuestMemory, Queue, QueueConfig, RingAddresses, RingIndex, pair::Held,
+};
 
 /// Memory and log as they are now, with numbers that change when they do.
 #[derive(Clone, Debug)]
@@ -54,14 +56,20 @@ impl RingPlan {
     }
 
     /// Makes the ring. It begins where it last stood, where that is known, else at its base.
-    pub(super) fn make(&self, ring: RingIndex, around: &Surroundings, stood: Option<u32>) -> Result<Held, Fault> {
+    pub(super) fn make(
+        &self,
+        ring: RingIndex,
+        around: &Surroundings,
+        stood: Option<u32>,
+        bell: &Bell,
+    ) -> Result<Held, Fault> {
         let wrong_size = Fault::RingSize { ring, size: self.size };
         let config = QueueConfig {
             size: u16::try_from(self.size).map_err(|_| wrong_size)?,
             addresses: self.addresses,
             base: stood.unwrap_or(self.base),
             features: self.features,
-            call: self.call.clone().map(Call::new).transpose()?,
+            call: self.call.clone().map(|fd| Call::new(fd, bell.clone())).transpose()?,
             log: around.log.clone(),
         };
         let queue = Queue::new(Arc::clone(&around.memory), &config).map_err(|fault| Fault::Ring { ring, fault })?;

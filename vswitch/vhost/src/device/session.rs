@@ -156,8 +156,8 @@ impl Session {
             }
             let make = |side: usize| {
                 let ring = desk.rings[side];
-                let made = plans[side].as_ref().map(|plan| plan.make(ring, &self.around, desk.stood(ring, plan.run())));
-                made.transpose()
+                let plan = plans[side].as_ref();
+                plan.map(|plan| plan.make(ring, &self.around, desk.stood(ring, plan.run()), &desk.bell)).transpose()
             };
             let pair = Pair { to_guest: make(0)?, from_guest: make(1)? };
             desk.install(pair, plans);

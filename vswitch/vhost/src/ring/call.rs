@@ -1,43 +1,36 @@
 //! Waking the guest.
 
 use std::{
-    fs, io,
-    os::fd::{AsRawFd, OwnedFd},
+    fs,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     sync::Arc,
 };
 
+use super::bell::Bell;
 use crate::Fault;
 
-/// An eventfd of the guest's, known to be one.
+/// An eventfd of the guest's, known to be one, and the bell by which it is told.
 #[derive(Clone, Debug)]
-pub struct Call(Arc<OwnedFd>);
+pub struct Call {
+    fd: Arc<OwnedFd>,
+    bell: Bell,
+}
 
 impl Call {
-    /// Refuses a descriptor of any other kind, and makes sure that writing to it does not wait.
-    pub fn new(fd: Arc<OwnedFd>) -> Result<Call, Fault> {
-        let raw = fd.as_raw_fd();
-        let kind = fs::read_link(format!("/proc/self/fd/{raw}")).unwrap_or_default();
+    /// Refuses a descriptor of any other kind.
+    pub fn new(fd: Arc<OwnedFd>, bell: Bell) -> Result<Call, Fault> {
+        let kind = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
         if kind.as_os_str() != "anon_inode:[eventfd]" {
             return Err(Fault::NotEvent { kind: kind.display().to_string() });
         }
-        // SAFETY: plain calls on a live descriptor.
-        let outcome = unsafe {
-            match libc::fcntl(raw, libc::F_GETFL) {
-                flags if flags >= 0 => libc::fcntl(raw, libc::F_SETFL, flags | libc::O_NONBLOCK),
-                refused => refused,
-            }
-        };
-        match outcome {
-            0.. => Ok(Call(fd)),
-            _ => Err(Fault::NotEvent { kind: io::Error::last_os_error().to_string() }),
-        }
+        Ok(Call { fd, bell })
     }
 
-    /// Wakes the guest. A counter that is full already does that, so what the kernel answers does not matter.
+    /// Wakes the guest, without waiting, whatever it has done to its eventfd; `false` where the kernel had no memory for
+    /// that, and it has to be tried again.
     #[inline]
-    pub fn wake(&self) {
-        let one = 1u64.to_ne_bytes();
-        // SAFETY: eight octets are read from `one`.
-        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    #[must_use]
+    pub fn wake(&self) -> bool {
+        self.bell.ring(self.fd.as_fd())
     }
 }

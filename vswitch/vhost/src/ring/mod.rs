@@ -5,6 +5,7 @@
 //! frames. Chains are used up in the order in which they were made available, all within the burst that took them, so
 //! between bursts a ring's state is where it stands and nothing else: a guest loses nothing when the switch goes.
 
+mod bell;
 mod call;
 mod chain;
 mod fault;
@@ -18,6 +19,7 @@ mod split;
 pub(crate) mod tests;
 mod transmit;
 
+pub use bell::Bell;
 pub use call::Call;
 pub use fault::RingFault;
 pub use queue::{Queue, QueueConfig, Received};

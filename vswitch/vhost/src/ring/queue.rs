@@ -50,6 +50,8 @@ pub struct Queue {
     ring: AnyRing,
     shape: Shape,
     call: Option<Call>,
+    /// A wake the kernel did not take.
+    owed: bool,
     used_log: Option<UsedLog>,
 }
 
@@ -86,7 +88,7 @@ impl Queue {
             mergeable: config.features.has(Features::MRG_RXBUF),
             log,
         };
-        Ok(Queue { memory, ring, shape, call: config.call.clone(), used_log })
+        Ok(Queue { memory, ring, shape, call: config.call.clone(), owed: false, used_log })
     }
 
     /// Goes on where `old` stands: the same ring after its memory, its addresses or its call changed. A ring of another
@@ -97,6 +99,7 @@ impl Queue {
             (AnyRing::Packed(ring), AnyRing::Packed(old)) => ring.resume(old),
             _ => {}
         }
+        self.owed |= old.owed;
     }
 
     /// Where it stands, as GET_VRING_BASE tells it.
@@ -133,16 +136,16 @@ impl Queue {
 
     /// After something was published, or nothing: the log, and at most one call a burst.
     #[inline]
-    fn after(&self, published: Published) -> Result<(), RingFault> {
+    fn after(&mut self, published: Published) -> Result<(), RingFault> {
         if published != Published::Nothing
             && let Some(UsedLog { log, address, len }) = &self.used_log
         {
             log.mark(*address, *len);
         }
-        if published == Published::Wake
+        if (published == Published::Wake || self.owed)
             && let Some(call) = &self.call
         {
-            call.wake();
+            self.owed = !call.wake();
         }
         if self.memory.alarm().is_raised() { Err(RingFault::MemoryGone) } else { Ok(()) }
     }

@@ -1,6 +1,7 @@
 //! A front end on a real socket, its driver, and the device it talks to.
 
 use std::{
+    fs::File,
     io::{IoSlice, Read},
     mem::MaybeUninit,
     os::{
@@ -99,10 +100,18 @@ pub(super) struct Guest<D> {
     pub(super) stream: UnixStream,
     pub(super) ram: [Ram; 2],
     pub(super) drivers: [D; 2],
+    /// By which each of its rings wakes it.
+    pub(super) calls: [File; 2],
 }
 
 /// Where each ring's memory lies for the guest: two memories of the same shape, one above the other.
 const APART: u64 = 0x1_0000_0000;
+
+/// A new eventfd, whose readers and writers do not wait.
+pub(super) fn eventfd() -> File {
+    // SAFETY: the descriptor is new and ours.
+    unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_NONBLOCK)) }.into()
+}
 
 impl<D: Driver> Guest<D> {
     /// Waits for the device to connect, and says everything up to the point where frames may move.
@@ -115,7 +124,8 @@ impl<D: Driver> Guest<D> {
     pub(super) fn on(stream: UnixStream, rig: &mut Rig, features: Features) -> Guest<D> {
         stream.set_nonblocking(true).unwrap();
         let features = features | Features::VERSION_1 | Features::PROTOCOL_FEATURES;
-        let guest = Guest { stream, ram: [Ram::new(), Ram::new()], drivers: [0, 1].map(|_| D::new(64, features)) };
+        let drivers = [0, 1].map(|_| D::new(64, features));
+        let guest = Guest { stream, ram: [Ram::new(), Ram::new()], drivers, calls: [0, 1].map(|_| eventfd()) };
         guest.say(empty(SET_OWNER));
         let protocol = front_end::PROTOCOL.without(crate::ProtocolFeatures::INFLIGHT_SHMFD);
         guest.say(with(SET_PROTOCOL_FEATURES, protocol.0));
@@ -155,10 +165,13 @@ impl<D: Driver> Guest<D> {
         self.say(state(SET_VRING_BASE, ring, base));
         self.say(with(SET_VRING_ADDR, VhostUserVringAddr::new(ring, flags, descriptors, used, available, 0)));
         self.say(with(SET_VRING_KICK, u64::from(ring)).fd());
-        // SAFETY: the descriptor is new and ours.
-        let call = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, 0)) };
+        self.say_call(ring, &self.calls[ring as usize]);
+    }
+
+    /// Wants to be woken by this eventfd from now on.
+    pub(super) fn say_call(&self, ring: u32, eventfd: &File) {
         let Sent(octets, _) = with(SET_VRING_CALL, u64::from(ring));
-        self.say(Sent(octets, vec![call]));
+        self.say(Sent(octets, vec![eventfd.try_clone().unwrap().into()]));
     }
 
     /// Sends one message.

@@ -3,3 +3,4 @@
 mod guest;
 mod lives;
 mod quarantine;
+mod wakes;

@@ -4,7 +4,7 @@ use std::{fs::File, os::fd::FromRawFd, os::fd::OwnedFd, sync::Arc};
 
 use super::driver::Buffer;
 use crate::{
-    Alarm, Call, Features, GuestAddress, GuestMemory, Queue, QueueConfig, Region, RegionPlace, RingAddresses,
+    Alarm, Bell, Call, Features, GuestAddress, GuestMemory, Queue, QueueConfig, Region, RegionPlace, RingAddresses,
     RingFault, UserAddress, memory::tests::memfd,
 };
 
@@ -100,5 +100,5 @@ pub(crate) fn call() -> (Call, File) {
     // SAFETY: the descriptor is new and ours.
     let fd = unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_NONBLOCK)) };
     let reader = File::from(fd.try_clone().unwrap());
-    (Call::new(Arc::new(fd)).unwrap(), reader)
+    (Call::new(Arc::new(fd), Bell::new().unwrap()).unwrap(), reader)
 }

@@ -6,4 +6,5 @@ mod honest;
 mod hostile;
 pub(crate) mod packed_driver;
 pub(crate) mod split_driver;
+pub(crate) mod wakes;
 mod wishes;
