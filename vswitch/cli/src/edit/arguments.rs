@@ -14,6 +14,7 @@ pub(crate) enum Port {
     #[command(after_help = "Examples:
   millrace port add a3 --tap --netns pod-a3 --network blue --address 10.244.1.3/16
   millrace port add up1 --eth 0000:3b:02.1 --uplink --address 192.0.2.9/24 --save
+  millrace port add vm1 --vhost /run/vm1.sock --queues 2 --network blue --mac 02:00:00:00:00:09
   millrace port add a4 --tap --network blue --set mtu=1400 --set workers=[1]")]
     Add(PortAdd),
     /// Change keys of a port.
@@ -108,8 +109,14 @@ pub(crate) struct PortAdd {
     /// Interface name of a TAP [default: the port's name].
     #[arg(long, value_name = "NAME", requires = "tap")]
     pub(super) interface: Option<String>,
+    /// Who listens on the socket of a vhost-user port [default: client, that is the guest].
+    #[arg(long, value_name = "WHO", requires = "vhost", value_parser = ["client", "server"])]
+    pub(super) mode: Option<String>,
+    /// Queue pairs [default: as many as it has workers, else 1].
+    #[arg(long, value_name = "PAIRS", conflicts_with = "tap")]
+    pub(super) queues: Option<u16>,
     /// It leads to the underlay.
-    #[arg(long, conflicts_with = "network")]
+    #[arg(long, conflicts_with_all = ["network", "vhost"])]
     pub(super) uplink: bool,
     /// The network of its untagged frames.
     #[arg(long, value_name = "NAME")]
@@ -137,6 +144,20 @@ pub(crate) struct Device {
     /// A DPDK device: a PCI address, or a virtual device with its arguments.
     #[arg(long, value_name = "DEVICE")]
     pub(super) eth: Option<String>,
+    /// The virtio device of a VM or of a DPDK container: the socket on which it and the switch meet.
+    #[arg(long, value_name = "SOCKET", value_hint = clap::ValueHint::FilePath)]
+    pub(super) vhost: Option<String>,
+}
+
+impl Device {
+    /// The word of the file.
+    pub(super) fn kind(&self) -> &'static str {
+        match (&self.eth, &self.vhost) {
+            (Some(_), _) => "eth",
+            (None, Some(_)) => "vhost-user",
+            (None, None) => "tap",
+        }
+    }
 }
 
 /// What `network add` takes.

@@ -84,11 +84,14 @@ fn others(set: &[Assignment]) -> impl Iterator<Item = Entry> {
 
 fn add_port(document: &mut Document, add: &PortAdd) -> Result<(), Failure> {
     let mut entries = vec![entry("name", text(&add.name))];
-    entries.push(entry("kind", text(if add.device.eth.is_some() { "eth" } else { "tap" })));
+    entries.push(entry("kind", text(add.device.kind())));
     entries.extend(add.uplink.then(|| entry("role", text("uplink"))));
     entries.extend(optional("device", &add.device.eth));
+    entries.extend(optional("socket", &add.device.vhost));
+    entries.extend(optional("mode", &add.mode));
     entries.extend(optional("netns", &add.netns));
     entries.extend(optional("interface", &add.interface));
+    entries.extend(add.queues.map(|queues| entry("queues", queues.to_string())));
     entries.extend(optional("mac", &add.mac));
     entries.extend(list("addresses", &add.addresses));
     entries.extend(optional("network", &add.network));

@@ -66,9 +66,19 @@ fn a_new_port_stands_behind_the_last_and_nothing_else_moves() {
 }
 
 #[test]
+fn a_new_port_of_a_guest_has_its_socket_and_its_queues() {
+    let new = done(NODE, "port add vm1 --vhost /run/vm1.sock --mode server --queues 2 --network blue");
+    let section = "\n[[port]]\nname = \"vm1\"\nkind = \"vhost-user\"\nsocket = \"/run/vm1.sock\"\nmode = \"server\"\n\
+                   queues = 2\nnetwork = \"blue\"\n";
+    assert_eq!(new.replacen(section, "", 1), NODE);
+    assert!(new.contains(section), "{new}");
+}
+
+#[test]
 fn a_new_object_is_removed_without_a_trace() {
     for (add, del) in [
         ("port add u1 --eth net_null0 --uplink --mac 02:00:00:00:00:01", "port del u1"),
+        ("port add vm1 --vhost /run/vm1.sock --network blue", "port del vm1"),
         ("network add red --vni 5 --tunnel to-b", "network del red"),
         (
             "tunnel add to-c --uplink up0 --remote 192.0.2.3 --network blue --set port=8472",
