@@ -163,6 +163,27 @@ workers = [${6:-0}]
 TOML
 }
 
+# config_vhost NAME PORT NETWORK MAC [WORKERS [MODE]]: a port whose guest is met on $WORK/PORT.sock; a queue for each of
+# WORKERS, such as 0,1.
+config_vhost() {
+    cat >>"$WORK/$1.toml" <<TOML
+[[port]]
+name = "$2"
+kind = "vhost-user"
+socket = "$WORK/$2.sock"
+mode = "${6:-client}"
+mac = "$4"
+network = "$3"
+workers = [${5:-0}]
+TOML
+}
+
+# choice NAME PORT WHAT: what \`show ports\` says was chosen for, or agreed on with, the port.
+choice() {
+    millrace "$1" show ports --json |
+        jq -r --arg port "$2" --arg what "$3" '.ports[] | select(.name == $port) | .choices[] | select(.what == $what) | .chosen'
+}
+
 # config_network NAME NETWORK VNI [TUNNEL...]
 config_network() {
     local file=$WORK/$1.toml network=$2 vni=$3 tunnels

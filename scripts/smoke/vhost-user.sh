@@ -9,13 +9,6 @@ command -v dpdk-testpmd >/dev/null || skip "needs dpdk-testpmd (scripts/setup)"
 
 netns_add node1 c1
 
-# vhost SWITCH PORT LAST-OCTET-OF-MAC [WORKERS]: a port whose guest listens on $WORK/PORT.sock, in network blue. Its MAC is
-# enforced: testpmd answers what is flooded to it for others, too, and with their MACs.
-vhost() {
-    printf '[[port]]\nname = "%s"\nkind = "vhost-user"\nsocket = "%s"\nmac = "02:00:00:00:00:%s"\nnetwork = "blue"\nworkers = [%s]\n' \
-        "$2" "$WORK/$2.sock" "$3" "${4:-0}" >>"$WORK/$1.toml"
-}
-
 # guest PORT LAST-OCTET-OF-MAC [VIRTIO-USER-ARGUMENTS [TESTPMD-ARGUMENTS...]]: a container that answers ARP and ping for
 # any address, as testpmd does; its process in SPAWNED.
 guest() {
@@ -27,19 +20,15 @@ guest() {
         -- --no-mlockall --total-num-mbufs=2048 --forward-mode=icmpecho --stats-period=3600 "$@"
 }
 
-# detail PORT WHAT: what `show ports` says was agreed on with its guest.
-detail() {
-    millrace node1 show ports --json |
-        jq -r --arg port "$1" --arg what "$2" '.ports[] | select(.name == $port) | .choices[] | select(.what == $what) | .chosen'
-}
-in_use() { [[ $(detail "$1" guest) == "connected, $2 rings in use" ]]; }
-gone_from() { [[ $(detail "$1" guest) == "waiting for a front end" ]]; }
+in_use() { [[ $(choice node1 "$1" guest) == "connected, $2 rings in use" ]]; }
+gone_from() { [[ $(choice node1 "$1" guest) == "waiting for a front end" ]]; }
 
 config_switch node1 2
 config_tap node1 c1 blue 02:00:00:00:00:01 10.0.0.1/24
 config_network node1 blue 1
-vhost node1 vm1 09
-vhost node1 vm2 0a 0,1
+# Their MACs are enforced: testpmd answers what is flooded to it for others, too, and with their MACs.
+config_vhost node1 vm1 blue 02:00:00:00:00:09
+config_vhost node1 vm2 blue 02:00:00:00:00:0a 0,1
 start_millraced node1
 wait_until 5 "the port to wait" gone_from vm1
 
@@ -58,7 +47,7 @@ rings() {
     local feature features
     guest vm1 09 "$4"
     wait_until 20 "the $1 rings" in_use vm1 2
-    features=" $(detail vm1 features) "
+    features=" $(choice node1 vm1 features) "
     for feature in $2; do [[ $features == *" $feature "* ]] || die "$1 rings without $feature:$features"; done
     for feature in $3; do [[ $features != *" $feature "* ]] || die "$1 rings with $feature:$features"; done
     wait_until 10 "its first answer" answers 10.0.0.9
@@ -111,7 +100,7 @@ while True:
     guest, _ = server.accept()
     guest.sendall(bytes(range(256)))
 ' "$WORK/vm1.sock"
-quarantined() { [[ $(detail vm1 guest) == quarantined ]]; }
+quarantined() { [[ $(choice node1 vm1 guest) == quarantined ]]; }
 wait_until 5 "the guest to be quarantined" quarantined
 ping_from c1 10.0.0.10 20
 quarantine=$(grep -c 'port vm1: its guest is quarantined: a message of protocol version' "$WORK/node1.log")
