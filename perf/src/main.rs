@@ -7,16 +7,22 @@
 
 #![forbid(unsafe_code)]
 
+mod compare;
 mod control_socket;
 mod fingerprint;
 mod folder;
+mod kernel;
 mod load;
 mod millraced;
+mod ovs;
 mod pcap;
+mod plot;
 mod poll_core;
+mod process;
 mod random;
 mod replay;
 mod report;
+mod run;
 mod sample;
 mod testpmd;
 mod traffic;
@@ -44,6 +50,8 @@ enum Command {
     Generate(Generate),
     /// Replay load through testpmd and millraced and print a table. Example: perf replay --quick --json figures.json
     Replay(Replay),
+    /// Put millraced beside Open vSwitch, the kernel and testpmd's floor, and print a table. Example: perf compare --quick
+    Compare(Compare),
 }
 
 #[derive(Args)]
@@ -67,7 +75,28 @@ struct Generate {
 /// How to replay.
 #[derive(Args)]
 struct Replay {
-    /// Up to three short measurements each: two minutes at most, for a look rather than for figures.
+    #[command(flatten)]
+    measure: Measure,
+}
+
+/// How to compare.
+#[derive(Args)]
+struct Compare {
+    #[command(flatten)]
+    measure: Measure,
+    /// Only beside this one (may be given several times).
+    #[arg(long, value_enum)]
+    peer: Vec<compare::Peer>,
+    /// Also draw throughput over flows, one SVG for each work, into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
+}
+
+/// What is measured, and how long.
+#[derive(Args)]
+struct Measure {
+    /// Up to three short measurements each, for a look rather than for figures: replay takes two minutes at most,
+    /// compare five.
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file.
@@ -103,6 +132,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Generate(g) => generate(&g),
         Command::Replay(r) => replay::run(&r),
+        Command::Compare(c) => compare::run(&c),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -127,6 +157,10 @@ enum Failure {
     Folder(std::io::Error),
     #[error("{0} row(s) FAILED")]
     Rows(usize),
+    #[error("{0} row(s) have figures that must not be compared; why is said below each")]
+    Refused(usize),
+    #[error("cannot draw into {}: {why}", path.display())]
+    Plot { path: PathBuf, why: String },
     #[error("cannot write {}: {cause}", path.display())]
     Report { path: PathBuf, cause: std::io::Error },
 }

@@ -15,6 +15,7 @@ use crate::{
     control_socket::{ControlSocket, SocketError},
     load::Load,
     poll_core::PollThread,
+    process,
     sample::Sample,
     traffic::{self, Counts},
     work::{Bench, Work},
@@ -145,18 +146,7 @@ impl Running {
 
     /// Ends the process, by force in the end; whether it went by itself and well.
     fn end(&mut self) -> bool {
-        // The standard library has no word for SIGTERM; every shell has.
-        let _ = Command::new("sh").args(["-c", "kill \"$0\"", &self.child.id().to_string()]).status();
-        let deadline = Instant::now() + STOP_MAX;
-        while Instant::now() < deadline {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return status.success(),
-                _ => thread::sleep(Duration::from_millis(5)),
-            }
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        false
+        process::end(&mut self.child, STOP_MAX)
     }
 }
 

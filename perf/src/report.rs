@@ -1,9 +1,13 @@
 //! The figures, as a table and as JSON.
 
+use std::{fs, path::Path};
+
 use serde::{Serialize, Serializer};
 
 use crate::{
+    Failure,
     fingerprint::Fingerprint,
+    kernel::Way,
     load::Shape,
     sample::{Sample, median},
     testpmd::Mode,
@@ -15,6 +19,8 @@ use crate::{
 pub(crate) enum Task {
     Testpmd(Mode),
     Millraced(Work),
+    Ovs(Work),
+    Kernel(Way),
 }
 
 impl Task {
@@ -22,13 +28,16 @@ impl Task {
         match self {
             Task::Testpmd(_) => "testpmd",
             Task::Millraced(_) => "millraced",
+            Task::Ovs(_) => "ovs",
+            Task::Kernel(_) => "kernel",
         }
     }
 
     pub(crate) fn work(self) -> &'static str {
         match self {
             Task::Testpmd(mode) => mode.name(),
-            Task::Millraced(work) => work.name(),
+            Task::Millraced(work) | Task::Ovs(work) | Task::Kernel(Way::To(work)) => work.name(),
+            Task::Kernel(Way::Nowhere) => "nowhere",
         }
     }
 }
@@ -85,11 +94,11 @@ pub(crate) struct Figures {
     disturbed: bool,
 }
 
-fn two_digits<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn two_digits<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64((number * 100.0).round() / 100.0)
 }
 
-fn two_digits_of_some<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn two_digits_of_some<S: Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     match number {
         Some(number) => two_digits(number, to),
         None => to.serialize_none(),
@@ -115,6 +124,13 @@ impl Rounds {
         let (program, work) = (self.task.program(), self.task.work());
         Row { program, work, shape, flows, figures: figures(&self.samples, io), failed: self.failed }
     }
+}
+
+/// Writes a report as JSON.
+pub(crate) fn write(path: &Path, report: &impl Serialize) -> Result<(), Failure> {
+    let failure = |cause| Failure::Report { path: path.to_owned(), cause };
+    let json = serde_json::to_vec_pretty(report).map_err(|error| failure(error.into()))?;
+    fs::write(path, json).map_err(failure)
 }
 
 fn figures(samples: &[Sample], io: Option<Sample>) -> Option<Figures> {

@@ -1,6 +1,6 @@
 //! One measurement: what was forwarded in a while, what it took, and who came between.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Time others may take from the polling thread before a measurement counts as disturbed, as a share of its length.
 const TAKEN_MAX: f64 = 0.02;
@@ -27,6 +27,14 @@ pub(crate) struct Disturbance {
     pub(crate) waited: Duration,
     /// Time the host kept its CPU from this machine.
     pub(crate) stolen: Duration,
+}
+
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Disturbance { switches, waited, stolen } = self;
+        let (waited, stolen) = (waited.as_millis(), stolen.as_millis());
+        write!(f, "disturbed: {switches} switches, {waited} ms waiting, {stolen} ms stolen")
+    }
 }
 
 impl Sample {

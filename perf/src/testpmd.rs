@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     poll_core::{Mark, PollThread},
+    process::Namespace,
     sample::Sample,
 };
 
@@ -55,6 +56,16 @@ pub(crate) struct Testpmd<'a> {
     pub(crate) cpu: u32,
     /// From hugepages, if there are any.
     pub(crate) hugepages: bool,
+    pub(crate) sink: Sink<'a>,
+}
+
+/// Where the packets go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sink<'a> {
+    /// Nowhere: they are given back at once.
+    Null,
+    /// Out of an interface of the kernel's, in a namespace.
+    Interface { namespace: &'a Namespace, name: &'a str },
 }
 
 /// Why testpmd gave no figures.
@@ -78,10 +89,7 @@ fn tail(output: &str) -> String {
 impl Testpmd<'_> {
     /// Forwards for `warm_up`, then measures for `window`.
     pub(crate) fn measure(&self, warm_up: Duration, window: Duration) -> Result<Sample, TestpmdError> {
-        let mut running = Running::start(self)?;
-        let Some(thread) = running.begin(self.cpu) else {
-            return Err(TestpmdError::NotForwarding { output: running.end() });
-        };
+        let (mut running, thread) = self.begin()?;
         thread::sleep(warm_up);
         let from = running.mark(&thread);
         thread::sleep(window);
@@ -93,6 +101,15 @@ impl Testpmd<'_> {
         match sent(&output)[..] {
             [before, after] if after > before => Ok(to.since(&from, after - before)),
             _ => Err(TestpmdError::NoCounters { output }),
+        }
+    }
+
+    /// Begins to forward: the program, and its thread that does.
+    pub(crate) fn begin(&self) -> Result<(Running, PollThread), TestpmdError> {
+        let mut running = Running::start(self)?;
+        match running.begin(self.cpu) {
+            Some(thread) => Ok((running, thread)),
+            None => Err(TestpmdError::NotForwarding { output: running.end() }),
         }
     }
 
@@ -111,7 +128,12 @@ impl Testpmd<'_> {
             arguments.push(mib.to_string());
         }
         arguments.push(format!("--vdev=net_pcap0,rx_pcap={},infinite_rx=1", self.capture.display()));
-        arguments.extend(["--vdev=net_null0,no-rx=1", "--", "-i", "--no-mlockall"].map(str::to_owned));
+        arguments.push(match self.sink {
+            Sink::Null => "--vdev=net_null0,no-rx=1".to_owned(),
+            // Past the queueing discipline, as fast as it gets.
+            Sink::Interface { name, .. } => format!("--vdev=net_af_packet0,iface={name},qdisc_bypass=1"),
+        });
+        arguments.extend(["--", "-i", "--no-mlockall"].map(str::to_owned));
         arguments.push(format!("--forward-mode={}", self.mode.name()));
         arguments.push(format!("--total-num-mbufs={buffers}"));
         arguments
@@ -119,7 +141,7 @@ impl Testpmd<'_> {
 }
 
 /// A testpmd under way. It prints its output at its end, so what it is asked is answered then.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     commands: Option<ChildStdin>,
     output: Option<JoinHandle<String>>,
@@ -129,7 +151,10 @@ impl Running {
     fn start(test: &Testpmd<'_>) -> Result<Running, TestpmdError> {
         let error = |cause| TestpmdError::Start { program: test.program.to_owned(), cause };
         let (output, errors) = io::pipe().map_err(error)?;
-        let mut command = Command::new(test.program);
+        let mut command = match test.sink {
+            Sink::Null => Command::new(test.program),
+            Sink::Interface { namespace, .. } => namespace.command(test.program),
+        };
         command.args(test.arguments()).stdin(Stdio::piped());
         command.stdout(errors.try_clone().map_err(error)?).stderr(errors);
         let mut child = command.spawn().map_err(error)?;
@@ -168,7 +193,7 @@ impl Running {
     }
 
     /// Ends testpmd and gives what it printed.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         self.say("quit");
         self.finish()
     }
@@ -247,7 +272,7 @@ Telling cores to stop...
 
     fn testpmd(program: &Path) -> Testpmd<'_> {
         let capture = Path::new("load.pcap");
-        Testpmd { program, mode: Mode::Macswap, capture, packets: 1024, cpu: 1, hugepages: false }
+        Testpmd { program, mode: Mode::Macswap, capture, packets: 1024, cpu: 1, hugepages: false, sink: Sink::Null }
     }
 
     #[test]

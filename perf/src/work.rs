@@ -43,6 +43,12 @@ impl Work {
         }
     }
 
+    /// Those of `wanted`, of all where none is, that are done to loads of one shape.
+    pub(crate) fn of(shape: Shape, wanted: &[Work]) -> impl Iterator<Item = Work> {
+        let wanted = |work: &Work| wanted.is_empty() || wanted.contains(work);
+        Work::ALL.into_iter().filter(wanted).filter(move |work| work.shape() == shape)
+    }
+
     /// Octets of every frame that goes out.
     pub(crate) fn sent_len(self) -> usize {
         match self {
