@@ -11,6 +11,7 @@ mod compare;
 mod control_socket;
 mod fingerprint;
 mod folder;
+mod generator;
 mod kernel;
 mod load;
 mod millraced;
@@ -33,6 +34,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    generator::{LoadArguments, LoadError},
     load::{Load, Shape},
     work::Work,
 };
@@ -48,6 +50,11 @@ struct Cli {
 enum Command {
     /// Write a capture of seeded load. Example: perf generate --shape vxlan --flows 1000 load.pcap
     Generate(Generate),
+    /// Send counted packets through DPDK devices and say what became of each.
+    ///
+    /// Example: perf load --port 1=net_virtio_user0,path=/tmp/a.sock,server=1 --port 2=net_virtio_user1,path=/tmp/b.sock,server=1
+    /// --stream 1:2 --stream 2:1 --rate 100000 --seconds 10
+    Load(LoadArguments),
     /// Replay load through testpmd and millraced and print a table. Example: perf replay --quick --json figures.json
     Replay(Replay),
     /// Put millraced beside Open vSwitch, the kernel and testpmd's floor, and print a table. Example: perf compare --quick
@@ -131,6 +138,7 @@ const FLOWS_MAX: i64 = load::FLOWS_MAX as i64;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Generate(g) => generate(&g),
+        Command::Load(l) => generator::run(&l).map_err(Failure::Load),
         Command::Replay(r) => replay::run(&r),
         Command::Compare(c) => compare::run(&c),
     };
@@ -153,6 +161,8 @@ fn generate(arguments: &Generate) -> Result<(), Failure> {
 enum Failure {
     #[error(transparent)]
     Capture(#[from] pcap::WriteError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error("cannot make a folder for temporary files: {0}")]
     Folder(std::io::Error),
     #[error("{0} row(s) FAILED")]
