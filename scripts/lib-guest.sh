@@ -89,13 +89,14 @@ declare -A GUEST_PID=()
 #   socket=PATH   another one than $WORK/NAME.sock
 #   listen=off    the switch listens, mode = "server" (on)
 #   mtu=N         what the card tells the driver (1500)
+#   announce=off  its driver does not announce it after a migration, so the switch has to (on)
 #   incoming=PATH waits for another guest to migrate into it
 start_guest() {
     local name=$1 mac=$2 address=$3 setting
-    local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 incoming=''
+    local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 announce=on incoming=''
     shift 3
     for setting in "$@"; do
-        [[ $setting =~ ^(queues|packed|memory|socket|listen|mtu|incoming)= ]] || die "a guest has no setting \`$setting\`"
+        [[ $setting =~ ^(queues|packed|memory|socket|listen|mtu|announce|incoming)= ]] || die "a guest has no setting \`$setting\`"
         local "$setting"
     done
     local backend="memory-backend-memfd,id=ram,size=$GUEST_MEMORY,share=on" meet="server=on,wait=off" mq=''
@@ -111,7 +112,7 @@ start_guest() {
         -serial "file:$WORK/$name.log" -serial "unix:$WORK/$name.serial,server=on,wait=off" \
         -qmp "unix:$WORK/$name.qmp,server=on,wait=off" \
         -chardev "socket,id=switch,path=$socket,$meet" -netdev "vhost-user,id=net,chardev=switch,queues=$queues" \
-        -device "virtio-net-pci,netdev=net,mac=$mac,packed=$packed,host_mtu=$mtu,vectors=0,romfile=$mq" \
+        -device "virtio-net-pci,netdev=net,mac=$mac,packed=$packed,host_mtu=$mtu,guest_announce=$announce,vectors=0,romfile=$mq" \
         ${incoming:+-incoming "unix:$incoming"}
     GUEST_PID[$name]=$SPAWNED
 }
