@@ -3,12 +3,15 @@
 //! `perf generate` writes a capture of seeded load; `perf replay` sends such captures through millraced and, in the same
 //! run, through testpmd: forwarding without looking (io) and touching only the MACs (macswap) is the floor it stands on.
 //!
+//! `perf count` counts instructions instead, which nothing disturbs: the gate compares them with what is recorded.
+//!
 //! The machines these run on are shared: what is compared is CPU time per packet, within one run.
 
 #![forbid(unsafe_code)]
 
 mod compare;
 mod control_socket;
+mod count;
 mod fingerprint;
 mod folder;
 mod generator;
@@ -34,6 +37,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    count::CountError,
     generator::{LoadArguments, LoadError},
     load::{Load, Shape},
     work::Work,
@@ -59,6 +63,11 @@ enum Command {
     Replay(Replay),
     /// Put millraced beside Open vSwitch, the kernel and testpmd's floor, and print a table. Example: perf compare --quick
     Compare(Compare),
+    /// Count instructions a packet, stage by stage, and compare them with those recorded. Example: perf count --job l2
+    Count(count::Count),
+    /// What `count` runs under callgrind.
+    #[command(hide = true)]
+    Turns(count::Turns),
 }
 
 #[derive(Args)]
@@ -132,6 +141,9 @@ struct Measure {
     millraced: Option<PathBuf>,
 }
 
+/// The exit code that says that nothing was measured, and why on the last line.
+const SKIPPED: u8 = 77;
+
 /// Flows a load may have, as clap wants it.
 const FLOWS_MAX: i64 = load::FLOWS_MAX as i64;
 
@@ -141,9 +153,18 @@ fn main() -> ExitCode {
         Command::Load(l) => generator::run(&l).map_err(Failure::Load),
         Command::Replay(r) => replay::run(&r),
         Command::Compare(c) => compare::run(&c),
+        Command::Count(c) => count::run(&c).map_err(Failure::from),
+        Command::Turns(t) => {
+            count::turn(&t);
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Count(error @ CountError::Skipped(_))) => {
+            println!("{error}");
+            SKIPPED.into()
+        }
         Err(error) => {
             eprintln!("perf: {error}");
             ExitCode::FAILURE
@@ -163,6 +184,8 @@ enum Failure {
     Capture(#[from] pcap::WriteError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Count(#[from] CountError),
     #[error("cannot make a folder for temporary files: {0}")]
     Folder(std::io::Error),
     #[error("{0} row(s) FAILED")]

@@ -104,7 +104,7 @@ impl<P: Port> Lanes<P> {
     }
 
     /// Sends everything that waits.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn flush(&mut self, tally: &mut Tally) {
         while let Some(port) = self.loaded.pop() {
             self.flush_one(port, tally);

@@ -27,6 +27,7 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 }
 
 /// The third loop: what is decided already.
+#[inline(never)]
 fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     let mut frames = std::mem::take(&mut worker.batch.frames);
     for (place, frame) in frames.drain().enumerate() {
@@ -53,6 +54,7 @@ fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P
 }
 
 /// Misses, floods, ARP and ND. A flow's first frame may have been decided a moment ago in this very list.
+#[inline(never)]
 fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     if worker.batch.rest.is_empty() {
         return;

@@ -61,6 +61,7 @@ impl Tally {
     }
 
     /// Copies what changed to where others can read it.
+    #[inline(never)]
     pub(crate) fn publish(&mut self, books: &Books, id: WorkerId) {
         // The books stand still for a reader, but not for one that never ends.
         if books.are_read(id) && self.turns_withheld < WITHHELD_MAX {

@@ -178,6 +178,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
         true
     }
 
+    #[inline(never)]
     fn receive(&mut self) {
         if self.stopped {
             return;

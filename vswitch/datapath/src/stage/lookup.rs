@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// The second loop.
+#[inline(never)]
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
     for meta in &mut batch.meta[..batch.frames.len()] {
         if let Class::Flow = meta.class {

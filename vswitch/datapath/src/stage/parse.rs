@@ -17,6 +17,7 @@ use crate::{
 const AHEAD: usize = 4;
 
 /// The first loop.
+#[inline(never)]
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
     let Batch { frames, meta, senders, .. } = batch;
     let frames = frames.as_mut_slice();
