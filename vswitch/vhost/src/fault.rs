@@ -118,6 +118,9 @@ pub enum Fault {
         /// The region's size in octets.
         size: u64,
     },
+    /// Memory for descriptors in flight that was not made by us, or not for this.
+    #[error("the memory for descriptors in flight is not what GET_INFLIGHT_FD gave: {0}")]
+    NotInflight(String),
     /// A file the kernel would not map.
     #[error("{size:#x} octets of shared memory could not be mapped: {why}")]
     Unmappable {

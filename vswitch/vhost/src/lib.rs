@@ -11,13 +11,14 @@
 //! and rings change hands without anybody waiting.
 //!
 //! Where to look: a whole session, without sockets, is `session/backend.rs`; how one is run, `device/session.rs`; what may
-//! be asked at all, `session/offer.rs`; how truncated memory is survived, `memory/sigbus.rs`; how a guest can be wrong,
+//! be asked at all, `session/offer.rs`; what a kill leaves behind, `inflight.rs`; how truncated memory is survived, `memory/sigbus.rs`; how a guest can be wrong,
 //! `fault.rs` and `ring/fault.rs`.
 
 mod address;
 mod device;
 mod fault;
 mod feature;
+mod inflight;
 mod memory;
 mod pair;
 mod port;
@@ -28,6 +29,7 @@ pub use address::{GuestAddress, UserAddress};
 pub use device::{DeviceConfig, Mode, OpenError, State, Status, VhostDevice, offer};
 pub use fault::Fault;
 pub use feature::Features;
+pub use inflight::{InflightMemory, Record};
 pub use memory::{Alarm, DirtyLog, GuestArray, GuestItem, GuestMemory, GuestSlice};
 pub use port::VhostPort;
 pub use ring::{Bell, Call, Queue, QueueConfig, Received, RingFault};

@@ -1,6 +1,6 @@
 //! Control's side of one queue pair: what a worker was told, and what it has not answered yet.
 
-use super::plan::RingPlan;
+use super::plan::{RingPlan, Start};
 use crate::{
     Bell, Fault, RingIndex,
     pair::{Order, Pair, PairControl, Report},
@@ -61,7 +61,7 @@ impl Desk {
     }
 
     /// Where a ring stands that was given back after its start number `run`.
-    pub(super) fn stood(&self, ring: RingIndex, run: u64) -> Option<u32> {
+    fn stood(&self, ring: RingIndex, run: u64) -> Option<u32> {
         let side = self.rings.iter().position(|&own| own == ring)?;
         self.stood[side].filter(|stood| stood.run == run).map(|stood| stood.base)
     }
@@ -71,6 +71,14 @@ impl Desk {
         let base = self.stood(ring, run)?;
         self.stood[usize::from(ring != self.rings[0])] = None;
         Some(base)
+    }
+
+    /// Where the ring on this side is to begin by `plan`.
+    pub(super) fn start(&self, side: usize, plan: &RingPlan) -> Start {
+        if self.plans[side].as_ref().is_some_and(|held| held.run() == plan.run()) {
+            return Start::Running;
+        }
+        self.stood(self.rings[side], plan.run()).map_or(Start::Anew, Start::Stood)
     }
 
     /// Gives the worker these rings instead of those it has.

@@ -131,7 +131,8 @@ pub fn offer(config: &DeviceConfig) -> Offer {
         .with(ProtocolFeatures::STATUS)
         .with(ProtocolFeatures::NET_MTU)
         .with(ProtocolFeatures::RARP)
-        .with(ProtocolFeatures::RESET_DEVICE);
+        .with(ProtocolFeatures::RESET_DEVICE)
+        .with(ProtocolFeatures::INFLIGHT_SHMFD);
     Offer { features, protocol, queue_pairs: config.queue_pairs, regions_max: 32, mtu_max: config.mtu }
 }
 

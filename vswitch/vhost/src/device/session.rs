@@ -7,7 +7,7 @@ use super::{
     plan::{RingPlan, Surroundings},
     stream::{Arrived, Stream},
 };
-use crate::{Action, Alarm, Backend, DirtyLog, Done, Fault, GuestMemory, Offer, RingIndex, pair::Pair};
+use crate::{Action, Alarm, Backend, DirtyLog, Done, Fault, GuestMemory, InflightMemory, Offer, RingIndex, pair::Pair};
 
 /// Reads in one turn at most: a front end that talks without end gets its share of the control thread and no more.
 const READS_A_TURN: usize = 64;
@@ -34,13 +34,19 @@ pub(super) struct Session {
     around: Surroundings,
     /// The ring whose position the open action asks for.
     stopping: Option<RingIndex>,
+    /// The in-flight memory that the open action asks for.
+    made: Option<InflightMemory>,
+    /// The start number of each ring, as far as its record knows.
+    runs: Vec<u64>,
 }
 
 impl Session {
     pub(super) fn new(stream: Stream, offer: Offer) -> Session {
         let memory = Arc::new(GuestMemory::new(Alarm::default()));
-        let around = Surroundings { memory, log: None, generation: 0 };
-        Session { stream, backend: Backend::new(offer), around, stopping: None }
+        let around = Surroundings { memory, log: None, inflight: None, generation: 0 };
+        let backend = Backend::new(offer);
+        let runs = backend.rings().iter().map(|ring| ring.run).collect();
+        Session { stream, backend, around, stopping: None, made: None, runs }
     }
 
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
@@ -97,17 +103,39 @@ impl Session {
 
     /// The workers have answered: the open action is done.
     fn done(&mut self, desks: &mut [Desk]) {
-        let done = match self.stopping.take() {
-            None => Done::Yes,
-            Some(ring) => {
-                let vring = &self.backend.rings()[usize::from(ring.0)];
-                // It was stopped, so its start is one ago. Where it never ran it stands where it was told to begin.
-                let ended = vring.run.wrapping_sub(1);
-                let stood = desks.iter_mut().find_map(|desk| desk.take_stood(ring, ended));
-                Done::Base(stood.unwrap_or(vring.base))
-            }
+        let stopping = self.stopping.take();
+        let stopped = stopping.map(|ring| Done::Base(self.stands(ring, desks)));
+        let made = self.made.take().and_then(|memory| memory.share().ok());
+        let made = made.map(|(size, fd)| Done::Inflight { size, fd });
+        self.stop_records(stopping);
+        self.backend.done(stopped.or(made).unwrap_or(Done::Yes));
+    }
+
+    /// Where a ring stands that was just stopped.
+    fn stands(&self, ring: RingIndex, desks: &mut [Desk]) -> u32 {
+        let vring = &self.backend.rings()[usize::from(ring.0)];
+        // Its start is one ago. Where it never ran here it stands where it did before us, or was told to begin.
+        let ended = vring.run.wrapping_sub(1);
+        let stood = desks.iter_mut().find_map(|desk| desk.take_stood(ring, ended));
+        let before = || {
+            let (addresses, size) = (vring.addresses?, u16::try_from(vring.size).ok()?);
+            self.around.recover(ring, self.backend.features(), &addresses, size).ok()?
         };
-        self.backend.done(done);
+        stood.or_else(before).unwrap_or(vring.base)
+    }
+
+    /// What was stopped in the words of the protocol begins where the front end says, and not where its record does.
+    fn stop_records(&mut self, asked: Option<RingIndex>) {
+        for (index, vring) in (0..).zip(self.backend.rings()) {
+            let known = &mut self.runs[usize::from(index)];
+            let changed = std::mem::replace(known, vring.run) != vring.run;
+            if (changed || asked == Some(RingIndex(index)))
+                && let Some(inflight) = &self.around.inflight
+                && let Some(record) = inflight.record(RingIndex(index))
+            {
+                record.stop();
+            }
+        }
     }
 
     fn act(&mut self, action: Action, desks: &mut [Desk]) -> Result<(), Fault> {
@@ -136,8 +164,16 @@ impl Session {
                 desks.iter_mut().take(1).for_each(|desk| desk.announce(mac));
                 Ok(())
             }
-            // Not offered, so the session lets neither through.
-            Action::MakeInflight { .. } | Action::Inflight(_) => Ok(()),
+            Action::MakeInflight { rings, ring_size } => {
+                // Without memory for it the answer says so, and the front end goes without.
+                self.made = InflightMemory::create(rings, ring_size).ok();
+                Ok(())
+            }
+            Action::Inflight(area) => {
+                self.around.inflight = Some(InflightMemory::attach(area)?);
+                self.around.generation += 1;
+                self.bring_up_to_date(desks)
+            }
         }
     }
 
@@ -157,7 +193,7 @@ impl Session {
             let make = |side: usize| {
                 let ring = desk.rings[side];
                 let plan = plans[side].as_ref();
-                plan.map(|plan| plan.make(ring, &self.around, desk.stood(ring, plan.run()), &desk.bell)).transpose()
+                plan.map(|plan| plan.make(ring, &self.around, &desk.start(side, plan), &desk.bell)).transpose()
             };
             let pair = Pair { to_guest: make(0)?, from_guest: make(1)? };
             desk.install(pair, plans);

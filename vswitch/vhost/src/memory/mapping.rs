@@ -102,6 +102,13 @@ fn check(file: &File, offset: u64, size: u64) -> Result<u64, Fault> {
     }
 }
 
+/// Whether a descriptor is of a file that is memory: of tmpfs (a memfd is one) or hugetlbfs. Asked by way of its seals,
+/// which only these have: any other question goes to the file system, and one in user space may take its time.
+pub(crate) fn is_memory(fd: &impl AsRawFd) -> bool {
+    // SAFETY: a plain call on a live descriptor.
+    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) >= 0 }
+}
+
 /// The magic number of the file system a file is on.
 fn file_system(file: &File) -> io::Result<i64> {
     let mut about = MaybeUninit::<libc::statfs>::uninit();

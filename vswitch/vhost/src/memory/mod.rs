@@ -20,3 +20,4 @@ pub use dirty_log::DirtyLog;
 pub use guest_array::{GuestArray, GuestItem};
 pub use guest_memory::GuestMemory;
 pub use guest_slice::GuestSlice;
+pub(crate) use mapping::is_memory;

@@ -11,6 +11,9 @@ pub enum RingFault {
     /// A starting point beyond the ring's end.
     #[error("it cannot start at {0:#x}")]
     Base(u32),
+    /// A record of where it stands that says what cannot be.
+    #[error("its in-flight record says {0:#x}, which cannot be")]
+    Record(u64),
     /// More was made available than the ring has place for.
     #[error("{available} chains are available in a ring of {size}")]
     AvailableIndex {

@@ -14,6 +14,7 @@ mod packed;
 mod pieces;
 mod queue;
 mod receive;
+mod recovery;
 mod split;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -22,4 +23,6 @@ mod transmit;
 pub use bell::Bell;
 pub use call::Call;
 pub use fault::RingFault;
+pub(crate) use pieces::PIECES_MAX;
 pub use queue::{Queue, QueueConfig, Received};
+pub(crate) use recovery::recover;

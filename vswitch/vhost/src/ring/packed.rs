@@ -8,7 +8,7 @@ use super::{
     pieces::{PIECES_MAX, Pieces},
     queue::QueueConfig,
 };
-use crate::{Features, GuestArray, GuestMemory};
+use crate::{Features, GuestArray, GuestMemory, Record};
 
 /// In a descriptor's flags: the driver's wrap counter when it made it available, and its inverse; both the device's when
 /// it is used.
@@ -26,12 +26,18 @@ const EVENT_POSITION_ONLY: u16 = 2;
 
 /// A place in the ring, and how often, modulo two, it was passed; starts at 0 and `true`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position {
-    index: u16,
-    wrap: bool,
+pub(super) struct Position {
+    pub(super) index: u16,
+    pub(super) wrap: bool,
 }
 
 impl Position {
+    /// From a word as GET_VRING_BASE has them; `None` beyond the end of a ring of `size`.
+    pub(super) fn of(word: u16, size: u16) -> Option<Position> {
+        let position = Position { index: word & !WRAP, wrap: word & WRAP != 0 };
+        (position.index < size).then_some(position)
+    }
+
     /// `steps` further in a ring of `size`, where `steps` is at most `size`.
     fn forward(self, steps: u16, size: u16) -> Position {
         let index = u32::from(self.index) + u32::from(steps);
@@ -49,9 +55,15 @@ impl Position {
         }
     }
 
-    fn word(self) -> u16 {
+    pub(super) fn word(self) -> u16 {
         self.index | if self.wrap { WRAP } else { 0 }
     }
+}
+
+/// Whether flags are those of a descriptor made available in the turn of the ring that `wrap` stands for.
+#[inline]
+pub(super) fn is_available(flags: u16, wrap: bool) -> bool {
+    (flags & AVAILABLE != 0) == wrap && (flags & USED != 0) != wrap
 }
 
 /// A chain used up and not yet shown to the driver.
@@ -78,6 +90,8 @@ pub(super) struct PackedRing {
     published: Position,
     /// Slots taken and not yet shown as used: never more than the ring has, whatever its flags say.
     open: u16,
+    /// Where it is written down where the ring stands.
+    record: Option<Record>,
     /// Room for one burst, made once.
     pending: Vec<Pending>,
     /// Nothing was published since the start: the driver is woken once to be safe.
@@ -90,11 +104,7 @@ impl PackedRing {
     pub(super) fn new(memory: &GuestMemory, config: &QueueConfig) -> Result<PackedRing, RingFault> {
         let at = &config.addresses;
         let outside = RingFault::Outside;
-        let base = config.base as u16;
-        let start = Position { index: base & !WRAP, wrap: base & WRAP != 0 };
-        if start.index >= config.size {
-            return Err(RingFault::Base(config.base));
-        }
+        let start = Position::of(config.base as u16, config.size).ok_or(RingFault::Base(config.base))?;
         let device_event = memory.array(at.used, 2).ok_or(outside("device event structure"))?;
         // We poll.
         device_event.store(EVENT_FLAGS, EVENT_DISABLE.to_le());
@@ -109,6 +119,7 @@ impl PackedRing {
             using: start,
             published: start,
             open: 0,
+            record: config.record.clone(),
             pending: Vec::with_capacity(PIECES_MAX),
             fresh: true,
         })
@@ -117,6 +128,9 @@ impl PackedRing {
     /// Goes on where `old`, the same ring in other memory or at other addresses, stands.
     pub(super) fn resume(&mut self, old: &PackedRing) {
         (self.next, self.using, self.published, self.fresh) = (old.next, old.using, old.published, old.fresh);
+        if let Some(record) = &self.record {
+            record.settle(self.published.word());
+        }
     }
 
     /// Where it stands, as GET_VRING_BASE tells it: the available position, the used one above it.
@@ -131,12 +145,6 @@ impl PackedRing {
         let rest = self.descriptors.load(at + 1);
         fence(Acquire);
         Descriptor::packed(self.descriptors.load(at), rest)
-    }
-
-    #[inline]
-    fn is_available(&self, flags: u16) -> bool {
-        let (available, used) = (flags & AVAILABLE != 0, flags & USED != 0);
-        available == self.next.wrap && used != self.next.wrap
     }
 
     /// Walks the chain that begins with `head`; its id and how many descriptors of the ring it takes up.
@@ -224,7 +232,7 @@ impl Ring for PackedRing {
         pieces: &mut Pieces<'m>,
     ) -> Result<Option<Chain>, RingFault> {
         let head = self.descriptor(self.next.index);
-        if self.open >= self.size || !self.is_available(head.flags) {
+        if self.open >= self.size || !is_available(head.flags, self.next.wrap) {
             return Ok(None);
         }
         self.prefetch();
@@ -258,12 +266,19 @@ impl Ring for PackedRing {
     #[inline]
     fn publish(&mut self) -> bool {
         let Some((first, rest)) = self.pending.split_first() else { return false };
+        if let Some(record) = &self.record {
+            let entries = self.pending.iter().map(|pending| (pending.index, pending.word));
+            record.open(self.published.word(), self.using.word(), entries);
+        }
         let store =
             |pending: &Pending| self.descriptors.store(2 * usize::from(pending.index) + 1, pending.word.to_le());
         rest.iter().for_each(store);
         // Release: the first of them shows the driver all of them, and the frames.
         fence(Release);
         store(first);
+        if let Some(record) = &self.record {
+            record.settle(self.using.word());
+        }
         self.pending.clear();
         self.open = 0;
         let old = std::mem::replace(&mut self.published, self.using);

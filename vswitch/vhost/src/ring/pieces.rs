@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use crate::{GuestAddress, GuestMemory, GuestSlice, ring::fault::RingFault};
 
 /// Pieces held at most: twice what a chain can have, so that a chain begun in the lower half always fits.
-pub(super) const PIECES_MAX: usize = 512;
+pub(crate) const PIECES_MAX: usize = 512;
 
 /// One piece, and where the guest has it.
 #[derive(Clone, Copy, Debug)]

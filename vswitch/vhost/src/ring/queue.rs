@@ -7,7 +7,7 @@ use frame::{Burst, Pool, Sent};
 use super::{
     call::Call, chain::Ring, fault::RingFault, net_header, packed::PackedRing, receive, split::SplitRing, transmit,
 };
-use crate::{DirtyLog, Features, GuestAddress, GuestMemory, RingAddresses};
+use crate::{DirtyLog, Features, GuestAddress, GuestMemory, Record, RingAddresses};
 
 /// What a ring is made from.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct QueueConfig {
     pub features: Features,
     /// Whom to wake; `None` where the guest polls.
     pub call: Option<Call>,
+    /// Where a packed ring writes down where it stands; `None` where nobody keeps that.
+    pub record: Option<Record>,
     /// Where to note which pages were written; `None` outside of a migration.
     pub log: Option<DirtyLog>,
 }

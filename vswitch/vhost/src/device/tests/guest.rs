@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{IoSlice, Read},
+    io::{IoSlice, IoSliceMut, Read},
     mem::MaybeUninit,
     os::{
         fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
@@ -15,7 +15,10 @@ use std::{
 use frame::{Burst, HeapPool, Pool, Port};
 use rustix::{
     cmsg_space,
-    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+        recvmsg, sendmsg,
+    },
 };
 use vhost_protocol::vhost_user::message::{
     FrontendReq::*, VhostUserMemoryRegion, VhostUserVringAddr, VhostUserVringAddrFlags,
@@ -122,22 +125,44 @@ impl<D: Driver> Guest<D> {
     }
 
     pub(super) fn on(stream: UnixStream, rig: &mut Rig, features: Features) -> Guest<D> {
-        stream.set_nonblocking(true).unwrap();
-        let features = features | Features::VERSION_1 | Features::PROTOCOL_FEATURES;
-        let drivers = [0, 1].map(|_| D::new(64, features));
-        let guest = Guest { stream, ram: [Ram::new(), Ram::new()], drivers, calls: [0, 1].map(|_| eventfd()) };
-        guest.say(empty(SET_OWNER));
-        let protocol = front_end::PROTOCOL.without(crate::ProtocolFeatures::INFLIGHT_SHMFD);
-        guest.say(with(SET_PROTOCOL_FEATURES, protocol.0));
-        guest.say(with(SET_FEATURES, features.0));
-        guest.share_memory();
-        for ring in 0..2 {
-            guest.start_ring(ring, features);
-            guest.say(state(SET_VRING_ENABLE, ring, 1));
-        }
-        guest.say(with(SET_STATUS, 0xfu64));
+        let mut guest = Guest::unconnected(stream, features);
+        guest.connect(features, |_| {});
         rig.turns();
         guest
+    }
+
+    /// Says nothing yet.
+    pub(super) fn unconnected(stream: UnixStream, features: Features) -> Guest<D> {
+        let drivers = [0, 1].map(|_| D::new(64, features));
+        Guest { stream, ram: [Ram::new(), Ram::new()], drivers, calls: [0, 1].map(|_| eventfd()) }
+    }
+
+    /// Says everything up to the point where frames may move, and `between` before it comes to the rings.
+    pub(super) fn connect(&mut self, features: Features, between: impl FnOnce(&Guest<D>)) {
+        self.stream.set_nonblocking(true).unwrap();
+        let features = features | Features::VERSION_1 | Features::PROTOCOL_FEATURES;
+        self.say(empty(SET_OWNER));
+        self.say(with(SET_PROTOCOL_FEATURES, front_end::PROTOCOL.0));
+        self.say(with(SET_FEATURES, features.0));
+        self.share_memory();
+        between(self);
+        for ring in 0..2 {
+            self.start_ring(ring, features);
+            self.say(state(SET_VRING_ENABLE, ring, 1));
+        }
+        self.say(with(SET_STATUS, 0xfu64));
+    }
+
+    /// The same to another switch, as if the front end had never heard where its rings stand.
+    pub(super) fn reconnect(&mut self, stream: UnixStream, features: Features, between: impl FnOnce(&Guest<D>)) {
+        self.stream = stream;
+        self.connect(features, between);
+    }
+
+    /// Its drivers are loaded again: fresh rings in the same memory.
+    pub(super) fn begin_anew(&mut self, features: Features) {
+        self.ram.iter().for_each(|ram| ram.put(0, &[0; 1024]));
+        self.drivers = [0, 1].map(|_| D::new(64, features));
     }
 
     /// Both memories, in two regions each.
@@ -195,6 +220,24 @@ impl<D: Driver> Guest<D> {
         let mut payload = vec![0; word(8) as usize];
         self.stream.read_exact(&mut payload).unwrap();
         Some((word(0), payload))
+    }
+
+    /// The same, and the descriptor that came with it.
+    pub(super) fn hear_fd(&mut self) -> Option<(u32, Vec<u8>, Option<OwnedFd>)> {
+        let (mut header, mut fd) = ([0; 12], None);
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        recvmsg(&self.stream, &mut [IoSliceMut::new(&mut header)], &mut control, flags).ok()?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
+                fd = fds.last();
+            }
+        }
+        let word = |at: usize| u32::from_ne_bytes(header[at..at + 4].try_into().unwrap());
+        let mut payload = vec![0; word(8) as usize];
+        self.stream.read_exact(&mut payload).unwrap();
+        Some((word(0), payload, fd))
     }
 
     /// The guest sends a frame.

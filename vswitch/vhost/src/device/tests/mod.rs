@@ -1,6 +1,7 @@
 //! Devices on real sockets, with a front end and a driver of our own at the other end.
 
 mod guest;
+mod inflight;
 mod lives;
 mod quarantine;
 mod wakes;

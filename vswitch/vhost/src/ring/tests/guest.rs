@@ -88,7 +88,7 @@ pub(crate) fn addresses(descriptors: u64, available: u64, used: u64) -> RingAddr
 
 pub(crate) fn config(size: u16, features: Features, addresses: RingAddresses) -> QueueConfig {
     let base = if features.has(Features::RING_PACKED) { 0x8000 } else { 0 };
-    QueueConfig { size, addresses, base, features, call: None, log: None }
+    QueueConfig { size, addresses, base, features, call: None, record: None, log: None }
 }
 
 pub(crate) fn queue(ram: &Ram, config: &QueueConfig) -> Result<Queue, RingFault> {

@@ -4,6 +4,7 @@ pub(crate) mod driver;
 pub(crate) mod guest;
 mod honest;
 mod hostile;
+mod killed;
 pub(crate) mod packed_driver;
 pub(crate) mod split_driver;
 pub(crate) mod wakes;

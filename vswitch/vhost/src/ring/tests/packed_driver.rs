@@ -10,6 +10,7 @@ pub(crate) const DESCRIPTORS: u64 = 0;
 pub(crate) const DRIVER_EVENT: u64 = 0x8_0000;
 pub(crate) const DEVICE_EVENT: u64 = 0x9_0000;
 
+#[derive(Clone)]
 pub(crate) struct PackedDriver {
     size: u16,
     free: u16,

@@ -10,6 +10,7 @@ pub(crate) const DESCRIPTORS: u64 = 0;
 pub(crate) const AVAILABLE: u64 = 0x8_0000;
 pub(crate) const USED: u64 = 0x9_0000;
 
+#[derive(Clone)]
 pub(crate) struct SplitDriver {
     size: u16,
     event_index: bool,

@@ -19,8 +19,9 @@ pub(crate) fn unheld<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     outcome.recv_timeout(Duration::from_secs(30)).expect("it is held by the guest, or failed")
 }
 
-/// Fills the counter so that one more is too many, and makes whoever writes it wait.
+/// Fills the counter (of a descriptor that does not block yet) so that two more are too many, and makes whoever writes it wait.
 pub(crate) fn fill(mut eventfd: &File) {
+    let _ = eventfd.read(&mut [0; 8]); // whatever was in it
     eventfd.write_all(&(u64::MAX - 1).to_ne_bytes()).unwrap();
     // SAFETY: a plain call on a live descriptor: all flags off.
     assert_eq!(unsafe { libc::fcntl(eventfd.as_raw_fd(), libc::F_SETFL, 0) }, 0);

@@ -109,6 +109,7 @@ impl Life {
             base: if packed { 0x8000_8000 } else { 0 },
             features: layout.features,
             call: None,
+            record: None,
             log: None,
         };
         if choices.once_in(3) {
