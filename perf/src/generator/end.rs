@@ -63,12 +63,8 @@ impl End {
         Ok(End { number, device: device.to_owned(), port, _device: opened, counts, tallies })
     }
 
-    /// Forgets what was counted, throws away what still waits in the device, and expects packets of these ends.
-    pub(crate) fn begin(&mut self, senders: impl Iterator<Item = u8>, pool: &mut Pool) {
-        let mut burst = Burst::new();
-        while self.port.rx_burst(&mut burst, BURST_MAX) > 0 {
-            pool.release(&mut burst);
-        }
+    /// Forgets what was counted, and expects packets of these ends. What waits in the device already counts.
+    pub(crate) fn begin(&mut self, senders: impl Iterator<Item = u8>) {
         self.counts = Counts::default();
         self.tallies = senders.map(|from| (from, Tally::new())).collect();
     }

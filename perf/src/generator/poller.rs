@@ -51,7 +51,7 @@ impl Poller {
     ) -> io::Result<Report> {
         for end in &mut self.ends {
             let number = end.number;
-            end.begin(run.streams.iter().filter(|(_, to)| *to == number).map(|(from, _)| *from), &mut self.pool);
+            end.begin(run.streams.iter().filter(|(_, to)| *to == number).map(|(from, _)| *from));
         }
         let (began_ns, began_unix_ms) = (now_ns(), unix_ms());
         // Different from all runs before it that packets could still be on their way from.
