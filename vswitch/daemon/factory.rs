@@ -9,7 +9,7 @@ use control::{
 };
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError};
-use vhost::{DeviceConfig, Mode, VhostDevice};
+use vhost::{DeviceConfig, Mode, SocketAccess, VhostDevice};
 use wire::Mac;
 
 use crate::{guest, os::Watch, port::AnyPort};
@@ -73,7 +73,8 @@ impl Factory {
             SocketMode::Client => Mode::Client,
             SocketMode::Server => Mode::Server,
         };
-        let config = DeviceConfig { socket: socket.to_owned(), mode, queue_pairs: port.queues, mtu: port.mtu };
+        let access = SocketAccess::default();
+        let config = DeviceConfig { socket: socket.to_owned(), mode, access, queue_pairs: port.queues, mtu: port.mtu };
         let (device, queues) = VhostDevice::open(&config, || self.pool.clone()).map_err(|error| error.to_string())?;
         let queues = queues.into_iter().map(AnyPort::Vhost).collect();
         let detail = format!("{}, waiting for a guest", socket.display());
@@ -219,7 +220,7 @@ impl PortFactory for Factory {
     fn choices(&self, name: &str) -> Vec<ChoiceRow> {
         match self.devices.get(name) {
             Some(Device::Eth(device)) => device.choices().into_iter().map(choice_row).collect(),
-            Some(Device::Vhost(device)) => guest::choices(&device.status()),
+            Some(Device::Vhost(device)) => guest::choices(&device.status(), Instant::now()),
             Some(Device::Tap(_)) | None => Vec::new(),
         }
     }

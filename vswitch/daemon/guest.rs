@@ -1,14 +1,16 @@
 //! What there is to say of a vhost-user port's guest: in the log, and in `show ports`.
 
+use std::time::Instant;
+
 use api::{ChoiceRow, Link};
-use vhost::{State, Status};
+use vhost::{Features, State, Status};
 
 /// Tells in the log what has changed.
 pub(crate) fn tell(port: &str, before: &Status, now: &Status) {
     if now.faults > before.faults
         && let Some(fault) = &now.last_fault
     {
-        log::warn!("port {port}: its guest is quarantined: {fault}");
+        log::warn!("port {port}: its guest is quarantined: {fault} (fault {})", now.faults);
     }
     match (before.state, now.state) {
         (was, is) if was == is => {}
@@ -29,25 +31,9 @@ pub(crate) fn link(status: &Status) -> Link {
     }
 }
 
-/// The guest's state, what was agreed on with it, and its rings, for `show ports --detail`.
-pub(crate) fn choices(status: &Status) -> Vec<ChoiceRow> {
-    let row = |what: &str, chosen: String, why: String, falls_short| ChoiceRow {
-        what: what.to_owned(),
-        asked: None,
-        chosen,
-        why,
-        falls_short,
-    };
-    let fault = match &status.last_fault {
-        Some(fault) => format!("at fault {} time(s), last: {fault}", status.faults),
-        None => "never at fault".to_owned(),
-    };
-    let (state, short) = match status.state {
-        State::Waiting => ("waiting for a front end".to_owned(), false),
-        State::Connected { active } => (format!("connected, {active} rings in use"), false),
-        State::Quarantined => ("quarantined".to_owned(), true),
-    };
-    let mut rows = vec![row("guest", state, fault, short)];
+/// The guest's state, what was agreed on with it and what not, and its rings, for `show ports --detail`.
+pub(crate) fn choices(status: &Status, now: Instant) -> Vec<ChoiceRow> {
+    let mut rows = vec![standing(status, now)];
     if let State::Connected { .. } = status.state {
         let missing = status.offered.without(status.features);
         let why = if missing == Default::default() {
@@ -56,8 +42,34 @@ pub(crate) fn choices(status: &Status) -> Vec<ChoiceRow> {
             format!("not taken by the guest: {missing}")
         };
         rows.push(row("features", status.features.to_string(), why, false));
+        if !status.offered.has(Features::MQ) {
+            let why = "the port has one queue pair; more are had by `queues`";
+            rows.push(row("mq", "not offered".to_owned(), why.to_owned(), false));
+        }
         let rings: Vec<String> = status.rings.iter().map(|(ring, size)| format!("{ring}:{size}")).collect();
         rows.push(row("rings", rings.join(" "), "number and descriptors; even ones go to the guest".to_owned(), false));
     }
     rows
+}
+
+fn row(what: &str, chosen: String, why: String, falls_short: bool) -> ChoiceRow {
+    ChoiceRow { what: what.to_owned(), asked: None, chosen, why, falls_short }
+}
+
+/// Whether a guest is there, and what it did wrong.
+fn standing(status: &Status, now: Instant) -> ChoiceRow {
+    let mut why = match &status.last_fault {
+        Some(fault) => format!("at fault {} time(s), last: {fault}", status.faults),
+        None => "never at fault".to_owned(),
+    };
+    if let Some(until) = status.quarantined_until {
+        let left = until.saturating_duration_since(now);
+        why.push_str(&format!("; may come back in {:.1} s", left.as_secs_f64()));
+    }
+    let (state, short) = match status.state {
+        State::Waiting => ("waiting for a front end".to_owned(), false),
+        State::Connected { active } => (format!("connected, {active} rings in use"), false),
+        State::Quarantined => ("quarantined".to_owned(), true),
+    };
+    row("guest", state, why, short)
 }

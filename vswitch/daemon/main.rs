@@ -47,7 +47,7 @@ use crate::{
     memory::Plan,
     notify::Manager,
     port::AnyPort,
-    service::Service,
+    service::{Began, Service},
     socket::ControlSocket,
     workers::Workers,
 };
@@ -89,7 +89,9 @@ fn run(file: &Path) -> Result<(), String> {
         need.huge_pages(),
         need.ordinary_bytes().div_ceil(1 << 20)
     );
+    let before_dpdk = start.elapsed();
     let eal = start_eal(&config, plan)?;
+    let dpdk_took = start.elapsed() - before_dpdk;
     let worker_nodes = numa::nodes_of(cpus.iter().copied().flatten());
     let node = memory::node(&config.memory, plan, &worker_nodes)?;
     let pool =
@@ -113,7 +115,8 @@ fn run(file: &Path) -> Result<(), String> {
     let control = Control::start(identity, source, factory, links, books, Box::new(pool), start.elapsed())?;
     let workers =
         Workers::start(workers, idle, start, &eal).map_err(|error| format!("cannot start a thread: {error}"))?;
-    Service::new(control, socket, workers, start, asked_to_stop, Manager::of_environment()).run()
+    let began = Began { start, dpdk_took };
+    Service::new(control, socket, workers, began, asked_to_stop, Manager::of_environment()).run()
 }
 
 fn load(file: &Path) -> Result<Sourced, String> {

@@ -27,12 +27,22 @@ const STOP: Duration = Duration::from_secs(5);
 /// How long their threads may take to end after that.
 const END: Duration = Duration::from_secs(1);
 
+/// When the switch began, and what of the time to its first packet is DPDK's.
+#[derive(Clone, Copy)]
+pub(crate) struct Began {
+    /// The process's begin.
+    pub(crate) start: Instant,
+    /// How long DPDK took to start.
+    pub(crate) dpdk_took: Duration,
+}
+
 /// Everything the control thread owns.
 pub(crate) struct Service {
     control: Control<Factory>,
     socket: ControlSocket,
     workers: Workers,
     start: Instant,
+    dpdk_took: Duration,
     asked_to_stop: Arc<AtomicBool>,
     manager: Manager,
     /// The generation the manager was told of.
@@ -55,7 +65,7 @@ impl Service {
         control: Control<Factory>,
         socket: ControlSocket,
         workers: Workers,
-        start: Instant,
+        began: Began,
         asked_to_stop: Arc<AtomicBool>,
         manager: Manager,
     ) -> Service {
@@ -65,7 +75,8 @@ impl Service {
             control,
             socket,
             workers,
-            start,
+            start: began.start,
+            dpdk_took: began.dpdk_took,
             asked_to_stop,
             manager,
             told: None,
@@ -105,7 +116,8 @@ impl Service {
             return;
         }
         if self.told.is_none() {
-            info!("forwarding after {:.2} s", self.start.elapsed().as_secs_f64());
+            let (all, dpdk) = (self.start.elapsed().as_millis(), self.dpdk_took.as_millis());
+            info!("ready in {all} ms (DPDK {dpdk} ms): forwarding");
             self.manager.tell("READY=1");
         }
         self.told = Some(generation);

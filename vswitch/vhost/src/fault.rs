@@ -146,6 +146,14 @@ pub enum Fault {
     /// Shared memory was taken back while no ring was looked at.
     #[error("shared memory was taken back while in use")]
     MemoryGone,
+    /// The user who listens on the guest's socket is not the one who should.
+    #[error("uid {uid} listens on its socket, which is to be uid {owner}")]
+    Stranger {
+        /// Who listens.
+        uid: u32,
+        /// Who should.
+        owner: u32,
+    },
     /// Answers pile up unread.
     #[error("it does not read the answers to its requests")]
     NotReading,

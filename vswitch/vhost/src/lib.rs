@@ -26,7 +26,7 @@ mod ring;
 mod session;
 
 pub use address::{GuestAddress, UserAddress};
-pub use device::{DeviceConfig, Mode, OpenError, State, Status, VhostDevice, offer};
+pub use device::{DeviceConfig, Mode, OpenError, SocketAccess, State, Status, VhostDevice, offer};
 pub use fault::Fault;
 pub use feature::Features;
 pub use inflight::{InflightMemory, Record};

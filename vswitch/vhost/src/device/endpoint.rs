@@ -5,17 +5,22 @@ use std::{
     io,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-        unix::{ffi::OsStrExt, fs::FileTypeExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileTypeExt, PermissionsExt, lchown},
+        },
     },
     path::{Path, PathBuf},
 };
 
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
+    sockopt::socket_peercred,
 };
 
 use super::{Mode, stream::Stream};
 use crate::Bell;
+use crate::Fault;
 
 /// Octets of a socket's path at most (`sun_path` less the terminating zero, unix(7)).
 const PATH_MAX: usize = 107;
@@ -41,30 +46,65 @@ pub enum OpenError {
     },
 }
 
+/// Who may be at the other end of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketAccess {
+    /// Where we listen, the socket's owner; where the guest does, the user (uid) it must be, anybody being a stranger else.
+    /// `None`: ourselves, or whoever listens.
+    pub owner: Option<u32>,
+    /// The group (gid) of a socket that we make.
+    pub group: Option<u32>,
+    /// Permission bits of a socket that we make, of which those to write let connect (unix(7)).
+    pub mode: u32,
+}
+
+impl Default for SocketAccess {
+    fn default() -> Self {
+        SocketAccess { owner: None, group: None, mode: 0o600 }
+    }
+}
+
 /// One end of a socket's path.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     path: PathBuf,
+    /// In client mode, the only user who may listen.
+    only: Option<u32>,
     /// In server mode, the socket we listen on.
     listener: Option<OwnedFd>,
 }
 
 impl Endpoint {
     /// In server mode listens at once; a socket nobody listens on any more is removed first.
-    pub(super) fn open(path: &Path, mode: Mode) -> Result<Endpoint, OpenError> {
+    pub(super) fn open(path: &Path, mode: Mode, access: SocketAccess) -> Result<Endpoint, OpenError> {
         let listener = match mode {
             Mode::Client => None,
-            Mode::Server => Some(start_listening(path)?),
+            Mode::Server => Some(start_listening(path, access)?),
         };
-        Ok(Endpoint { path: path.to_owned(), listener })
+        Ok(Endpoint { path: path.to_owned(), only: access.owner, listener })
     }
 
-    /// A front end, if one is there now.
-    pub(super) fn reach(&self) -> Option<Stream> {
+    /// A front end, if one is there now. An error where it is of a user it must not be of.
+    pub(super) fn reach(&self) -> Result<Option<Stream>, Fault> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        match &self.listener {
-            Some(listener) => accept_with(listener, flags).ok().map(Stream::new),
-            None => try_connect(&self.path).ok().map(Stream::new),
+        let socket = match &self.listener {
+            // Whom to let in, the kernel has judged by the socket's mode.
+            Some(listener) => accept_with(listener, flags).ok(),
+            None => match try_connect(&self.path) {
+                Ok(socket) => Some(self.let_in(socket)?),
+                Err(_) => None,
+            },
+        };
+        Ok(socket.map(Stream::new))
+    }
+
+    /// Who listens is whom the kernel saw calling listen(2).
+    fn let_in(&self, socket: OwnedFd) -> Result<OwnedFd, Fault> {
+        let Some(owner) = self.only else { return Ok(socket) };
+        match socket_peercred(&socket) {
+            Ok(peer) if peer.uid.as_raw() == owner => Ok(socket),
+            Ok(peer) => Err(Fault::Stranger { uid: peer.uid.as_raw(), owner }),
+            Err(_) => Err(Fault::Stranger { uid: u32::MAX, owner }),
         }
     }
 
@@ -110,11 +150,16 @@ fn try_connect(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn start_listening(path: &Path) -> Result<OwnedFd, OpenError> {
+/// Until it listens nobody can connect, so that its mode and owner are right before anybody does.
+fn start_listening(path: &Path, access: SocketAccess) -> Result<OwnedFd, OpenError> {
     let failed = |doing| move |source| OpenError::System { path: path.to_owned(), doing, source };
     make_way(path)?;
     let socket = unix_socket().map_err(failed("making a socket"))?;
     with_address(path, |address| bind(&socket, address)).map_err(failed("binding the socket"))?;
+    // In this order: once it is another user's, only CAP_FOWNER could still change its mode.
+    let mode = fs::Permissions::from_mode(access.mode);
+    fs::set_permissions(path, mode).map_err(failed("setting the socket's mode"))?;
+    lchown(path, access.owner, access.group).map_err(failed("setting the socket's owner and group"))?;
     listen(&socket, 1).map_err(io::Error::from).map_err(failed("listening on the socket"))?;
     Ok(socket)
 }

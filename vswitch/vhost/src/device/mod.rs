@@ -7,6 +7,7 @@
 mod desk;
 mod endpoint;
 mod plan;
+mod quarantine;
 mod session;
 mod stream;
 #[cfg(test)]
@@ -23,14 +24,13 @@ use frame::Pool;
 use crate::{Fault, Features, Offer, ProtocolFeatures, VhostPort};
 use desk::Desk;
 use endpoint::Endpoint;
+use quarantine::Quarantine;
 use session::{End, Session};
 
-pub use endpoint::OpenError;
+pub use endpoint::{OpenError, SocketAccess};
 
 /// Between two attempts to reach a front end that is not there.
 const RETRY: Duration = Duration::from_millis(5);
-/// How long a front end that was at fault is left alone. It may try again: a guest that was rebooted is another one.
-const QUARANTINE: Duration = Duration::from_secs(1);
 
 /// Who listens on the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct DeviceConfig {
     pub socket: PathBuf,
     /// Who listens on it.
     pub mode: Mode,
+    /// Who may be at the other end.
+    pub access: SocketAccess,
     /// Queue pairs offered, at least one.
     pub queue_pairs: u16,
     /// The port's MTU in octets.
@@ -85,6 +87,8 @@ pub struct Status {
     pub faults: u64,
     /// The last fault.
     pub last_fault: Option<Fault>,
+    /// Until when the front end is left alone, while it is quarantined.
+    pub quarantined_until: Option<Instant>,
 }
 
 enum Phase {
@@ -107,8 +111,7 @@ pub struct VhostDevice {
     phase: Phase,
     faults: u64,
     last_fault: Option<Fault>,
-    /// While this lasts the last front end counts as quarantined.
-    quarantined: bool,
+    quarantine: Quarantine,
 }
 
 /// What a device of so many queue pairs offers.
@@ -145,7 +148,7 @@ impl VhostDevice {
         config: &DeviceConfig,
         pool: impl Fn() -> M,
     ) -> Result<(VhostDevice, Vec<VhostPort<M>>), OpenError> {
-        let endpoint = Endpoint::open(&config.socket, config.mode)?;
+        let endpoint = Endpoint::open(&config.socket, config.mode, config.access)?;
         let mut desks = Vec::new();
         let mut ports = Vec::new();
         for pair in 0..config.queue_pairs {
@@ -155,7 +158,8 @@ impl VhostDevice {
         }
         let phase = Phase::Away { again: Instant::now() };
         let offer = offer(config);
-        let device = VhostDevice { endpoint, offer, desks, phase, faults: 0, last_fault: None, quarantined: false };
+        let quarantine = Quarantine::default();
+        let device = VhostDevice { endpoint, offer, desks, phase, faults: 0, last_fault: None, quarantine };
         Ok((device, ports))
     }
 
@@ -181,14 +185,23 @@ impl VhostDevice {
     }
 
     fn look_for_front_end(&mut self, now: Instant) {
-        self.quarantined = false;
+        self.quarantine.is_over();
         self.phase = match self.endpoint.reach() {
-            Some(stream) => {
+            Ok(Some(stream)) => {
+                self.quarantine.met(now);
                 self.desks.iter_mut().for_each(Desk::forget);
                 Phase::Here(Box::new(Session::new(stream, self.offer)))
             }
-            None => Phase::Away { again: now + RETRY },
+            Ok(None) => Phase::Away { again: now + RETRY },
+            Err(stranger) => Phase::Away { again: self.punish(stranger, now) },
         };
+    }
+
+    /// Counts a fault; until when whoever it was is left alone.
+    fn punish(&mut self, fault: Fault, now: Instant) -> Instant {
+        self.faults += 1;
+        self.last_fault = Some(fault);
+        self.quarantine.begin(now)
     }
 
     /// Ends the session, whoever wanted that; the rings come back from the workers in later turns.
@@ -196,13 +209,10 @@ impl VhostDevice {
         if !matches!(self.phase, Phase::Here(_)) {
             return;
         }
-        let mut again = now;
-        if let End::Fault(fault) = end {
-            self.faults += 1;
-            self.last_fault = Some(fault);
-            self.quarantined = true;
-            again += QUARANTINE;
-        }
+        let again = match end {
+            End::Fault(fault) => self.punish(fault, now),
+            End::Gone => now,
+        };
         self.desks.iter_mut().for_each(Desk::clear);
         self.phase = Phase::Leaving { again };
     }
@@ -211,7 +221,7 @@ impl VhostDevice {
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.phase {
             Phase::Here(session) => session.fd(),
-            Phase::Away { .. } if !self.quarantined => self.endpoint.fd(),
+            Phase::Away { .. } if self.quarantine.until().is_none() => self.endpoint.fd(),
             _ => None,
         }
     }
@@ -222,7 +232,7 @@ impl VhostDevice {
         let rings = session.map_or(Vec::new(), |backend| backend.active_rings().collect());
         let state = match session {
             Some(_) => State::Connected { active: rings.len() },
-            None if self.quarantined => State::Quarantined,
+            None if self.quarantine.until().is_some() => State::Quarantined,
             None => State::Waiting,
         };
         Status {
@@ -233,6 +243,7 @@ impl VhostDevice {
             rings,
             faults: self.faults,
             last_fault: self.last_fault.clone(),
+            quarantined_until: self.quarantine.until(),
         }
     }
 }

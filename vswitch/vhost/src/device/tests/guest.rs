@@ -26,7 +26,7 @@ use vhost_protocol::vhost_user::message::{
 use vm_memory::ByteValued;
 
 use crate::{
-    DeviceConfig, Features, Mode, State, VhostDevice, VhostPort,
+    DeviceConfig, Features, Mode, SocketAccess, State, VhostDevice, VhostPort,
     ring::tests::{
         driver::{Buffer, Driver},
         guest::{BUFFERS, Ram, SECOND, USER},
@@ -55,7 +55,11 @@ pub(super) fn path(test: &str) -> PathBuf {
 
 impl Rig {
     pub(super) fn new(path: &std::path::Path, mode: Mode) -> Rig {
-        let config = DeviceConfig { socket: path.to_owned(), mode, queue_pairs: 1, mtu: 1500 };
+        Rig::with(path, mode, SocketAccess::default())
+    }
+
+    pub(super) fn with(path: &std::path::Path, mode: Mode, access: SocketAccess) -> Rig {
+        let config = DeviceConfig { socket: path.to_owned(), mode, access, queue_pairs: 1, mtu: 1500 };
         let pool = HeapPool::new(256, 2048);
         let (device, mut ports) = VhostDevice::open(&config, || pool.clone()).unwrap();
         let port = ports.pop().unwrap();

@@ -1,12 +1,15 @@
 //! Guests come, go, come back, and change their minds; frames move whenever both sides are there.
 
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::{
+    fs::MetadataExt,
+    net::{UnixListener, UnixStream},
+};
 
 use vhost_protocol::vhost_user::message::{FrontendReq::*, VhostUserSingleMemoryRegion};
 
 use super::guest::{Guest, Rig, path};
 use crate::{
-    DeviceConfig, Features, Mode, OpenError, State, VhostDevice,
+    DeviceConfig, Fault, Features, Mode, OpenError, SocketAccess, State, VhostDevice,
     memory::tests::memfd,
     ring::tests::{packed_driver::PackedDriver, split_driver::SplitDriver},
     session::tests::front_end::{Sent, raw, state, with},
@@ -58,7 +61,8 @@ fn a_guest_that_connects_is_let_in_one_at_a_time() {
 fn a_stale_socket_makes_way_and_a_live_one_or_a_file_does_not() {
     let path = path("stale");
     let open = || {
-        let config = DeviceConfig { socket: path.clone(), mode: Mode::Server, queue_pairs: 1, mtu: 1500 };
+        let (mode, access) = (Mode::Server, SocketAccess::default());
+        let config = DeviceConfig { socket: path.clone(), mode, access, queue_pairs: 1, mtu: 1500 };
         VhostDevice::open(&config, || frame::HeapPool::new(1, 64)).map(|(device, _)| device)
     };
     drop(UnixListener::bind(&path).unwrap());
@@ -68,6 +72,34 @@ fn a_stale_socket_makes_way_and_a_live_one_or_a_file_does_not() {
     std::fs::write(&path, "precious").unwrap();
     assert!(matches!(open(), Err(OpenError::NotSocket(_))));
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_socket_of_ours_has_the_mode_and_the_group_it_is_to_have() {
+    let path = path("mode");
+    let group = std::fs::metadata(std::env::temp_dir()).unwrap().gid();
+    for mode in [0o600, 0o660, 0o622] {
+        let rig = Rig::with(&path, Mode::Server, SocketAccess { owner: None, group: Some(group), mode });
+        let about = std::fs::metadata(&path).unwrap();
+        assert_eq!((about.mode() & 0o7777, about.gid()), (mode, group));
+        drop(rig);
+    }
+}
+
+#[test]
+fn only_the_owner_may_listen_where_one_is_named() {
+    let path = path("owner");
+    let listener = UnixListener::bind(&path).unwrap();
+    let uid = std::fs::metadata(&path).unwrap().uid();
+    let access = |owner| SocketAccess { owner: Some(owner), ..SocketAccess::default() };
+    let mut stranger = Rig::with(&path, Mode::Client, access(uid + 1));
+    stranger.turns();
+    assert_eq!(stranger.state(), State::Quarantined);
+    assert_eq!(stranger.device.status().last_fault, Some(Fault::Stranger { uid, owner: uid + 1 }));
+    drop((stranger, listener.accept().unwrap()));
+    let mut known = Rig::with(&path, Mode::Client, access(uid));
+    Guest::<SplitDriver>::start(&listener, &mut known, Features::default()).works(&mut known);
     std::fs::remove_file(&path).unwrap();
 }
 

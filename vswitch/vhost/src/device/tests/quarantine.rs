@@ -41,6 +41,27 @@ fn quarantined(test: &str, harm: impl Fn(&mut Guest<SplitDriver>, &mut Rig)) -> 
 }
 
 #[test]
+fn whoever_fails_again_and_again_waits_longer_and_longer() {
+    let path = path("again");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut rig = Rig::new(&path, Mode::Client);
+    for (n, seconds) in (1..).zip([1, 2, 4]) {
+        let guest = Guest::<SplitDriver>::start(&listener, &mut rig, Features::default());
+        guest.say(raw(99, 1, &[]));
+        rig.turns();
+        let status = rig.device.status();
+        assert_eq!((status.state, status.faults), (State::Quarantined, n));
+        let left = status.quarantined_until.unwrap() - rig.now;
+        assert!(left > Duration::from_millis(seconds * 1000 - 100), "{left:?}");
+        rig.now += left - Duration::from_millis(101);
+        rig.turns();
+        assert_eq!(rig.state(), State::Quarantined, "for {seconds} s");
+        rig.now += Duration::from_millis(100);
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn a_wrong_message_is_named() {
     assert_eq!(quarantined("message", |guest, _| guest.say(raw(99, 1, &[]))), Fault::UnknownRequest(99));
     let flood = Fault::DescriptorFlood { max: 8 };

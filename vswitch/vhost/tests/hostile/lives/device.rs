@@ -17,7 +17,7 @@ use rustix::{
     cmsg_space,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
 };
-use vhost::{DeviceConfig, Features, Mode, State, VhostDevice, VhostPort};
+use vhost::{DeviceConfig, Features, Mode, SocketAccess, State, VhostDevice, VhostPort};
 
 use super::{
     choices::Choices,
@@ -75,7 +75,13 @@ impl Rig {
         let listener = UnixListener::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let pool = HeapPool::new(256, 2048);
-        let config = DeviceConfig { socket: path.clone(), mode: Mode::Client, queue_pairs: PAIRS, mtu: 1500 };
+        let config = DeviceConfig {
+            socket: path.clone(),
+            mode: Mode::Client,
+            access: SocketAccess::default(),
+            queue_pairs: PAIRS,
+            mtu: 1500,
+        };
         let (device, ports) = VhostDevice::open(&config, || pool.clone()).unwrap();
         Rig { path, listener, device, ports, pool, burst: Burst::new(), now: Instant::now(), tally: Tally::default() }
     }

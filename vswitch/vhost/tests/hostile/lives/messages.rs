@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vhost::{Action, Backend, DeviceConfig, Done, Fault, Mode, Offer};
+use vhost::{Action, Backend, DeviceConfig, Done, Fault, Mode, Offer, SocketAccess};
 
 use super::{
     choices::Choices,
@@ -23,7 +23,13 @@ pub(crate) struct Tally {
 
 /// What a port of two queue pairs offers.
 pub(crate) fn offer() -> Offer {
-    let config = DeviceConfig { socket: "/nowhere".into(), mode: Mode::Client, queue_pairs: 2, mtu: 1500 };
+    let config = DeviceConfig {
+        socket: "/nowhere".into(),
+        mode: Mode::Client,
+        access: SocketAccess::default(),
+        queue_pairs: 2,
+        mtu: 1500,
+    };
     vhost::offer(&config)
 }
 
