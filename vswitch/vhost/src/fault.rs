@@ -129,6 +129,14 @@ pub enum Fault {
         /// The kernel's answer.
         why: String,
     },
+    /// A descriptor that no front end has a reason to send.
+    #[error(
+        "a descriptor of {kind}, which is neither shared memory (memfd, or a file of tmpfs or hugetlbfs) nor an eventfd"
+    )]
+    Descriptor {
+        /// What it is, by the kernel's name.
+        kind: String,
+    },
     /// A descriptor to wake the guest by that is no eventfd.
     #[error("a guest is woken by an eventfd, and this is {kind}")]
     NotEvent {

@@ -4,6 +4,7 @@
 //! reads what has come, carries out what the session asks, and where that means a change of rings, sends it to the
 //! workers and looks for their answers in later turns. Devices do not know of each other.
 
+mod closing;
 mod desk;
 mod endpoint;
 mod plan;
@@ -22,6 +23,7 @@ use std::{
 use frame::Pool;
 
 use crate::{Fault, Features, Offer, ProtocolFeatures, VhostPort};
+use closing::Closing;
 use desk::Desk;
 use endpoint::Endpoint;
 use quarantine::Quarantine;
@@ -97,9 +99,10 @@ enum Phase {
         again: Instant,
     },
     Here(Box<Session>),
-    /// The session is over; the workers are to give the rings back.
+    /// The session is over; the workers are to give the rings back, and what it left is to be closed.
     Leaving {
         again: Instant,
+        closing: Option<Closing>,
     },
 }
 
@@ -176,10 +179,12 @@ impl VhostDevice {
                     self.end(end, now);
                 }
             }
-            Phase::Leaving { again } if self.desks.iter().all(Desk::is_quiet) => {
-                self.phase = Phase::Away { again: *again };
+            Phase::Leaving { again, closing } => {
+                let closed = closing.as_mut().is_none_or(Closing::is_through);
+                if closed && self.desks.iter().all(Desk::is_quiet) {
+                    self.phase = Phase::Away { again: *again };
+                }
             }
-            Phase::Leaving { .. } => {}
         }
         self.desks.iter().any(|desk| !desk.is_quiet())
     }
@@ -206,15 +211,20 @@ impl VhostDevice {
 
     /// Ends the session, whoever wanted that; the rings come back from the workers in later turns.
     fn end(&mut self, end: End, now: Instant) {
-        if !matches!(self.phase, Phase::Here(_)) {
-            return;
-        }
-        let again = match end {
-            End::Fault(fault) => self.punish(fault, now),
-            End::Gone => now,
+        let session = match std::mem::replace(&mut self.phase, Phase::Away { again: now }) {
+            Phase::Here(session) => session,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        let (again, closing) = match end {
+            // Whoever hangs up has been heard to the end; of others anything may be left.
+            End::Gone => (now, None),
+            End::Fault(fault) => (self.punish(fault, now), Some(Closing::new(session.into_stream()))),
         };
         self.desks.iter_mut().for_each(Desk::clear);
-        self.phase = Phase::Leaving { again };
+        self.phase = Phase::Leaving { again, closing };
     }
 
     /// What to wait for: readable when a front end has come or said something.
@@ -244,6 +254,15 @@ impl VhostDevice {
             faults: self.faults,
             last_fault: self.last_fault.clone(),
             quarantined_until: self.quarantine.until(),
+        }
+    }
+}
+
+impl Drop for VhostDevice {
+    /// A port that is taken away closes its guest's connection as one whose guest was at fault.
+    fn drop(&mut self) {
+        if let Phase::Here(session) = std::mem::replace(&mut self.phase, Phase::Away { again: Instant::now() }) {
+            Closing::new(session.into_stream()).is_through();
         }
     }
 }

@@ -54,6 +54,11 @@ impl Session {
         (!self.backend.is_open()).then(|| self.stream.fd())
     }
 
+    /// The connection, once the session is over.
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     pub(super) fn backend(&self) -> &Backend {
         &self.backend
     }

@@ -15,7 +15,7 @@ use rustix::{
     },
 };
 
-use crate::{FDS_MAX, Fault, Reply};
+use crate::{FDS_MAX, Fault, Reply, memory::is_memory, ring::is_eventfd};
 
 /// Octets read in one go at most: the longest message there is.
 const READ_MAX: usize = 512;
@@ -28,45 +28,53 @@ pub(super) enum Arrived {
     Octets(Vec<u8>, Vec<OwnedFd>),
 }
 
+/// Descriptors the kernel delivers with one message at most (`SCM_MAX_FD`). There is room for all, so that the kernel
+/// never closes one for us, on our time.
+const FDS_ROOM: usize = 253;
+
 /// A socket connected to a front end.
 #[derive(Debug)]
-pub(super) struct Stream(OwnedFd);
+pub(super) struct Stream {
+    socket: OwnedFd,
+    /// Descriptors of which one is of a strange kind. Whoever drops this may have to wait.
+    strange: Vec<OwnedFd>,
+}
 
 impl Stream {
     pub(super) fn new(socket: OwnedFd) -> Stream {
-        Stream(socket)
+        Stream { socket, strange: Vec::new() }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 
-    /// Reads at most `wanted` octets, and the descriptors that came with them.
-    pub(super) fn read(&self, wanted: usize) -> Result<Arrived, Fault> {
+    /// Reads at most `wanted` octets, and the descriptors that came with them: memory and eventfds, and no others.
+    pub(super) fn read(&mut self, wanted: usize) -> Result<Arrived, Fault> {
         let mut octets = [0; READ_MAX];
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FDS_MAX))];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FDS_ROOM))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let into = &mut octets[..wanted.min(READ_MAX)];
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let message = match recvmsg(&self.0, &mut [IoSliceMut::new(into)], &mut control, flags) {
+        let message = match recvmsg(&self.socket, &mut [IoSliceMut::new(into)], &mut control, flags) {
             Ok(message) => message,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(Arrived::Nothing),
             // The kernel's ways to say that the other side is gone.
             Err(_) => return Ok(Arrived::End),
         };
-        let mut fds = Vec::new();
         for ancillary in control.drain() {
             if let RecvAncillaryMessage::ScmRights(came) = ancillary {
-                fds.extend(came);
+                self.strange.extend(came);
             }
         }
-        // The kernel has closed what had no room; what had some goes with `fds`.
-        if message.flags.contains(ReturnFlags::CTRUNC) {
+        // Or the kernel had no number left for some of them.
+        if self.strange.len() > FDS_MAX || message.flags.contains(ReturnFlags::CTRUNC) {
             return Err(Fault::DescriptorFlood { max: FDS_MAX });
         }
+        self.strange.iter().try_for_each(check)?;
         match message.bytes {
             0 => Ok(Arrived::End),
-            len => Ok(Arrived::Octets(octets[..len].to_vec(), fds)),
+            len => Ok(Arrived::Octets(octets[..len].to_vec(), std::mem::take(&mut self.strange))),
         }
     }
 
@@ -80,11 +88,19 @@ impl Stream {
         }
         let octets = reply.octets();
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match sendmsg(&self.0, &[IoSlice::new(octets)], &mut control, flags) {
+        match sendmsg(&self.socket, &[IoSlice::new(octets)], &mut control, flags) {
             Ok(len) if len == octets.len() => Ok(()),
             Ok(_) | Err(Errno::AGAIN) => Err(Fault::NotReading),
             // Gone; the next read says so.
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Refuses what is neither memory nor an eventfd, before anything is done with it that its maker could draw out.
+fn check(fd: &OwnedFd) -> Result<(), Fault> {
+    if is_memory(fd) {
+        return Ok(());
+    }
+    is_eventfd(fd).map_err(|kind| Fault::Descriptor { kind })
 }

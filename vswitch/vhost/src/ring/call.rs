@@ -9,6 +9,12 @@ use std::{
 use super::bell::Bell;
 use crate::Fault;
 
+/// Whether a descriptor is an eventfd; if not, what it is, by the kernel's name. The kernel knows without asking anybody.
+pub(crate) fn is_eventfd(fd: &impl AsRawFd) -> Result<(), String> {
+    let kind = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
+    if kind.as_os_str() == "anon_inode:[eventfd]" { Ok(()) } else { Err(kind.display().to_string()) }
+}
+
 /// An eventfd of the guest's, known to be one, and the bell by which it is told.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -19,10 +25,7 @@ pub struct Call {
 impl Call {
     /// Refuses a descriptor of any other kind.
     pub fn new(fd: Arc<OwnedFd>, bell: Bell) -> Result<Call, Fault> {
-        let kind = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
-        if kind.as_os_str() != "anon_inode:[eventfd]" {
-            return Err(Fault::NotEvent { kind: kind.display().to_string() });
-        }
+        is_eventfd(&*fd).map_err(|kind| Fault::NotEvent { kind })?;
         Ok(Call { fd, bell })
     }
 

@@ -22,6 +22,7 @@ mod transmit;
 
 pub use bell::Bell;
 pub use call::Call;
+pub(crate) use call::is_eventfd;
 pub use fault::RingFault;
 pub(crate) use pieces::PIECES_MAX;
 pub use queue::{Queue, QueueConfig, Received};

@@ -118,6 +118,6 @@ fn no_guest_of_a_whole_device_leaves_anything_behind() {
     eprintln!("{} lives, {} frames; {:?}", all.lives, all.frames, all.faults);
     assert!(std::env::var("MILLRACE_SEED").is_ok() || all.frames > 100);
     let wanted =
-        ["MemoryGone", "NotMemory", "FileTooShort", "NotEvent", "DescriptorFlood", "NoSuchRing", "BufferOutside"];
+        ["MemoryGone", "Descriptor", "FileTooShort", "NotEvent", "DescriptorFlood", "NoSuchRing", "BufferOutside"];
     were_found(&all.faults, &wanted);
 }

@@ -120,12 +120,24 @@ pub(super) fn eventfd() -> File {
     unsafe { OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_NONBLOCK)) }.into()
 }
 
+/// The device's connection, which may have to wait until that of the guest before is closed.
+pub(super) fn accept(listener: &UnixListener, rig: &mut Rig) -> UnixStream {
+    listener.set_nonblocking(true).unwrap();
+    for _ in 0..5000 {
+        rig.turns();
+        if let Ok((stream, _)) = listener.accept() {
+            listener.set_nonblocking(false).unwrap();
+            return stream;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("the device does not connect");
+}
+
 impl<D: Driver> Guest<D> {
     /// Waits for the device to connect, and says everything up to the point where frames may move.
     pub(super) fn start(listener: &UnixListener, rig: &mut Rig, features: Features) -> Guest<D> {
-        rig.turns();
-        let stream = listener.accept().unwrap().0;
-        Guest::on(stream, rig, features)
+        Guest::on(accept(listener, rig), rig, features)
     }
 
     pub(super) fn on(stream: UnixStream, rig: &mut Rig, features: Features) -> Guest<D> {
@@ -193,8 +205,14 @@ impl<D: Driver> Guest<D> {
         self.say(state(SET_VRING_NUM, ring, 64));
         self.say(state(SET_VRING_BASE, ring, base));
         self.say(with(SET_VRING_ADDR, VhostUserVringAddr::new(ring, flags, descriptors, used, available, 0)));
-        self.say(with(SET_VRING_KICK, u64::from(ring)).fd());
+        self.say_kick(ring);
         self.say_call(ring, &self.calls[ring as usize]);
+    }
+
+    /// Starts a ring.
+    pub(super) fn say_kick(&self, ring: u32) {
+        let Sent(octets, _) = with(SET_VRING_KICK, u64::from(ring));
+        self.say(Sent(octets, vec![eventfd().into()]));
     }
 
     /// Wants to be woken by this eventfd from now on.

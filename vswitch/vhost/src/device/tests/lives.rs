@@ -146,7 +146,7 @@ fn stops_and_starts<D: crate::ring::tests::driver::Driver>(test: &str, features:
     assert!(!rig.send(&[1; 60]) && rig.receive().is_empty(), "a stopped ring is left alone");
     for ring in 0..2 {
         guest.say(state(SET_VRING_BASE, ring, word));
-        guest.say(with(SET_VRING_KICK, u64::from(ring)).fd());
+        guest.say_kick(ring);
     }
     rig.turns();
     assert_eq!(rig.receive(), [vec![1; 60]], "what waited is there");

@@ -3,5 +3,6 @@
 mod guest;
 mod inflight;
 mod lives;
+mod others_faults;
 mod quarantine;
 mod wakes;

@@ -1,17 +1,26 @@
 //! A front end at fault loses its own port, for a while, with a reason; another one is served.
 
-use std::{os::unix::net::UnixListener, time::Duration};
+use std::{
+    io::Write,
+    net::{TcpListener, TcpStream},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+    time::{Duration, Instant},
+};
 
 use vhost_protocol::vhost_user::message::FrontendReq::*;
 
 use super::guest::{Guest, Rig, path};
 use crate::{
     Fault, Features, Mode, RingFault, RingIndex, State,
+    memory::tests::memfd,
     ring::tests::{
         guest::BUFFERS,
         split_driver::{AVAILABLE, SplitDriver},
     },
-    session::tests::front_end::{empty, raw, with},
+    session::tests::front_end::{Sent, empty, raw, with},
 };
 
 /// What becomes of a guest that does `harm`, and of the one after it.
@@ -71,7 +80,12 @@ fn a_wrong_message_is_named() {
 #[test]
 fn a_wrong_descriptor_is_named() {
     let pipe = quarantined("pipe", |guest, _| guest.say(with(SET_VRING_CALL, 0u64).fd()));
-    assert!(matches!(pipe, Fault::NotEvent { kind } if kind.starts_with("pipe:")));
+    assert!(matches!(pipe, Fault::Descriptor { kind } if kind.starts_with("pipe:")));
+    let memory = quarantined("memory", |guest, _| {
+        let Sent(octets, _) = with(SET_VRING_CALL, 0u64);
+        guest.say(Sent(octets, vec![memfd(4096).into()]));
+    });
+    assert!(matches!(memory, Fault::NotEvent { kind } if kind.starts_with("/memfd:guest")));
 }
 
 #[test]
@@ -99,4 +113,45 @@ fn answers_nobody_reads_are_not_waited_for() {
         }
     });
     assert_eq!(found, Fault::NotReading);
+}
+
+/// A TCP connection whose last close takes four seconds, as others may take for ever.
+fn slow_to_close() -> (OwnedFd, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let slow = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let linger = libc::linger { l_onoff: 1, l_linger: 4 };
+    let len = size_of_val(&linger) as u32;
+    // SAFETY: the option's value is one of its kind, for as long as the call takes.
+    let set = unsafe {
+        libc::setsockopt(slow.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), len)
+    };
+    assert_eq!(set, 0);
+    slow.set_nonblocking(true).unwrap();
+    while (&slow).write(&[0; 65536]).is_ok() {}
+    slow.set_nonblocking(false).unwrap();
+    (slow.into(), listener.accept().unwrap().0)
+}
+
+/// The guest leaves descriptors that somebody has to wait for when they are closed: not control.
+#[test]
+fn what_is_slow_to_close_holds_up_its_own_port_alone() {
+    let path = path("slow");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut rig = Rig::new(&path, Mode::Client);
+    let guest = Guest::<SplitDriver>::start(&listener, &mut rig, Features::default());
+    let (slow, reader) = slow_to_close();
+    let Sent(octets, _) = with(SET_VRING_CALL, 0u64);
+    guest.say(Sent(octets, vec![slow]));
+    let before = Instant::now();
+    rig.turns();
+    assert!(before.elapsed() < Duration::from_secs(2), "control has not waited");
+    assert_eq!(rig.state(), State::Quarantined);
+    rig.now += Duration::from_secs(2);
+    listener.set_nonblocking(true).unwrap();
+    rig.turns();
+    assert!(listener.accept().is_err(), "nobody is let in before it is closed");
+    drop(reader);
+    listener.set_nonblocking(false).unwrap();
+    Guest::<SplitDriver>::start(&listener, &mut rig, Features::default()).works(&mut rig);
+    std::fs::remove_file(&path).unwrap();
 }
