@@ -91,6 +91,8 @@ declare -A GUEST_PID=()
 #   mtu=N         what the card tells the driver (1500)
 #   announce=off  its driver does not announce it after a migration, so the switch has to (on)
 #   incoming=PATH waits for another guest to migrate into it
+# The kernel inside does not clear pages before it hands them out (init_on_alloc): one that only the switch writes to is then
+# known to a migration by the switch's log alone.
 start_guest() {
     local name=$1 mac=$2 address=$3 setting
     local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 announce=on incoming=''
@@ -108,7 +110,7 @@ start_guest() {
     spawn "$WORK/$name.qemu" qemu-system-x86_64 -nodefaults -no-user-config -display none -machine pc,accel=tcg,memory-backend=ram \
         -m "$GUEST_MEMORY" -smp "$queues" -object "$backend" \
         -kernel "$GUEST_KIT/vmlinuz" -initrd "$(guest_initramfs)" \
-        -append "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on guest.address=$address" \
+        -append "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on init_on_alloc=0 guest.address=$address" \
         -serial "file:$WORK/$name.log" -serial "unix:$WORK/$name.serial,server=on,wait=off" \
         -qmp "unix:$WORK/$name.qmp,server=on,wait=off" \
         -chardev "socket,id=switch,path=$socket,$meet" -netdev "vhost-user,id=net,chardev=switch,queues=$queues" \
