@@ -1,6 +1,6 @@
 //! The hash of a flow: what spreads flows over paths and workers.
 
-use crate::{HashKey, L3, Parsed, field::array_at, fold, ipv4, ipv6};
+use crate::{HashKey, L3, Parsed, ethernet, field::array_at, fold, ipv4, ipv6, protocol};
 
 /// The lowest outer source port. "It is RECOMMENDED that the value be in the dynamic/private port range 49152-65535"
 /// (RFC 7348 section 5).
@@ -17,6 +17,34 @@ const PUBLIC_KEY: HashKey = HashKey([0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_734
 #[inline]
 pub fn flow_hash(frame: &[u8], parsed: &Parsed) -> u32 {
     (flow_hash_keyed(frame, parsed, PUBLIC_KEY) >> 32) as u32
+}
+
+/// [`flow_hash`], and the type of service or traffic class ([`Parsed::tos`]; 0 where there is no IP): what an outer header
+/// takes from the inner packet. Of TCP and UDP over plain IPv4 both are read at once.
+#[inline]
+pub fn flow_hash_and_tos(frame: &[u8], parsed: &Parsed) -> (u32, u8) {
+    if let Some(head) = frame.first_chunk::<PLAIN_LEN>()
+        && is_plain_ipv4(parsed)
+    {
+        let ports = u32::from_be_bytes(array_at(head, PLAIN_L4));
+        let transport = u64::from(ports >> 16) << 32 | u64::from(ports & 0xffff) << 16 | u64::from(parsed.protocol);
+        let addresses = u64::from_be_bytes(array_at(head, ethernet::HEADER_LEN + 12));
+        return ((fold(&[addresses, transport], PUBLIC_KEY) >> 32) as u32, head[ethernet::HEADER_LEN + 1]);
+    }
+    (flow_hash(frame, parsed), parsed.tos(frame).unwrap_or(0))
+}
+
+/// Where the ports of a packet are whose Ethernet header has no tag and whose IPv4 header no options, and where they end.
+const PLAIN_L4: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
+const PLAIN_LEN: usize = PLAIN_L4 + 4;
+
+/// Whether ports are at [`PLAIN_L4`]. Nothing but an IPv4 header without options, behind no tag, ends there.
+#[inline]
+fn is_plain_ipv4(parsed: &Parsed) -> bool {
+    parsed.l3_kind == L3::Ipv4
+        && usize::from(parsed.l4) == PLAIN_L4
+        && matches!(parsed.protocol, protocol::TCP | protocol::UDP)
+        && !parsed.fragment
 }
 
 /// As [`flow_hash`], under a secret and with all 64 bits.

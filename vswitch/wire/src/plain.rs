@@ -13,9 +13,10 @@ const IPV4_LEN: usize = IPV4_TRANSPORT + tcp::HEADER_LEN;
 /// The same with IPv6.
 const IPV6_LEN: usize = IPV6_TRANSPORT + tcp::HEADER_LEN;
 
-/// Whether `frame` is such a packet and nothing is wrong with it; then `parsed` says where its headers are.
+/// Whether `frame` is such a packet (no tag, no IP options or extension headers, no fragment, TCP or UDP) and nothing is
+/// wrong with it; then `parsed` says where its headers are, as [`crate::parse`] would.
 #[inline(always)]
-pub(crate) fn parse(frame: &[u8], parsed: &mut Parsed) -> bool {
+pub fn parse(frame: &[u8], parsed: &mut Parsed) -> bool {
     let Some(head) = frame.first_chunk::<IPV4_LEN>() else { return false };
     if frame.len() > usize::from(u16::MAX) {
         return false;
