@@ -79,16 +79,22 @@ impl TagGroup {
 }
 
 /// Where a key can be: what a lookup carries from one of its steps to the next.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Probe {
     pub(crate) buckets: [u32; 2],
     pub(crate) tag: u16,
-    pub(crate) candidates: SlotSet,
+    /// Where tags matched, but for the first.
+    pub(crate) further: SlotSet,
+    /// The first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none did.
+    pub(crate) first: u32,
 }
+
+/// No slot: tables are smaller.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 impl Probe {
     /// A probe that finds nothing, to fill arrays with.
-    pub const EMPTY: Probe = Probe { buckets: [0, 1], tag: 0, candidates: SlotSet(0) };
+    pub const EMPTY: Probe = Probe { buckets: [0, 1], tag: 0, further: SlotSet(0), first: NO_SLOT };
 
     /// The two buckets and the tag of a hash in a table of `mask + 1` buckets. The second bucket is the first xor an odd
     /// number made of the tag, so it is another one, and either can be told from the other.
@@ -97,7 +103,7 @@ impl Probe {
         let tag = ((hash >> 48) as u16).max(1);
         let first = hash as u32 & mask;
         let step = (u32::from(tag).wrapping_mul(0x9e37_79b1) | 1) & mask;
-        Probe { buckets: [first, first ^ step], tag, candidates: SlotSet::default() }
+        Probe { buckets: [first, first ^ step], tag, further: SlotSet::default(), first: NO_SLOT }
     }
 
     /// The slots, counted through the whole table, of a set in this probe's two buckets.

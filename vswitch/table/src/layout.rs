@@ -8,7 +8,7 @@ use wire::HashKey;
 use zerocopy::FromBytes;
 
 use crate::{
-    bucket::{Probe, SLOTS, TagGroup},
+    bucket::{NO_SLOT, Probe, SLOTS, TagGroup},
     prefetch::prefetch,
 };
 
@@ -164,21 +164,25 @@ impl<E: Plain> Parts<E> {
     #[inline]
     pub(crate) fn candidates(&self, probe: &mut Probe) {
         let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
-        probe.candidates = TagGroup::matching_pair(first, second, probe.tag);
-        if let Some(slot) = probe.slots(probe.candidates).next() {
-            prefetch(self.entry(slot));
-        }
+        probe.further = TagGroup::matching_pair(first, second, probe.tag);
+        probe.first = match probe.further.next() {
+            Some((choice, slot)) => probe.buckets[choice] * SLOTS + slot,
+            None => NO_SLOT,
+        };
+        // Of no slot it is the table's last entry, which does no harm.
+        prefetch(self.entry(probe.first));
     }
 
     /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since its tag was compared: whoever
     /// empties slots between the steps sees to it that such an entry is not it.
     #[inline(always)]
     pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(&E) -> bool) -> Option<(u32, &E)> {
+        if probe.first == NO_SLOT {
+            return None;
+        }
         // Almost always the first is it: no loop is set up for it.
-        let mut slots = probe.slots(probe.candidates);
-        let first = slots.next()?;
-        let entry = self.entry(first);
-        if is_it(entry) { Some((first, entry)) } else { self.find_further(slots, is_it) }
+        let entry = self.entry(probe.first);
+        if is_it(entry) { Some((probe.first, entry)) } else { self.find_further(probe.slots(probe.further), is_it) }
     }
 
     #[cold]
