@@ -14,10 +14,13 @@ use wire::Mac;
 use crate::{
     MemberKind, Snapshot,
     flow::{FlowKey, KEY_WORDS, Recipe},
+    way::Ways,
 };
 
 pub(crate) struct Brain {
     pub(crate) snapshot: Arc<Snapshot>,
+    /// What the snapshot says of where frames leave, for most.
+    pub(crate) ways: Ways,
     pub(crate) flows: FlowTable<KEY_WORDS>,
     pub(crate) fdb: Fdb,
     pub(crate) now: Tick,
@@ -60,6 +63,7 @@ impl Brain {
     pub(crate) fn new(flows: FlowTable<KEY_WORDS>, fdb: Fdb) -> Brain {
         Brain {
             snapshot: Arc::new(Snapshot::default()),
+            ways: Ways::new(MEMBER_SCOPES),
             flows,
             fdb,
             now: Tick(0),
@@ -87,6 +91,7 @@ impl Brain {
         let old = std::mem::replace(&mut self.snapshot, new);
         self.epoch = self.epoch.wrapping_add(1);
         self.scopes.compare(&old, &self.snapshot, self.epoch);
+        self.ways.install(&old, &self.snapshot);
         old
     }
 

@@ -1,7 +1,7 @@
 //! Identifiers that the data path knows. Names belong to the control room.
 
 /// A port of this switch. Stable while the port exists; a number is reused only with a newer generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId(pub u16);
 
 /// A worker, 0 to `workers - 1`.

@@ -87,8 +87,19 @@ impl<P: Port> Lanes<P> {
     }
 
     /// Queues `frame` for `port`, or gives it back where the port is not served here; a full lane is sent at once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn offer(&mut self, port: PortId, frame: Frame, tally: &mut Tally) -> Result<(), Frame> {
+        // Neither the lane's first frame nor the one that fills it, as nearly all are.
+        if let Some(Some(lane)) = self.lanes.get_mut(port.index())
+            && (1..BURST_MAX - 1).contains(&lane.waiting.len())
+        {
+            return lane.waiting.push(frame);
+        }
+        self.offer_edge(port, frame, tally)
+    }
+
+    #[inline(never)]
+    fn offer_edge(&mut self, port: PortId, frame: Frame, tally: &mut Tally) -> Result<(), Frame> {
         let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) else { return Err(frame) };
         if lane.waiting.is_empty() {
             self.loaded.push(port);

@@ -23,6 +23,7 @@ mod stage;
 mod sweep;
 mod tally;
 mod view;
+mod way;
 mod wiring;
 mod worker;
 

@@ -48,6 +48,12 @@ impl Paths {
         }
     }
 
+    /// The path of all packets, where there is no choice.
+    #[inline]
+    pub fn only(&self) -> Option<&Path> {
+        if let Paths::One(path) = self { Some(path) } else { None }
+    }
+
     /// The path of packets with that outer source port. So a flow stays on one uplink, and whoever knows the source port
     /// knows which.
     #[inline]
@@ -65,12 +71,12 @@ impl Paths {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use wire::{Dscp, Mac, OuterParams, Vni};
 
     use super::*;
 
-    fn path(uplink: u16) -> Path {
+    pub(crate) fn path(uplink: u16) -> Path {
         let params = OuterParams {
             dst_mac: Mac::new([2, 0, 0, 0, 0, 1]),
             src_mac: Mac::new([2, 0, 0, 0, 0, 2]),

@@ -71,17 +71,13 @@ impl Tally {
         self.turns_withheld = 0;
         let sequence = books.sequence(id);
         sequence.begin_write();
-        self.publish_worker(books, id);
+        // Whoever books a drop says so, and marks its port: where nothing was dropped there is nothing new by reason.
+        let drops = if std::mem::take(&mut self.drops_dirty) { REASONS } else { 0 };
+        books.worker(id).write(&self.worker, drops, books.workers());
         for port in self.dirty.drain(..) {
             self.is_dirty[port.index()] = false;
-            books.port(id, port).write(&self.ports[port.index()], REASONS, books.workers());
+            books.port(id, port).write(&self.ports[port.index()], drops, books.workers());
         }
         sequence.end_write();
-    }
-
-    fn publish_worker(&mut self, books: &Books, id: WorkerId) {
-        let drops = if self.drops_dirty { REASONS } else { 0 };
-        self.drops_dirty = false;
-        books.worker(id).write(&self.worker, drops, books.workers());
     }
 }

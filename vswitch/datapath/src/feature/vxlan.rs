@@ -2,25 +2,26 @@
 
 use frame::Frame;
 use table::MemberId;
-use wire::{OuterTemplate, Vni, flow_hash, outer::OUTER_IPV4_LEN, parse_outer, parse_plain_outer, source_port};
+use wire::{
+    OuterTemplate, Vni, flow_hash, flow_hash_and_tos, outer::OUTER_IPV4_LEN, parse_outer, parse_plain_outer,
+    source_port,
+};
 
 use super::{ecn, senders::Senders};
 use crate::{Cause, DropReason, NoMember, VtepKey, VtepTable, batch::Meta, brain::Brain};
 
-/// Recognises a packet whose outer headers are plain and like those of one that was found out about lately, from a member
-/// of ours to us: `meta` describes its inner frame then. `false` where it must be looked at closely.
+/// The inner frame and the outer TOS of a packet whose outer headers are plain and like those of one that was found out
+/// about lately, from a member of ours to us; `None` where it must be looked at closely.
 #[inline(always)]
-pub(crate) fn recognise(data: &[u8], meta: &mut Meta, senders: &Senders) -> Result<bool, DropReason> {
-    let Some(outer) = parse_plain_outer(data) else { return Ok(false) };
-    let Some(member) = senders.find(meta.port, outer.ends) else { return Ok(false) };
-    meta.ingress = member;
-    let end = OUTER_IPV4_LEN + usize::from(outer.inner_len);
-    decap(&data[OUTER_IPV4_LEN..end], OUTER_IPV4_LEN as u16, outer.tos, meta).map(|()| true)
+pub(crate) fn recognise<'d>(data: &'d [u8], meta: &mut Meta, senders: &Senders) -> Option<(&'d [u8], u8)> {
+    let outer = parse_plain_outer(data)?;
+    meta.ingress = senders.find(meta.port, outer.ends)?;
+    meta.outer_len = OUTER_IPV4_LEN as u16;
+    Some((data.get(OUTER_IPV4_LEN..)?.get(..usize::from(outer.inner_len))?, outer.tos))
 }
 
 /// Lets `meta` describe the inner frame.
-#[inline(always)]
-fn decap(inner: &[u8], outer_len: u16, outer_tos: u8, meta: &mut Meta) -> Result<(), DropReason> {
+pub(crate) fn decap(inner: &[u8], outer_len: u16, outer_tos: u8, meta: &mut Meta) -> Result<(), DropReason> {
     meta.outer_len = outer_len;
     meta.inner_len = inner.len() as u16;
     wire::parse_into(inner, &mut meta.headers)?;
@@ -69,19 +70,13 @@ pub(crate) fn source_port_of(frame: &Frame, meta: &Meta) -> u16 {
     source_port(flow_hash(frame.data(), &meta.headers))
 }
 
-/// Puts the outer header in front of a frame, with this source port and IPv4 identification. An error leaves the frame as
-/// it was.
-pub(crate) fn send(
-    frame: &mut Frame,
-    meta: &Meta,
-    outer: &OuterTemplate,
-    frame_max: u16,
-    (port, ip_id): (u16, u16),
-) -> Result<(), Cause> {
-    if frame.len() + outer.len() > usize::from(frame_max) {
-        return Err(Cause::MtuExceededUnderlay);
-    }
-    let tos = meta.headers.tos(frame.data()).unwrap_or(0);
+/// Puts the outer header in front of a stripped frame that is short enough for the uplink with it, with this IPv4
+/// identification. An error leaves the frame as it was.
+#[inline]
+pub(crate) fn send(frame: &mut Frame, meta: &Meta, outer: &OuterTemplate, ip_id: u16) -> Result<(), Cause> {
+    let data = frame.data();
+    let (hash, tos) = flow_hash_and_tos(data, &meta.headers);
+    let port = source_port(hash);
     let packet = frame.push_front(outer.len()).ok_or(Cause::NoHeadroom)?;
     if outer.write(packet, port, ip_id, tos) {
         return Ok(());

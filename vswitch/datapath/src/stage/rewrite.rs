@@ -3,10 +3,11 @@
 use frame::Frame;
 
 use crate::{
-    Cause, MemberKind, Path, PortId,
+    Cause, MemberKind, Path, Paths, PortId,
     batch::Meta,
     brain::Brain,
     feature::{ecn, vlan, vxlan},
+    way::WayKind,
 };
 use table::MemberId;
 
@@ -22,8 +23,28 @@ pub(crate) fn strip(frame: &mut Frame, meta: &Meta) {
 }
 
 /// Makes a stripped frame ready for `egress` and says by which port it leaves.
-#[inline]
+#[inline(always)]
 pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Brain) -> Result<PortId, Cause> {
+    let way = brain.ways.to(egress);
+    if frame.len() <= usize::from(way.frame_max) {
+        match way.kind {
+            WayKind::Bare => return Ok(way.port),
+            WayKind::Tunnel => {
+                if let Some(MemberKind::Vtep { paths: Paths::One(path) }) =
+                    brain.snapshot.member(egress).map(|m| &m.kind)
+                {
+                    brain.ip_id = brain.ip_id.wrapping_add(1);
+                    return vxlan::send(frame, meta, &path.outer, brain.ip_id).map(|()| way.port);
+                }
+            }
+        }
+    }
+    towards_any(egress, frame, meta, brain)
+}
+
+/// The same for frames whose way is not a simple one, or which are too long for it.
+#[inline(never)]
+fn towards_any(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Brain) -> Result<PortId, Cause> {
     let Some(member) = brain.snapshot.member(egress) else { return Err(Cause::PortUnknown) };
     match &member.kind {
         MemberKind::Local { port, vlan } => {
@@ -39,7 +60,10 @@ pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &
             let Path { uplink, outer } = paths.of(source_port)?;
             let spec = brain.snapshot.port(*uplink).ok_or(Cause::PortUnknown)?;
             brain.ip_id = brain.ip_id.wrapping_add(1);
-            vxlan::send(frame, meta, outer, spec.frame_max, (source_port, brain.ip_id))?;
+            if frame.len() + outer.len() > usize::from(spec.frame_max) {
+                return Err(Cause::MtuExceededUnderlay);
+            }
+            vxlan::send(frame, meta, outer, brain.ip_id)?;
             vlan::push(frame, spec.own_vlan())?;
             Ok(*uplink)
         }
