@@ -3,6 +3,9 @@
 //! `perf generate` writes a capture of seeded load; `perf replay` sends such captures through millraced and, in the same
 //! run, through testpmd: forwarding without looking (io) and touching only the MACs (macswap) is the floor it stands on.
 //!
+//! `perf load` is the other end of a switch's ports and knows what became of every packet; `perf latency` searches with it
+//! for the rates that millraced carries, and tells how long packets take.
+//!
 //! `perf count` counts instructions instead, which nothing disturbs: the gate compares them with what is recorded.
 //!
 //! The machines these run on are shared: what is compared is CPU time per packet, within one run.
@@ -16,6 +19,7 @@ mod fingerprint;
 mod folder;
 mod generator;
 mod kernel;
+mod latency;
 mod load;
 mod millraced;
 mod ovs;
@@ -39,6 +43,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     count::CountError,
     generator::{LoadArguments, LoadError},
+    latency::{LatencyArguments, LatencyError},
     load::{Load, Shape},
     work::Work,
 };
@@ -63,6 +68,9 @@ enum Command {
     Replay(Replay),
     /// Put millraced beside Open vSwitch, the kernel and testpmd's floor, and print a table. Example: perf compare --quick
     Compare(Compare),
+    /// Find the rates that millraced carries between two vhost-user ports, and how long packets take at shares of them.
+    /// Example: perf latency --quick --json latency.json
+    Latency(LatencyArguments),
     /// Count instructions a packet, stage by stage, and compare them with those recorded. Example: perf count --job l2
     Count(count::Count),
     /// What `count` runs under callgrind.
@@ -153,6 +161,7 @@ fn main() -> ExitCode {
         Command::Load(l) => generator::run(&l).map_err(Failure::Load),
         Command::Replay(r) => replay::run(&r),
         Command::Compare(c) => compare::run(&c),
+        Command::Latency(l) => latency::run(&l).map_err(Failure::from),
         Command::Count(c) => count::run(&c).map_err(Failure::from),
         Command::Turns(t) => {
             count::turn(&t);
@@ -184,6 +193,8 @@ enum Failure {
     Capture(#[from] pcap::WriteError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Latency(#[from] LatencyError),
     #[error(transparent)]
     Count(#[from] CountError),
     #[error("cannot make a folder for temporary files: {0}")]

@@ -24,8 +24,14 @@ use crate::{
 /// The longest start: buffers are cleared, and a large capture is read, first.
 const START_MAX: Duration = Duration::from_secs(60);
 
+/// How long a thread that was started may take to run.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The longest stop.
 const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// The name of its control socket, in the folder of its files.
+pub(crate) const SOCKET: &str = "switch.sock";
 
 /// The name of the thread that forwards.
 const WORKER: &str = "worker-0";
@@ -65,9 +71,10 @@ pub(crate) enum MillracedError {
 impl Millraced<'_> {
     /// Forwards for `warm_up`, then measures for `window`, and makes sure that all frames went where they should.
     pub(crate) fn measure(&self, warm_up: Duration, window: Duration) -> Result<(Sample, Version), MillracedError> {
-        let mut running = Running::start(self)?;
+        let text = self.config();
+        let mut running = Running::start(self.program, self.folder, &text)?;
         let mut socket = running.ready()?;
-        let thread = PollThread::find(running.child.id(), WORKER, self.cpu).ok_or_else(|| running.stuck())?;
+        let thread = running.worker(self.cpu)?;
         let version = socket.ask(&Request::Version, version)?;
         thread::sleep(warm_up);
         let (before, start) = (Counts::read(&mut socket)?, thread.mark());
@@ -82,24 +89,28 @@ impl Millraced<'_> {
         running.stop()?;
         Ok((end.since(&start, counts.received), version))
     }
+
+    fn config(&self) -> String {
+        let Millraced { work, load, capture, cpu, hugepages, folder, .. } = *self;
+        Bench { work, load, capture, socket: &folder.join(SOCKET), cpu, hugepages }.config()
+    }
 }
 
 fn version(reply: Reply) -> Option<Version> {
     if let Reply::Version(version) = reply { Some(version) } else { None }
 }
 
-/// A switch under way. Its files go with it.
-struct Running {
+/// A switch under way.
+pub(crate) struct Running {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
 }
 
 impl Running {
-    fn start(run: &Millraced<'_>) -> Result<Running, MillracedError> {
-        let [config, socket, log] = ["switch.toml", "switch.sock", "switch.log"].map(|name| run.folder.join(name));
-        let Millraced { program, work, load, capture, cpu, hugepages, .. } = *run;
-        let text = Bench { work, load, capture, socket: &socket, cpu, hugepages }.config();
+    /// Starts it with a configuration whose socket is [`SOCKET`] in `folder`; its file and the log go there, too.
+    pub(crate) fn start(program: &Path, folder: &Path, text: &str) -> Result<Running, MillracedError> {
+        let [config, socket, log] = ["switch.toml", SOCKET, "switch.log"].map(|name| folder.join(name));
         let write = |path: &Path| {
             let path = path.to_owned();
             move |cause| MillracedError::Write { path, cause }
@@ -111,6 +122,31 @@ impl Running {
         command.env_remove("RUST_LOG");
         let child = command.spawn().map_err(|cause| MillracedError::Start { program: program.to_owned(), cause })?;
         Ok(Running { child, socket, log })
+    }
+
+    /// Who it is, once it answers.
+    pub(crate) fn version(&mut self) -> Result<Version, MillracedError> {
+        let deadline = Instant::now() + START_MAX;
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            match ControlSocket::connect(&self.socket) {
+                Ok(mut socket) => return Ok(socket.ask(&Request::Version, version)?),
+                Err(_) => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        Err(self.stuck())
+    }
+
+    /// The thread that forwards, on this CPU. A switch that answers has started it, but a thread gets its name only once
+    /// it runs.
+    pub(crate) fn worker(&self, cpu: u32) -> Result<PollThread, MillracedError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match PollThread::find(self.child.id(), WORKER, cpu) {
+                Some(thread) => return Ok(thread),
+                None if Instant::now() >= deadline => return Err(self.stuck()),
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        }
     }
 
     /// Waits until both ports are served.
@@ -139,7 +175,7 @@ impl Running {
     }
 
     /// Asks it to stop, and expects it to find nothing wrong with itself.
-    fn stop(mut self) -> Result<(), MillracedError> {
+    pub(crate) fn stop(mut self) -> Result<(), MillracedError> {
         let clean = self.end() && !fs::read_to_string(&self.log).unwrap_or_default().contains("were lost");
         if clean { Ok(()) } else { Err(MillracedError::Stop { log: self.last_words() }) }
     }

@@ -37,6 +37,11 @@ impl PollThread {
         Some(PollThread { folder, cpu })
     }
 
+    /// The thread that asks, which is bound to `cpu`. Only it may be given marks.
+    pub(crate) fn current(cpu: u32) -> PollThread {
+        PollThread { folder: PathBuf::from("/proc/thread-self"), cpu }
+    }
+
     /// The time it has run so far; `None` when it has ended.
     pub(crate) fn cpu_time(&self) -> Option<Duration> {
         Some(schedstat(&fs::read_to_string(self.folder.join("schedstat")).ok()?)?.0)

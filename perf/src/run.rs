@@ -181,7 +181,7 @@ impl Run<'_> {
     }
 
     fn millraced(&mut self, work: Work, load: &Load, capture: &Path, hugepages: bool) -> Result<Sample, String> {
-        let program = self.settings.millraced.clone().unwrap_or_else(beside_us);
+        let program = self.settings.millraced.clone().unwrap_or_else(millraced_beside_us);
         let (cpu, folder) = (self.settings.cpu, self.folder.path());
         let switch = Millraced { program: &program, work, load, capture, cpu, hugepages, folder };
         let (sample, version) =
@@ -214,7 +214,7 @@ impl Run<'_> {
 }
 
 /// The millraced that was built with us: cargo puts both into one folder.
-fn beside_us() -> PathBuf {
+pub(crate) fn millraced_beside_us() -> PathBuf {
     std::env::current_exe().map(|us| us.with_file_name("millraced")).unwrap_or_else(|_| "millraced".into())
 }
 

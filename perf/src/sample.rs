@@ -8,6 +8,9 @@ const TAKEN_MAX: f64 = 0.02;
 /// Involuntary context switches a second before it counts as disturbed: each leaves the caches colder than they were.
 const SWITCHES_MAX: f64 = 50.0;
 
+/// Time taken that a ring of a thousand buffers does not bridge at ten million packets a second.
+const INTERRUPTION: Duration = Duration::from_micros(100);
+
 /// What was forwarded in a while.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sample {
@@ -46,6 +49,12 @@ impl Sample {
     /// Millions of packets per second of wall time.
     pub(crate) fn mpps(&self) -> f64 {
         self.packets as f64 / self.wall.as_secs_f64().max(f64::EPSILON) / 1e6
+    }
+
+    /// Whether others took any of the CPU: enough for a packet to be lost at a rate that leaves no slack.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let Disturbance { switches, waited, stolen } = self.disturbance;
+        switches > 0 || waited + stolen > INTERRUPTION
     }
 
     /// Whether others took so much of the CPU that the figures may be off.

@@ -38,13 +38,17 @@ use clap::Args;
 use dpdk::{Eal, EalConfig, EalError, EthError, Pool, PoolError};
 use log::LevelFilter;
 
+pub(crate) use crate::generator::{
+    packet::{LEN_MAX, LEN_MIN},
+    poller::{Poller, Run},
+    report::{Latency, Report, StreamRow},
+    stream::Traffic,
+};
+
 use crate::generator::{
     end::{DESCRIPTORS, End},
     journal::Journal,
-    packet::{FLOWS_MAX, LEN_MAX, LEN_MIN},
-    poller::{Poller, Run},
-    report::{Report, StreamRow},
-    stream::Traffic,
+    packet::FLOWS_MAX,
 };
 
 /// Buffers beside those in the rings of devices.
@@ -181,7 +185,12 @@ pub(crate) enum LoadError {
 /// Loads as asked, prints the report, and writes it where asked.
 pub(crate) fn run(arguments: &LoadArguments) -> Result<(), LoadError> {
     check(arguments)?;
-    let mut poller = open(arguments)?;
+    let devices: Vec<_> = arguments.ports.iter().map(|port| (port.number, port.device.clone())).collect();
+    let mut poller = open(&devices, arguments.hugepages, arguments.quiet)?;
+    if let Some(path) = &arguments.journal {
+        let journal = Journal::create(path).map_err(|cause| LoadError::Write { path: path.clone(), cause })?;
+        poller.journal = Some(journal);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(LoadError::Start)?;
@@ -238,28 +247,26 @@ fn plan(arguments: &LoadArguments) -> Run {
     }
 }
 
-/// Starts DPDK and opens the devices.
-fn open(arguments: &LoadArguments) -> Result<Poller, LoadError> {
-    let frames = SPARE_FRAMES + arguments.ports.len() as u32 * 2 * u32::from(DESCRIPTORS);
-    let memory_mib = (Pool::memory_needed(frames, BUFFER, arguments.hugepages) >> 20) + SPARE_MIB;
+/// Starts DPDK and opens the devices, each with its number.
+pub(crate) fn open(devices: &[(u8, String)], hugepages: bool, quiet: bool) -> Result<Poller, LoadError> {
+    let frames = SPARE_FRAMES + devices.len() as u32 * 2 * u32::from(DESCRIPTORS);
+    let memory_mib = (Pool::memory_needed(frames, BUFFER, hugepages) >> 20) + SPARE_MIB;
     let eal = Eal::init(&EalConfig {
-        hugepages: arguments.hugepages,
-        memory_mib: if arguments.hugepages { 0 } else { memory_mib as u32 },
+        hugepages,
+        memory_mib: if hugepages { 0 } else { memory_mib as u32 },
         file_prefix: Some(format!("millrace-load-{}", std::process::id())),
         log_level: LevelFilter::Error,
         ..EalConfig::default()
     })?;
     let pool = Pool::create(&eal, "load", frames, BUFFER, None)?;
     let mut ends = Vec::new();
-    for PortArgument { number, device } in &arguments.ports {
+    for (number, device) in devices {
         ends.push(End::open(&eal, *number, device, &pool)?);
-        if !arguments.quiet {
+        if !quiet {
             eprintln!("port {number}: {device} is open");
         }
     }
-    let journal =
-        |path: &PathBuf| Journal::create(path).map_err(|cause| LoadError::Write { path: path.clone(), cause });
-    Ok(Poller { ends, pool, journal: arguments.journal.as_ref().map(journal).transpose()? })
+    Ok(Poller { ends, pool, journal: None })
 }
 
 /// Until the run is over.
