@@ -55,6 +55,15 @@ impl<T: GuestItem> GuestArray<T> {
         unsafe { self.place(index).as_ptr().read_volatile() }
     }
 
+    /// Copies of item `index` and the one behind it, each read once.
+    #[inline]
+    pub fn load_pair(&self, index: usize) -> [T; 2] {
+        debug_assert!(index + 1 < self.count);
+        let place = self.place(index.min(self.count.saturating_sub(2)));
+        // SAFETY: as in `load`, for both: there is one behind it, or (in an array of one) it stands in for that one.
+        unsafe { [place.as_ptr().read_volatile(), place.as_ptr().add(usize::from(self.count > 1)).read_volatile()] }
+    }
+
     /// Writes item `index`.
     #[inline]
     pub fn store(&self, index: usize, item: T) {

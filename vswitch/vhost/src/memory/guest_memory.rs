@@ -1,16 +1,25 @@
 //! All regions a guest has shared, and the way from its addresses to octets.
 
-use std::sync::Arc;
+use std::{ptr::NonNull, sync::Arc};
 
 use super::{Alarm, GuestArray, GuestItem, GuestSlice, mapping::Mapping};
 use crate::{Fault, GuestAddress, Region, RegionPlace, UserAddress};
 
-/// One region, mapped.
+/// One region, mapped. What translating an address needs comes first, in one cache line.
 #[derive(Clone, Debug)]
 struct Mapped {
-    place: RegionPlace,
+    guest: u64,
+    size: u64,
+    /// The mapping's first octet; of `size`, as long as the mapping lives.
+    first: NonNull<u8>,
     mapping: Arc<Mapping>,
+    place: RegionPlace,
 }
+
+// SAFETY: the pointer is to what `mapping` holds, which may be used from any thread.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
 
 /// The regions at one moment. Never changes: another set of regions is another `GuestMemory`, which shares the mappings
 /// both have.
@@ -31,7 +40,8 @@ impl GuestMemory {
         let place = region.place;
         let mapping = Arc::new(Mapping::new(region.fd, place.offset, place.size, &self.alarm)?);
         let mut memory = self.clone();
-        memory.regions.push(Mapped { place, mapping });
+        let (guest, size, first) = (place.guest.0, place.size, mapping.first());
+        memory.regions.push(Mapped { guest, size, first, mapping, place });
         Ok(memory)
     }
 
@@ -57,11 +67,11 @@ impl GuestMemory {
     #[inline]
     pub fn slice(&self, address: GuestAddress, len: u32) -> Option<GuestSlice<'_>> {
         for region in &self.regions {
-            let offset = address.0.wrapping_sub(region.place.guest.0);
-            if offset < region.place.size {
-                let len = u64::from(len).min(region.place.size - offset);
+            let offset = address.0.wrapping_sub(region.guest);
+            if offset < region.size {
+                let len = u64::from(len).min(region.size - offset);
                 // SAFETY: `offset + len` is at most the region's size, and all of that is mapped while `self` lives.
-                return Some(unsafe { GuestSlice::new(region.mapping.first().add(offset as usize), len as usize) });
+                return Some(unsafe { GuestSlice::new(region.first.add(offset as usize), len as usize) });
             }
         }
         None

@@ -42,7 +42,7 @@ impl<'m> GuestSlice<'m> {
         let octets = self.len.min(into.len());
         // SAFETY: both sides hold `octets`; guest memory and ours do not overlap. The guest may write meanwhile: then
         // the copy is a mixture, which is looked at as octets only.
-        unsafe { std::ptr::copy_nonoverlapping(self.first.as_ptr(), into.as_mut_ptr(), octets) };
+        unsafe { copy(self.first.as_ptr(), into.as_mut_ptr(), octets) };
         octets
     }
 
@@ -51,14 +51,70 @@ impl<'m> GuestSlice<'m> {
     pub fn write(&self, from: &[u8]) -> usize {
         let octets = self.len.min(from.len());
         // SAFETY: as in `read`; nobody holds a reference to guest memory.
-        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), self.first.as_ptr(), octets) };
+        unsafe { copy(from.as_ptr(), self.first.as_ptr(), octets) };
         octets
     }
 
-    /// Asks the processor to fetch its first cache line.
+    /// A copy of its first `N` octets; `None` where it has fewer.
+    #[inline]
+    pub fn start<const N: usize>(&self) -> Option<[u8; N]> {
+        // SAFETY: as in `read`; an array of octets needs no alignment.
+        (N <= self.len).then(|| unsafe { self.first.cast::<[u8; N]>().read_unaligned() })
+    }
+
+    /// Writes its first `N` octets; `false` (and nothing written) where it has fewer.
+    #[inline]
+    pub fn set_start<const N: usize>(&self, octets: [u8; N]) -> bool {
+        if N > self.len {
+            return false;
+        }
+        // SAFETY: as in `write`; an array of octets needs no alignment.
+        unsafe { self.first.cast::<[u8; N]>().write_unaligned(octets) };
+        true
+    }
+
+    /// Asks the processor to fetch its first two cache lines: as a rule the header and the first octets of a frame.
     #[inline]
     pub fn prefetch(&self) {
         prefetch(self.first.as_ptr());
+        prefetch(self.first.as_ptr().wrapping_add(LINE));
+    }
+}
+
+/// Octets of a cache line.
+const LINE: usize = 64;
+
+/// Copies `octets`: up to 256 in a few moves of a fixed size from both ends, which meet or overlap in the middle. A call
+/// of `memcpy` takes as long as copying a small frame.
+///
+/// # Safety
+/// As `std::ptr::copy_nonoverlapping`.
+#[inline(always)]
+unsafe fn copy(from: *const u8, to: *mut u8, octets: usize) {
+    // SAFETY: each length is within what its arm moves.
+    unsafe {
+        match octets {
+            8..=16 => ends::<8>(from, to, octets),
+            17..=32 => ends::<16>(from, to, octets),
+            33..=64 => ends::<32>(from, to, octets),
+            65..=128 => ends::<64>(from, to, octets),
+            129..=256 => ends::<128>(from, to, octets),
+            _ => std::ptr::copy_nonoverlapping(from, to, octets),
+        }
+    }
+}
+
+/// Copies the first `N` and the last `N` of `octets`.
+///
+/// # Safety
+/// As `std::ptr::copy_nonoverlapping`; `octets` is `N` to `2 * N`.
+#[inline(always)]
+unsafe fn ends<const N: usize>(from: *const u8, to: *mut u8, octets: usize) {
+    let last = octets - N;
+    // SAFETY: both parts lie within `octets`; arrays of octets need no alignment.
+    unsafe {
+        to.cast::<[u8; N]>().write_unaligned(from.cast::<[u8; N]>().read_unaligned());
+        to.add(last).cast::<[u8; N]>().write_unaligned(from.add(last).cast::<[u8; N]>().read_unaligned());
     }
 }
 

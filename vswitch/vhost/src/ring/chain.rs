@@ -2,7 +2,10 @@
 
 use virtio_bindings::virtio_ring::{VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE};
 
-use super::{fault::RingFault, pieces::Pieces};
+use super::{
+    fault::RingFault,
+    pieces::{PIECES_MAX, Piece, Pieces},
+};
 use crate::{GuestAddress, GuestMemory, GuestSlice};
 
 /// Descriptors of a chain at most. Linux sends a frame in at most 47 pieces, DPDK in as many as it has segments.
@@ -61,31 +64,77 @@ pub(super) enum Direction {
     ToGuest,
 }
 
-/// A chain taken from a ring. Its pieces are in a [`Pieces`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Chain {
+/// A chain taken from a ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain<'m> {
+    /// Its first piece, as a rule the only one.
+    pub(super) first: Piece<'m>,
+    /// Octets in all.
+    pub(super) len: u32,
     /// What the driver knows it by: the head's number, or the buffer's id.
     pub(super) id: u16,
     /// Descriptors it takes up in the ring (packed), or 1.
     pub(super) slots: u16,
-    /// Its first piece.
-    pub(super) first: u16,
-    /// Its pieces.
-    pub(super) pieces: u16,
-    /// Octets in all.
-    pub(super) len: u32,
+    /// Where its further pieces begin, among the [`Pieces`], and how many there are.
+    rest_at: u16,
+    rest_len: u16,
+}
+
+impl<'m> Chain<'m> {
+    /// The chain that one descriptor is, provided that its buffer lies in one region: what drivers send and post nearly
+    /// always. Any other, and what is wrong, is [`Walk`]'s business.
+    #[inline(always)]
+    pub(super) fn single(
+        memory: &'m GuestMemory,
+        direction: Direction,
+        id: u16,
+        descriptor: &Descriptor,
+    ) -> Option<Chain<'m>> {
+        let Descriptor { address, len, flags, .. } = *descriptor;
+        let expected = if direction == Direction::ToGuest { WRITE } else { 0 };
+        if flags & (NEXT | INDIRECT | WRITE) != expected || len == 0 {
+            return None;
+        }
+        let first = Piece { slice: memory.whole(address, len)?, address };
+        Some(Chain { first, len, id, slots: 1, rest_at: 0, rest_len: 0 })
+    }
+
+    /// Whether there is nothing but the first piece.
+    #[inline]
+    pub(super) fn is_single(&self) -> bool {
+        self.rest_len == 0
+    }
+
+    /// Its pieces behind the first.
+    #[inline]
+    pub(super) fn rest<'p>(&self, pieces: &'p Pieces<'m>) -> &'p [Piece<'m>] {
+        let at = usize::from(self.rest_at);
+        pieces.get(at..at + usize::from(self.rest_len)).unwrap_or_default()
+    }
+
+    /// All its pieces.
+    pub(super) fn all<'p>(&'p self, pieces: &'p Pieces<'m>) -> impl Iterator<Item = &'p Piece<'m>> {
+        std::iter::once(&self.first).chain(self.rest(pieces))
+    }
 }
 
 /// A chain in the making.
 pub(super) struct Walk<'w, 'm> {
-    pub(super) memory: &'m GuestMemory,
-    pub(super) direction: Direction,
-    pub(super) pieces: &'w mut Pieces<'m>,
+    memory: &'m GuestMemory,
+    direction: Direction,
+    first: Option<Piece<'m>>,
+    pieces: &'w mut Pieces<'m>,
+    rest_at: usize,
     pub(super) descriptors: u16,
-    pub(super) len: u32,
+    len: u32,
 }
 
-impl<'m> Walk<'_, 'm> {
+impl<'w, 'm> Walk<'w, 'm> {
+    pub(super) fn new(memory: &'m GuestMemory, direction: Direction, pieces: &'w mut Pieces<'m>) -> Walk<'w, 'm> {
+        let rest_at = pieces.len();
+        Walk { memory, direction, first: None, pieces, rest_at, descriptors: 0, len: 0 }
+    }
+
     /// Takes the buffer of one descriptor.
     #[inline]
     pub(super) fn buffer(&mut self, descriptor: &Descriptor) -> Result<(), RingFault> {
@@ -100,7 +149,32 @@ impl<'m> Walk<'_, 'm> {
             return Err(RingFault::ChainLength(DESCRIPTORS_MAX));
         }
         self.len = self.len.saturating_add(descriptor.len);
-        self.pieces.add(self.memory, descriptor.address, descriptor.len)
+        self.add(descriptor.address, descriptor.len)
+    }
+
+    /// Adds a buffer of the guest: `len` octets (not 0) at `address`, all of which must be guest memory.
+    fn add(&mut self, address: GuestAddress, len: u32) -> Result<(), RingFault> {
+        let outside = RingFault::BufferOutside { address, len };
+        let (mut at, mut left) = (address, len);
+        // More than once only where a buffer crosses from one region into the next.
+        while left > 0 {
+            let slice = self.memory.slice(at, left).ok_or(outside)?;
+            let piece = Piece { slice, address: at };
+            match self.first {
+                None => self.first = Some(piece),
+                Some(_) => self.pieces.try_push(piece).map_err(|_| RingFault::ChainLength(PIECES_MAX as u16))?,
+            }
+            left -= slice.len() as u32;
+            at = GuestAddress(at.0.wrapping_add(slice.len() as u64));
+        }
+        Ok(())
+    }
+
+    /// The chain that has been walked.
+    pub(super) fn end(self, id: u16, slots: u16) -> Result<Chain<'m>, RingFault> {
+        let first = self.first.ok_or(RingFault::EmptyBuffer)?;
+        let rest_len = (self.pieces.len() - self.rest_at) as u16;
+        Ok(Chain { first, len: self.len, id, slots, rest_at: self.rest_at as u16, rest_len })
     }
 
     /// The table behind an indirect descriptor: whole descriptors, at least one.
@@ -130,19 +204,19 @@ pub(super) trait Ring {
     /// Looks how far the driver has come, once a burst.
     fn refresh(&mut self) -> Result<(), RingFault>;
 
-    /// Takes the next available chain and adds its pieces.
+    /// Takes the next available chain; what it has beside its first piece goes to `pieces`.
     fn take<'m>(
         &mut self,
         memory: &'m GuestMemory,
         direction: Direction,
         pieces: &mut Pieces<'m>,
-    ) -> Result<Option<Chain>, RingFault>;
+    ) -> Result<Option<Chain<'m>>, RingFault>;
 
     /// Takes back the last chains taken: so many, with so many slots in all.
     fn give_back(&mut self, chains: u16, slots: u16);
 
     /// Notes a chain as used, `written` octets of it by us. The driver does not see it before [`Ring::publish`].
-    fn use_up(&mut self, chain: &Chain, written: u32);
+    fn use_up(&mut self, chain: &Chain<'_>, written: u32);
 
     /// Shows the driver what was used up, in one go; whether it wants to be woken for that.
     fn publish(&mut self) -> bool;

@@ -19,13 +19,15 @@ pub(super) fn len(features: Features) -> usize {
 }
 
 /// Whether the driver asks for a checksum or for segmentation: neither was offered, so the frame is not whole.
+#[inline]
 pub(super) fn asks_for_offload(header: &[u8; HEADER_MAX]) -> bool {
     header[FLAGS] != 0 || header[SEGMENTATION] != 0
 }
 
 /// The header of a frame that is whole and lies in so many chains.
+#[inline(always)]
 pub(super) fn whole_frame(chains: u16) -> [u8; HEADER_MAX] {
     let mut header = [0; HEADER_MAX];
-    header[BUFFERS..].copy_from_slice(&chains.to_le_bytes());
+    [header[BUFFERS], header[BUFFERS + 1]] = chains.to_le_bytes();
     header
 }

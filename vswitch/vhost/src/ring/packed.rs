@@ -15,6 +15,9 @@ use crate::{Features, GuestArray, GuestMemory, Record};
 const AVAILABLE: u16 = 1 << 7;
 const USED: u16 = 1 << 15;
 
+/// Descriptors in a cache line.
+const DESCRIPTORS_A_LINE: u16 = 4;
+
 /// In a position: the wrap counter.
 const WRAP: u16 = 1 << 15;
 
@@ -39,6 +42,7 @@ impl Position {
     }
 
     /// `steps` further in a ring of `size`, where `steps` is at most `size`.
+    #[inline]
     fn forward(self, steps: u16, size: u16) -> Position {
         let index = u32::from(self.index) + u32::from(steps);
         match index.checked_sub(u32::from(size)) {
@@ -147,9 +151,15 @@ impl PackedRing {
         Descriptor::packed(self.descriptors.load(at), rest)
     }
 
+    /// Takes a chain of any shape, whose head has been read already.
+    #[cold]
+    fn walk<'m>(&self, head: Descriptor, mut walk: Walk<'_, 'm>) -> Result<Chain<'m>, RingFault> {
+        let (id, slots) = self.walk_from(head, &mut walk)?;
+        walk.end(id, slots)
+    }
+
     /// Walks the chain that begins with `head`; its id and how many descriptors of the ring it takes up.
-    #[inline]
-    fn walk(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(u16, u16), RingFault> {
+    fn walk_from(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(u16, u16), RingFault> {
         if head.is(INDIRECT) {
             return self.walk_table(&head, walk).map(|()| (head.link, 1));
         }
@@ -209,11 +219,13 @@ impl PackedRing {
         (1..=distance(old)).contains(&distance(event))
     }
 
-    /// Fetches the descriptors of the next few chains; a ring is read in order, so this is all the reading ahead there is.
-    #[inline]
+    /// Fetches the cache line after the next as one is begun; a ring is read in order, so this is all the reading ahead
+    /// there is.
+    #[inline(always)]
     fn prefetch(&self) {
-        for line in [4, 8] {
-            self.descriptors.prefetch(2 * usize::from(self.next.forward(line.min(self.size), self.size).index));
+        if self.next.index.is_multiple_of(DESCRIPTORS_A_LINE) {
+            let ahead = self.next.forward((2 * DESCRIPTORS_A_LINE).min(self.size), self.size);
+            self.descriptors.prefetch(2 * usize::from(ahead.index));
         }
     }
 }
@@ -224,28 +236,29 @@ impl Ring for PackedRing {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn take<'m>(
         &mut self,
         memory: &'m GuestMemory,
         direction: Direction,
         pieces: &mut Pieces<'m>,
-    ) -> Result<Option<Chain>, RingFault> {
+    ) -> Result<Option<Chain<'m>>, RingFault> {
         let head = self.descriptor(self.next.index);
         if self.open >= self.size || !is_available(head.flags, self.next.wrap) {
             return Ok(None);
         }
         self.prefetch();
-        let first = pieces.len();
-        let mut walk = Walk { memory, direction, pieces, descriptors: 0, len: 0 };
-        let (id, slots) = self.walk(head, &mut walk)?;
-        let (len, size) = (walk.len, self.size);
-        self.open += slots;
+        let chain = match Chain::single(memory, direction, head.link, &head) {
+            Some(chain) => chain,
+            None => self.walk(head, Walk::new(memory, direction, pieces))?,
+        };
+        let size = self.size;
+        self.open += chain.slots;
         if self.open > size {
             return Err(RingFault::AvailableIndex { available: self.open, size });
         }
-        self.next = self.next.forward(slots, size);
-        Ok(Some(Chain { id, slots, first: first as u16, pieces: (pieces.len() - first) as u16, len }))
+        self.next = self.next.forward(chain.slots, size);
+        Ok(Some(chain))
     }
 
     fn give_back(&mut self, _chains: u16, slots: u16) {
@@ -254,7 +267,7 @@ impl Ring for PackedRing {
     }
 
     #[inline]
-    fn use_up(&mut self, chain: &Chain, written: u32) {
+    fn use_up(&mut self, chain: &Chain<'_>, written: u32) {
         let Position { index, wrap } = self.using;
         let turn = if wrap { AVAILABLE | USED } else { 0 };
         let flags = turn | if written > 0 { WRITE } else { 0 };

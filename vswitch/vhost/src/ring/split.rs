@@ -140,12 +140,19 @@ impl SplitRing {
             return Err(RingFault::DescriptorIndex { index, count: self.size });
         }
         let at = 2 * usize::from(index);
-        Ok(Descriptor::split(self.descriptors.load(at), self.descriptors.load(at + 1)))
+        let [address, rest] = self.descriptors.load_pair(at);
+        Ok(Descriptor::split(address, rest))
     }
 
-    #[inline]
-    fn walk(&self, head: u16, walk: &mut Walk<'_, '_>) -> Result<(), RingFault> {
-        let mut descriptor = self.descriptor(head)?;
+    /// Takes a chain of any shape, whose head has been read already.
+    #[cold]
+    fn walk<'m>(&self, id: u16, head: Descriptor, mut walk: Walk<'_, 'm>) -> Result<Chain<'m>, RingFault> {
+        self.walk_from(head, &mut walk)?;
+        walk.end(id, 1)
+    }
+
+    fn walk_from(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(), RingFault> {
+        let mut descriptor = head;
         loop {
             if descriptor.is(INDIRECT) {
                 return self.walk_table(&descriptor, walk);
@@ -206,22 +213,24 @@ impl Ring for SplitRing {
         if available > size { Err(RingFault::AvailableIndex { available, size }) } else { Ok(()) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take<'m>(
         &mut self,
         memory: &'m GuestMemory,
         direction: Direction,
         pieces: &mut Pieces<'m>,
-    ) -> Result<Option<Chain>, RingFault> {
+    ) -> Result<Option<Chain<'m>>, RingFault> {
         if self.next == self.filled {
             return Ok(None);
         }
-        let (id, first) = (self.head(), pieces.len());
-        let mut walk = Walk { memory, direction, pieces, descriptors: 0, len: 0 };
-        self.walk(id, &mut walk)?;
-        let len = walk.len;
+        let id = self.head();
+        let head = self.descriptor(id)?;
+        let chain = match Chain::single(memory, direction, id, &head) {
+            Some(chain) => chain,
+            None => self.walk(id, head, Walk::new(memory, direction, pieces))?,
+        };
         self.next = self.next.wrapping_add(1);
-        Ok(Some(Chain { id, slots: 1, first: first as u16, pieces: (pieces.len() - first) as u16, len }))
+        Ok(Some(chain))
     }
 
     fn give_back(&mut self, chains: u16, _slots: u16) {
@@ -229,7 +238,7 @@ impl Ring for SplitRing {
     }
 
     #[inline]
-    fn use_up(&mut self, chain: &Chain, written: u32) {
+    fn use_up(&mut self, chain: &Chain<'_>, written: u32) {
         let at = 2 * self.slot(self.using);
         self.used.store(at, u32::from(chain.id).to_le());
         self.used.store(at + 1, written.to_le());

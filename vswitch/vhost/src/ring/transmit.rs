@@ -1,12 +1,13 @@
 //! From frames into the guest's ring.
 
+use arrayvec::ArrayVec;
 use frame::{BURST_MAX, Frame, Sent};
 
 use super::{
     chain::{Chain, Direction, Ring},
     fault::RingFault,
-    net_header,
-    pieces::{PIECES_MAX, Piece, Pieces},
+    net_header::{self, HEADER_MAX},
+    pieces::{self, PIECES_MAX, Piece, Pieces},
     queue::{Published, Shape},
 };
 use crate::{DirtyLog, GuestMemory};
@@ -17,30 +18,21 @@ const CHAINS_A_FRAME: u16 = 64;
 /// Chains a batch holds at most: twice what a frame may take, so that one begun in the lower half always fits.
 const CHAINS_A_BATCH: usize = 2 * CHAINS_A_FRAME as usize;
 
-/// Pieces looked at for one burst; frames beyond are refused. 64 frames of 1,500 octets in buffers of 256 need 384.
+/// Chains and further pieces looked at for one burst; frames beyond are refused. 64 frames of 1,500 octets in buffers of 256 need 384.
 const PIECES_A_BURST: usize = 2 * PIECES_MAX;
-
-/// One frame's place in the guest's buffers.
-#[derive(Clone, Copy, Debug, Default)]
-struct Placed {
-    /// Its chains, among those of the batch.
-    first: u16,
-    chains: u16,
-}
 
 /// What one batch works on.
 struct Batch<'m> {
+    chains: ArrayVec<Chain<'m>, CHAINS_A_BATCH>,
     pieces: Pieces<'m>,
-    chains: [Chain; CHAINS_A_BATCH],
-    chains_len: usize,
-    /// One for each frame of the batch; a frame without chains is refused.
-    placed: [Placed; BURST_MAX],
-    placed_len: usize,
+    /// How many of the chains are whose, frame after frame. A frame without chains is refused.
+    shares: ArrayVec<u16, BURST_MAX>,
 }
 
 /// How the search for a place ended.
 enum Search {
-    Found(Placed),
+    /// In so many chains.
+    Found(u16),
     /// The next chain is too short for this frame; a shorter one may fit.
     TooLong,
     /// No more chains.
@@ -61,20 +53,13 @@ pub(super) fn send<R: Ring>(
     while !left.is_empty() && looked_at < PIECES_A_BURST {
         let mut batch = Batch::new();
         let full = batch.gather(ring, memory, shape, left)?;
-        let (now, later) = left.split_at(batch.placed_len);
-        for (frame, placed) in now.iter().zip(&batch.placed) {
-            let chains = batch.chains_of(placed);
-            if let Some(first) = chains.first() {
-                write(ring, batch.pieces.from(usize::from(first.first)), chains, shape, frame.data());
-                sent.frames += 1;
-                sent.bytes += frame.len() as u64;
-            }
-        }
+        let (now, later) = left.split_at(batch.shares.len());
+        batch.write(ring, shape, now, &mut sent);
         if memory.alarm().is_raised() {
             return Err(RingFault::MemoryGone);
         }
-        published = published.and(ring, batch.chains_len);
-        looked_at += batch.pieces.len();
+        published = published.and(ring, batch.chains.len());
+        looked_at += batch.chains.len() + batch.pieces.len();
         left = later;
         if full {
             break;
@@ -85,22 +70,28 @@ pub(super) fn send<R: Ring>(
 }
 
 impl<'m> Batch<'m> {
+    #[inline(always)]
     fn new() -> Batch<'m> {
-        Batch {
-            pieces: Pieces::new(),
-            chains: [Chain::default(); CHAINS_A_BATCH],
-            chains_len: 0,
-            placed: [Placed::default(); BURST_MAX],
-            placed_len: 0,
+        Batch { chains: ArrayVec::new(), pieces: Pieces::new(), shares: ArrayVec::new() }
+    }
+
+    /// Copies the frames to their places.
+    #[inline(always)]
+    fn write<R: Ring>(&self, ring: &mut R, shape: &Shape, frames: &[Frame], sent: &mut Sent) {
+        let mut chains = &self.chains[..];
+        for (frame, &share) in frames.iter().zip(&self.shares) {
+            let Some((own, others)) = chains.split_at_checked(usize::from(share)) else { return };
+            chains = others;
+            if !own.is_empty() {
+                write(ring, own, &self.pieces, shape, frame.data());
+                sent.frames += 1;
+                sent.bytes += frame.len() as u64;
+            }
         }
     }
 
-    fn chains_of(&self, placed: &Placed) -> &[Chain] {
-        &self.chains[usize::from(placed.first)..][..usize::from(placed.chains)]
-    }
-
     /// Finds places for as many of `frames` as fit the batch; whether the ring has no more.
-    #[inline]
+    #[inline(always)]
     fn gather<R: Ring>(
         &mut self,
         ring: &mut R,
@@ -109,22 +100,21 @@ impl<'m> Batch<'m> {
         frames: &[Frame],
     ) -> Result<bool, RingFault> {
         for frame in frames.iter().take(BURST_MAX) {
-            if !self.pieces.has_room() || self.chains_len > CHAINS_A_BATCH / 2 {
+            if !pieces::has_room(&self.pieces) || self.chains.len() > CHAINS_A_BATCH / 2 {
                 return Ok(false);
             }
-            let placed = match self.place(ring, memory, shape, shape.header_len + frame.len())? {
-                Search::Found(placed) => placed,
-                Search::TooLong => Placed::default(),
+            let share = match self.place(ring, memory, shape, shape.header_len + frame.len())? {
+                Search::Found(chains) => chains,
+                Search::TooLong => 0,
                 Search::Full => return Ok(true),
             };
-            self.placed[self.placed_len] = placed;
-            self.placed_len += 1;
+            self.shares.push(share);
         }
         Ok(false)
     }
 
     /// Takes chains until `need` octets fit; takes none where they do not.
-    #[inline]
+    #[inline(always)]
     fn place<R: Ring>(
         &mut self,
         ring: &mut R,
@@ -132,64 +122,87 @@ impl<'m> Batch<'m> {
         shape: &Shape,
         need: usize,
     ) -> Result<Search, RingFault> {
-        let (first, first_piece) = (self.chains_len, self.pieces.len());
-        let mut room = 0;
+        let (first, first_piece) = (self.chains.len(), self.pieces.len());
+        let Some(len) = self.next(ring, memory)? else { return Ok(Search::Full) };
+        if (len as usize) < shape.header_len {
+            return Err(RingFault::NoHeader(len));
+        }
+        if len as usize >= need {
+            return Ok(Search::Found(1));
+        }
+        let search = if shape.mergeable { self.merge(ring, memory, first, need)? } else { Search::TooLong };
+        if !matches!(search, Search::Found(_)) {
+            self.undo(ring, first, first_piece);
+        }
+        Ok(search)
+    }
+
+    /// Takes further chains until `need` octets fit into those from number `first` on, of which there is one.
+    #[cold]
+    fn merge<R: Ring>(
+        &mut self,
+        ring: &mut R,
+        memory: &'m GuestMemory,
+        first: usize,
+        need: usize,
+    ) -> Result<Search, RingFault> {
+        let mut room = self.chains[first].len as usize;
         loop {
-            let Some(chain) = self.next(ring, memory)? else {
-                self.undo(ring, first, first_piece);
-                return Ok(Search::Full);
-            };
-            if room == 0 && (chain.len as usize) < shape.header_len {
-                return Err(RingFault::NoHeader(chain.len));
-            }
-            room += chain.len as usize;
-            let chains = (self.chains_len - first) as u16;
-            if room >= need {
-                return Ok(Search::Found(Placed { first: first as u16, chains }));
-            }
-            if !shape.mergeable {
-                self.undo(ring, first, first_piece);
-                return Ok(Search::TooLong);
-            }
-            if chains == CHAINS_A_FRAME {
+            if self.chains.len() - first == usize::from(CHAINS_A_FRAME) {
                 return Err(RingFault::BuffersTooSmall(CHAINS_A_FRAME));
+            }
+            let Some(len) = self.next(ring, memory)? else { return Ok(Search::Full) };
+            room += len as usize;
+            if room >= need {
+                return Ok(Search::Found((self.chains.len() - first) as u16));
             }
         }
     }
 
-    /// Takes the next chain and asks for its first octets. `None` also where the batch cannot hold another one: then the
-    /// frame is one of a burst that asks for too much.
-    #[inline]
-    fn next<R: Ring>(&mut self, ring: &mut R, memory: &'m GuestMemory) -> Result<Option<Chain>, RingFault> {
-        if !self.pieces.has_room() {
+    /// Takes the next chain and asks for its first octets; its length. `None` also where the batch cannot hold another
+    /// one: then the frame is one of a burst that asks for too much.
+    #[inline(always)]
+    fn next<R: Ring>(&mut self, ring: &mut R, memory: &'m GuestMemory) -> Result<Option<u32>, RingFault> {
+        if !pieces::has_room(&self.pieces) || self.chains.is_full() {
             return Ok(None);
         }
         let Some(chain) = ring.take(memory, Direction::ToGuest, &mut self.pieces)? else { return Ok(None) };
-        if let Some(piece) = self.pieces.from(usize::from(chain.first)).first() {
-            piece.slice.prefetch();
-        }
-        self.chains[self.chains_len] = chain;
-        self.chains_len += 1;
-        Ok(Some(chain))
+        chain.first.slice.prefetch();
+        self.chains.push(chain);
+        Ok(Some(chain.len))
     }
 
+    #[cold]
     fn undo<R: Ring>(&mut self, ring: &mut R, chains: usize, pieces: usize) {
-        let unused = &self.chains[chains..self.chains_len];
+        let unused = &self.chains[chains..];
         ring.give_back(unused.len() as u16, unused.iter().map(|chain| chain.slots).sum());
-        self.chains_len = chains;
+        self.chains.truncate(chains);
         self.pieces.truncate(pieces);
     }
 }
 
-/// Writes one frame into its chains, and uses them up. `pieces` begins with theirs.
-#[inline]
-fn write<R: Ring>(ring: &mut R, pieces: &[Piece<'_>], chains: &[Chain], shape: &Shape, data: &[u8]) {
+/// Writes one frame into its chains, and uses them up.
+#[inline(always)]
+fn write<R: Ring>(ring: &mut R, chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, data: &[u8]) {
+    match chains {
+        [chain] if chain.is_single() && shape.header_len == HEADER_MAX && shape.log.is_none() => {
+            let slice = &chain.first.slice;
+            slice.set_start(net_header::whole_frame(1));
+            let written = slice.skip(HEADER_MAX).map_or(0, |body| body.write(data));
+            ring.use_up(chain, (HEADER_MAX + written) as u32);
+        }
+        _ => write_pieces(ring, chains, pieces, shape, data),
+    }
+}
+
+/// The same, for chains of any shape.
+#[cold]
+fn write_pieces<R: Ring>(ring: &mut R, chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, data: &[u8]) {
     let header = net_header::whole_frame(chains.len() as u16);
     let mut source = Source { header: &header[..shape.header_len], data };
-    let mut pieces = pieces.iter();
     for chain in chains {
         let mut written = 0;
-        for piece in pieces.by_ref().take(usize::from(chain.pieces)) {
+        for piece in chain.all(pieces) {
             let octets = source.fill(piece);
             written += octets;
             if let Some(log) = &shape.log {
