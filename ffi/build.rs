@@ -8,8 +8,8 @@ use std::{env, panic::AssertUnwindSafe, path::PathBuf, process::exit};
 /// The oldest DPDK whose layouts and functions we rely on.
 const DPDK_MIN: &str = "22.11";
 
-/// The libraries the bindings and the shim name. Drivers are loaded from DPDK's plugin folder by the EAL; linking
-/// everything pkg-config lists would only slow down every start.
+/// The libraries the bindings and the shim name. Drivers are loaded from DPDK's plugin folder; linking everything pkg-config
+/// lists would only slow down every start.
 const LIBRARIES: [&str; 5] = ["rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring"];
 
 /// Functions of DPDK the `dpdk` room calls, as bindgen's patterns.
@@ -26,7 +26,7 @@ const FUNCTIONS: [&str; 6] = [
 ];
 
 fn main() {
-    for input in ["build.rs", "src/dpdk.h", "src/shim.c"] {
+    for input in ["build.rs", "src/dpdk.h", "src/plugins.c", "src/shim.c"] {
         println!("cargo::rerun-if-changed={input}");
     }
     let dpdk =
@@ -95,7 +95,7 @@ fn compile_shim(dpdk: &pkg_config::Library) {
         shim.flag(flag);
     }
     // The mempool inlines are the point of the shim: optimise it in every profile.
-    shim.file("src/shim.c").opt_level(3).compile("millrace_shim");
+    shim.files(["src/plugins.c", "src/shim.c"]).opt_level(3).compile("millrace_shim");
 }
 
 /// Says why the build cannot go on, and ends it without a backtrace.

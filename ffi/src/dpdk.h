@@ -60,6 +60,15 @@ typedef void (*millrace_log_sink)(const char *text, size_t len);
 /* Sends everything DPDK logs to `sink`. 0, or -1 where no stream could be made. */
 int millrace_log_to(millrace_log_sink sink);
 
+/* Where DPDK's drivers are, as it was built. */
+#define MILLRACE_DRIVERS RTE_EAL_PMD_PATH
+
+/* From now on the EAL loads none of them by itself: see plugins.c. */
+void millrace_drivers_by_name(void);
+
+/* Loads one, for good. NULL, or why not: a text that lives until this thread's next call. */
+const char *millrace_load_driver(const char *file);
+
 /* rte_errno of this thread. */
 int millrace_errno(void);
 

@@ -1,7 +1,7 @@
 //! Raw bindings to the installed DPDK and the C shim for its static inlines.
 //!
-//! Nothing here has logic: `build.rs` runs bindgen over `src/dpdk.h` (a short allowlist) and compiles `src/shim.c`. The
-//! `dpdk` room is the only user. Field offsets of `rte_mbuf` come from C as `MILLRACE_AT_*`, so they stay right where a
+//! Nothing here has logic: `build.rs` runs bindgen over `src/dpdk.h` (a short allowlist) and compiles `src/shim.c`, and
+//! `src/plugins.c`, which keeps the EAL from loading every driver there is. The `dpdk` room is the only user. Field offsets of `rte_mbuf` come from C as `MILLRACE_AT_*`, so they stay right where a
 //! later DPDK wraps fields in anonymous unions.
 //!
 //! Some mbuf invariants that DPDK's headers state and the callers rely on: an mbuf in a pool has `refcnt == 1`,

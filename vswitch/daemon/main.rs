@@ -29,7 +29,7 @@ use std::{
 
 use api::Hello;
 use control::{
-    config::{self, Config, Sourced},
+    config::{self, Config, Kind, Sourced},
     control::{Control, Identity, WorkerLink},
     need::Need,
     server::Gate,
@@ -148,6 +148,7 @@ fn start_eal(config: &Config, plan: Plan) -> Result<Eal, String> {
         hugepages: plan.hugepages,
         memory_mib: plan.memory_mib,
         no_pci: !Path::new("/sys/bus/pci/devices").exists(),
+        all_drivers: config.ports.iter().any(|port| matches!(&port.kind, Kind::Eth { device } if dpdk::is_pci(device))),
         file_prefix: Some(format!("millrace-{}-{}", config.switch.name, std::process::id())),
         // What matters of a failure is in the error itself; the rest is for whoever asks for it.
         log_level: if log::max_level() >= log::LevelFilter::Debug { log::max_level() } else { log::LevelFilter::Error },

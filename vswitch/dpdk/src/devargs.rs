@@ -63,6 +63,11 @@ impl Devargs {
     }
 }
 
+/// Whether these devargs name a PCI device.
+pub fn is_pci(devargs: &str) -> bool {
+    Devargs::parse(devargs).is_ok_and(|devargs| devargs.pci)
+}
+
 /// The full form of a PCI address, `0000:03:00.0`, where the text is one.
 fn pci_address(text: &str) -> Option<String> {
     let (rest, function) = text.rsplit_once('.')?;

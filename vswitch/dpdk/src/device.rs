@@ -293,6 +293,7 @@ fn probe(eal: &Eal, devargs: &Devargs) -> Result<u16, EthError> {
         // A PCI device that DPDK took at its start is ours to open; a virtual one of this name is somebody's.
         return if devargs.pci && ports.insert(port) { Ok(port) } else { Err(EthError::Busy { device: device() }) };
     }
+    eal.runtime().drivers.load_for(devargs);
     // SAFETY: DPDK is initialised; the text is zero-terminated and copied.
     let (result, said) = chatter::capture(|| unsafe { dpdk_sys::rte_dev_probe(devargs.c_text().as_ptr()) });
     if result < 0 {

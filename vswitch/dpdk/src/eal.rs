@@ -16,6 +16,7 @@ use crate::{
     EalConfig, Errno,
     affinity::Affinity,
     chatter::{self, Said},
+    drivers::Drivers,
 };
 
 /// DPDK starts once in a process, whatever comes of it.
@@ -89,8 +90,9 @@ impl Eal {
         if STARTED.swap(true, Relaxed) {
             return Err(EalError::Started);
         }
+        let drivers = Drivers::before_start(config.all_drivers || !config.extra.is_empty());
         start(arguments, &affinity)?;
-        Ok(Eal { runtime: Arc::new(Runtime::new(config)) })
+        Ok(Eal { runtime: Arc::new(Runtime::new(config, drivers)) })
     }
 
     pub(crate) fn runtime(&self) -> &Arc<Runtime> {
@@ -170,6 +172,7 @@ pub(crate) struct Runtime {
     pub(crate) hugepages: bool,
     /// The PCI bus is looked at.
     pub(crate) pci: bool,
+    pub(crate) drivers: Drivers,
     pools: Mutex<Vec<PoolAddress>>,
     /// DPDK's ports that are open.
     ports: Mutex<BTreeSet<u16>>,
@@ -183,8 +186,14 @@ struct PoolAddress(NonNull<dpdk_sys::rte_mempool>, u32);
 unsafe impl Send for PoolAddress {}
 
 impl Runtime {
-    fn new(config: &EalConfig) -> Self {
-        Runtime { hugepages: config.hugepages, pci: !config.no_pci, pools: Mutex::default(), ports: Mutex::default() }
+    fn new(config: &EalConfig, drivers: Drivers) -> Self {
+        Runtime {
+            hugepages: config.hugepages,
+            pci: !config.no_pci,
+            drivers,
+            pools: Mutex::default(),
+            ports: Mutex::default(),
+        }
     }
 
     /// Remembers a pool, which from now on lives as long as the environment.

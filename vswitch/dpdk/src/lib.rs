@@ -30,6 +30,7 @@ mod choice;
 mod devargs;
 mod device;
 mod diagnosis;
+mod drivers;
 mod eal;
 mod eal_config;
 mod errno;
@@ -49,6 +50,7 @@ mod virtual_function;
 
 pub use chatter::Said;
 pub use choice::Choice;
+pub use devargs::is_pci;
 pub use device::{EthDevice, EthStats, LinkState};
 pub use eal::{Eal, EalError, version};
 pub use eal_config::EalConfig;
