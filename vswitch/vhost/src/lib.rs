@@ -35,6 +35,6 @@ pub use port::VhostPort;
 pub use ring::{Bell, Call, Queue, QueueConfig, Received, RingFault};
 pub(crate) use session::FDS_MAX;
 pub use session::{
-    Action, Backend, Done, InflightArea, LogArea, Offer, ProtocolFeatures, Region, RegionPlace, Reply, Request,
-    RingAddresses, RingIndex, Vring,
+    Action, Backend, Done, GuestMtu, InflightArea, LogArea, Offer, ProtocolFeatures, Region, RegionPlace, Reply,
+    Request, RingAddresses, RingIndex, Vring,
 };

@@ -22,7 +22,7 @@ use std::{
 
 use frame::Pool;
 
-use crate::{Fault, Features, Offer, ProtocolFeatures, VhostPort};
+use crate::{Backend, Fault, Features, GuestMtu, Offer, ProtocolFeatures, VhostPort};
 use closing::Closing;
 use desk::Desk;
 use endpoint::Endpoint;
@@ -85,6 +85,8 @@ pub struct Status {
     pub protocol_features: ProtocolFeatures,
     /// Descriptors of each ring that moves frames, by the ring's number.
     pub rings: Vec<(u16, u32)>,
+    /// The MTU that the front end goes by; nothing without one.
+    pub mtu: Option<GuestMtu>,
     /// How often a front end was found at fault, and what for, the last time.
     pub faults: u64,
     /// The last fault.
@@ -236,6 +238,11 @@ impl VhostDevice {
         }
     }
 
+    /// Gives the port another MTU, in octets. A front end that is connected goes by the one it found.
+    pub fn set_mtu(&mut self, mtu: u16) {
+        self.offer.mtu_max = mtu;
+    }
+
     /// Where it stands.
     pub fn status(&self) -> Status {
         let session = if let Phase::Here(session) = &self.phase { Some(session.backend()) } else { None };
@@ -251,6 +258,7 @@ impl VhostDevice {
             features: session.map(|backend| backend.features()).unwrap_or_default(),
             protocol_features: session.map(|backend| backend.protocol_features()).unwrap_or_default(),
             rings,
+            mtu: session.map(Backend::mtu),
             faults: self.faults,
             last_fault: self.last_fault.clone(),
             quarantined_until: self.quarantine.until(),

@@ -13,7 +13,16 @@ use crate::{
 };
 
 /// The smallest MTU IPv4 knows, in octets (RFC 791).
-const MTU_MIN: u64 = 68;
+const MTU_MIN: u16 = 68;
+
+/// The MTU that a front end goes by, in octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestMtu {
+    /// The most it may tell its guest: the port's when it connected.
+    pub offered: u16,
+    /// What it says it has told its guest.
+    pub told: Option<u16>,
+}
 
 impl Backend {
     pub(super) fn set_features(&mut self, message: &Message) -> Result<Step, Fault> {
@@ -69,8 +78,14 @@ impl Backend {
 
     /// An MTU above ours is refused, so that the guest does not send what the port cannot carry.
     pub(super) fn set_mtu(&mut self, message: &Message) -> Result<Step, Fault> {
-        let fits = (MTU_MIN..=u64::from(self.offer.mtu_max)).contains(&message.number()?);
-        Ok(if fits { Step::Ack } else { Step::Refuse })
+        let fitting = u16::try_from(message.number()?).ok().filter(|mtu| (MTU_MIN..=self.offer.mtu_max).contains(mtu));
+        self.mtu_told = fitting.or(self.mtu_told);
+        Ok(if fitting.is_some() { Step::Ack } else { Step::Refuse })
+    }
+
+    /// What this front end goes by.
+    pub fn mtu(&self) -> GuestMtu {
+        GuestMtu { offered: self.offer.mtu_max, told: self.mtu_told }
     }
 
     pub(super) fn set_memory(&mut self, message: Message) -> Result<Step, Fault> {

@@ -17,6 +17,7 @@ pub(crate) mod tests;
 
 pub use action::{Action, Done, InflightArea, LogArea, Region, RegionPlace};
 pub use backend::Backend;
+pub use device_requests::GuestMtu;
 pub(crate) use framing::FDS_MAX;
 pub use offer::{Offer, ProtocolFeatures};
 pub use reply::Reply;

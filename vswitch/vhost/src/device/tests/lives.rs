@@ -58,6 +58,25 @@ fn a_guest_that_connects_is_let_in_one_at_a_time() {
 }
 
 #[test]
+fn another_mtu_is_for_the_next_front_end() {
+    let path = path("mtu");
+    let mut rig = Rig::new(&path, Mode::Server);
+    assert_eq!(rig.device.status().mtu, None);
+    let offered = |rig: &mut Rig| {
+        rig.turns();
+        rig.device.status().mtu.map(|mtu| mtu.offered)
+    };
+    let first = UnixStream::connect(&path).unwrap();
+    assert_eq!(offered(&mut rig), Some(1500));
+    rig.device.set_mtu(1400);
+    assert_eq!(offered(&mut rig), Some(1500));
+    drop(first);
+    assert_eq!(offered(&mut rig), None);
+    let _second = UnixStream::connect(&path).unwrap();
+    assert_eq!(offered(&mut rig), Some(1400));
+}
+
+#[test]
 fn a_stale_socket_makes_way_and_a_live_one_or_a_file_does_not() {
     let path = path("stale");
     let open = || {

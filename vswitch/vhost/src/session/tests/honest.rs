@@ -93,7 +93,13 @@ fn an_acknowledgement_comes_where_it_was_negotiated_and_asked_for() {
     assert_eq!(number(&say(&mut backend, empty(SET_OWNER).need_reply()).unwrap().1[0]), 0);
     let mtu =
         |backend: &mut Backend, mtu: u64| number(&say(backend, with(NET_SET_MTU, mtu).need_reply()).unwrap().1[0]);
-    assert_eq!([1500, 9000, 9001, 67, u64::MAX].map(|octets| mtu(&mut backend, octets)), [0, 0, 1, 1, 1]);
+    assert_eq!(backend.mtu().told, None);
+    assert_eq!([9000, 1500, 9001, 67, u64::MAX].map(|octets| mtu(&mut backend, octets)), [0, 0, 1, 1, 1]);
+    assert_eq!(
+        (backend.mtu().offered, backend.mtu().told),
+        (9000, Some(1500)),
+        "what was refused tells nobody anything"
+    );
 }
 
 #[test]
