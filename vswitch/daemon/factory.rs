@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr, os::fd::AsRawFd, path::Path, time::Instant};
 
-use api::{ChoiceRow, Link};
+use api::{ChoiceRow, GuestMtu, Link};
 use control::{
     config::{Kind, Port, SocketMode},
     control::{Opened, PortFactory},
@@ -181,7 +181,10 @@ impl PortFactory for Factory {
                 Ok(())
             }
             // A guest's addresses and MAC are its own affair, as far as the device goes.
-            Some(Device::Vhost(_)) => Ok(()),
+            Some(Device::Vhost(device)) => {
+                device.set_mtu(new.mtu);
+                Ok(())
+            }
             None => Err("the port is not open".to_owned()),
         }
     }
@@ -223,6 +226,11 @@ impl PortFactory for Factory {
             Some(Device::Vhost(device)) => guest::choices(&device.status(), Instant::now()),
             Some(Device::Tap(_)) | None => Vec::new(),
         }
+    }
+
+    fn guest_mtu(&self, name: &str) -> Option<GuestMtu> {
+        let Device::Vhost(device) = self.devices.get(name)? else { return None };
+        device.status().mtu.map(|vhost::GuestMtu { offered, told }| GuestMtu { offered, told })
     }
 
     fn link(&self, name: &str) -> Link {

@@ -42,6 +42,7 @@
 //! | `show_networks` | – | [`Networks`] |
 //! | `show_macs` | `network`, `member`, `mac`, `limit` (all optional) | [`Macs`] |
 //! | `show_tunnels` | – | [`Tunnels`] |
+//! | `show_mtu` | – | [`Mtus`] |
 //! | `show_flows` | `network`, `member`, `mac`, `limit` (all optional) | [`Flows`] |
 //! | `show_workers` | – | [`Workers`] |
 //! | `show_drops` | – | [`Drops`] |
@@ -78,6 +79,7 @@ mod hello;
 mod host;
 mod ledger;
 mod mac;
+mod mtu;
 mod network;
 mod port;
 mod reply;
@@ -98,6 +100,7 @@ pub use hello::Hello;
 pub use host::HostLoss;
 pub use ledger::{Ledger, PairLedger, PortLedger, Terms, WorkerLedger};
 pub use mac::{MacKind, MacRow, Macs};
+pub use mtu::{GuestMtu, Mtus, NetworkMtu, PortMtu};
 pub use network::{NetworkRow, Networks};
 pub use port::{ChoiceRow, Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
 pub use reply::Reply;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Applied, Checked, Drops, Flows, Ledger, Macs, Networks, Ports, Request, RunningConfig, Tunnels, Version, Workers,
+    Applied, Checked, Drops, Flows, Ledger, Macs, Mtus, Networks, Ports, Request, RunningConfig, Tunnels, Version,
+    Workers,
 };
 
 /// The `result` of an answer. Which variant it is follows from the request; on the wire it is the bare object.
@@ -27,6 +28,8 @@ pub enum Reply {
     Macs(Macs),
     /// To [`Request::ShowTunnels`].
     Tunnels(Tunnels),
+    /// To [`Request::ShowMtu`].
+    Mtus(Mtus),
     /// To [`Request::ShowFlows`].
     Flows(Flows),
     /// To [`Request::ShowWorkers`].
@@ -49,6 +52,7 @@ impl Reply {
             Request::ShowNetworks => Reply::Networks(Networks::deserialize(result)?),
             Request::ShowMacs(_) => Reply::Macs(Macs::deserialize(result)?),
             Request::ShowTunnels => Reply::Tunnels(Tunnels::deserialize(result)?),
+            Request::ShowMtu => Reply::Mtus(Mtus::deserialize(result)?),
             Request::ShowFlows(_) => Reply::Flows(Flows::deserialize(result)?),
             Request::ShowWorkers => Reply::Workers(Workers::deserialize(result)?),
             Request::ShowDrops => Reply::Drops(Drops::deserialize(result)?),

@@ -41,6 +41,8 @@ pub enum Request {
     ShowMacs(MacFilter),
     /// Answer: [`crate::Tunnels`].
     ShowTunnels,
+    /// Answer: [`crate::Mtus`].
+    ShowMtu,
     /// Answer: [`crate::Flows`].
     ShowFlows(FlowFilter),
     /// Answer: [`crate::Workers`].
@@ -52,7 +54,7 @@ pub enum Request {
 }
 
 /// All methods.
-pub const METHODS: [&str; 12] = [
+pub const METHODS: [&str; 13] = [
     "version",
     "check",
     "apply",
@@ -61,6 +63,7 @@ pub const METHODS: [&str; 12] = [
     "show_networks",
     "show_macs",
     "show_tunnels",
+    "show_mtu",
     "show_flows",
     "show_workers",
     "show_drops",
@@ -82,6 +85,7 @@ impl Request {
             | Request::ShowNetworks
             | Request::ShowMacs(_)
             | Request::ShowTunnels
+            | Request::ShowMtu
             | Request::ShowFlows(_)
             | Request::ShowWorkers
             | Request::ShowDrops
@@ -100,6 +104,7 @@ impl Request {
             Request::ShowNetworks => "show_networks",
             Request::ShowMacs(_) => "show_macs",
             Request::ShowTunnels => "show_tunnels",
+            Request::ShowMtu => "show_mtu",
             Request::ShowFlows(_) => "show_flows",
             Request::ShowWorkers => "show_workers",
             Request::ShowDrops => "show_drops",

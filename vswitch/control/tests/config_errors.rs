@@ -56,6 +56,11 @@ kind = "tap"
 network = "blue"
 anti_spoof = false
 allow = ["10.0.0.9"]
+[[port]]
+name = "b"
+kind = "tap"
+network = "blue"
+mtu = 1400
 [[network]]
 name = "blue"
 vni = 1
@@ -71,8 +76,9 @@ remote = "192.0.2.2"
         warnings,
         [
             "f:17:9: `allow = [\"10.0.0.9\"]` in [[port]] `a` has no effect beside anti_spoof = false; leave one of the two out",
-            "f:21:12: `macs_max = 2000` in [[network]] `blue` can never be reached; [tables] macs_max is 1000 for all networks together",
-            "f:23:8: `name = \"to-b\"` in [[tunnel]] `to-b` is used by no network; name it in `tunnels` of a [[network]]",
+            "f:23:1: [[network]] `blue` has ports of unlike MTUs: `b` 1400, `a` 1500; what is too big for the smaller does not reach it; `mtu = 1400` here is for all",
+            "f:26:12: `macs_max = 2000` in [[network]] `blue` can never be reached; [tables] macs_max is 1000 for all networks together",
+            "f:28:8: `name = \"to-b\"` in [[tunnel]] `to-b` is used by no network; name it in `tunnels` of a [[network]]",
         ]
     );
 }

@@ -78,6 +78,20 @@ pub(crate) enum What {
   millrace show tunnels")]
     Tunnels(TunnelsWanted),
 
+    /// MTUs: how long a packet may be in each network and at each port, and the sum that says so.
+    ///
+    /// TAGGED: the same behind a VLAN tag that a guest has put on itself, which takes 4 octets in a tunnel. GUEST: what
+    /// the guest of a vhost-user port was told when it connected.
+    #[command(after_help = "Examples:
+  millrace show mtu
+  millrace show mtu blue      one network and its ports
+  millrace --json show mtu | jq -r '.networks[] | [.name, .mtu, .chain] | @tsv'")]
+    Mtu {
+        /// Only these networks (with their ports) and ports.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+
     /// Flows: decisions the workers have cached, and how much each was used.
     #[command(after_help = "Examples:
   millrace show flows

@@ -20,6 +20,13 @@ pub(super) fn pick(reply: &mut Reply, what: &What) -> Result<(), Failure> {
             all_there("tunnel", &wanted.names, tunnels.tunnels.iter().map(|tunnel| tunnel.name.as_str()))?;
             tunnels.tunnels.retain(|tunnel| wanted.holds(tunnel));
         }
+        (Reply::Mtus(mtus), What::Mtu { names }) => {
+            let networks = mtus.networks.iter().map(|network| network.name.as_str());
+            let ports = mtus.ports.iter().map(|port| port.name.as_str());
+            all_there("network or port", names, networks.chain(ports))?;
+            mtus.networks.retain(|network| is_named(names, &network.name));
+            mtus.ports.retain(|port| is_named(names, &port.name) || port.networks.iter().any(|n| names.contains(n)));
+        }
         (Reply::Workers(workers), What::Workers { numbers }) => {
             let (typed, there) = (texts(numbers), texts(workers.workers.iter().map(|worker| worker.worker)));
             all_there("worker", &typed, there.iter().map(String::as_str))?;

@@ -8,6 +8,7 @@ mod flows;
 pub(crate) mod grid;
 mod ledger;
 mod macs;
+mod mtu;
 mod networks;
 mod ports;
 mod tunnels;
@@ -103,6 +104,7 @@ fn request(what: &What) -> Request {
             Request::ShowMacs(MacFilter { network, member, mac: *mac, limit: *limit })
         }
         What::Tunnels(_) => Request::ShowTunnels,
+        What::Mtu { .. } => Request::ShowMtu,
         What::Flows(Rows { network, member, mac, limit }) => {
             let (network, member) = (network.clone(), member.clone());
             Request::ShowFlows(FlowFilter { network, member, mac: *mac, limit: *limit })
@@ -132,6 +134,7 @@ fn print(reply: &Reply, past: Past, options: &Show, client: &Client, console: &m
             Ok(())
         }
         Reply::Tunnels(tunnels) => console.say(&tunnels::table(tunnels).to_string()),
+        Reply::Mtus(mtus) => console.say(&mtu::tables(mtus)),
         Reply::Flows(flows) => {
             console.say(&flows::table(flows, numbers).to_string())?;
             remark_cut(flows.flows.len(), flows.total, console);

@@ -29,6 +29,20 @@ fn ledger(tx: u64) -> Ledger {
     Ledger::new(vec![WorkerLedger { worker: 0, terms, balanced: false }], vec![], vec![])
 }
 
+/// A network with a port, and a port of no network.
+fn mtus() -> Mtus {
+    let port = |name: &str, mtu, networks: &[&str]| PortMtu {
+        name: name.into(),
+        role: PortRole::Access,
+        mtu,
+        networks: networks.iter().map(|&name| name.into()).collect(),
+        chain: "its own".into(),
+        guest: None,
+    };
+    let blue = NetworkMtu { name: "blue".into(), mtu: Some(1450), tagged: Some(1446), chain: "the sum".into() };
+    Mtus { networks: vec![blue], ports: vec![port("a1", 1450, &["blue"]), port("a2", 1500, &[])] }
+}
+
 fn answer(request: &Request) -> Result<Reply, RpcError> {
     Ok(match request {
         Request::ShowPorts => Reply::Ports(Ports::default()),
@@ -70,6 +84,7 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
                 }],
             }],
         }),
+        Request::ShowMtu => Reply::Mtus(mtus()),
         Request::ShowFlows(_) => Reply::Flows(Flows { total: 50_000, flows: vec![flow(12_345), flow(1)] }),
         Request::ShowWorkers => Reply::Workers(Workers { workers: vec![WorkerRow::default()] }),
         Request::ShowDrops => Reply::Drops(Drops::default()),
@@ -99,6 +114,7 @@ fn every_table_starts_with_its_header_and_ends_with_zero() {
         ("networks", "NETWORK VNI MACS"),
         ("macs", "NETWORK MAC MEMBER"),
         ("tunnels", "TUNNEL STATE UPLINK"),
+        ("mtu", "NETWORK MTU TAGGED BECAUSE"),
         ("flows", "WORKER NETWORK INGRESS"),
         ("workers", "WORKER CPU TURNS"),
         ("drops", "total 0 frames"),
@@ -126,6 +142,20 @@ fn a_row_shows_what_the_switch_said() {
 }
 
 #[test]
+fn of_mtus_those_of_a_network_or_a_port_can_be_asked() {
+    let switch = FakeSwitch::answering(answer);
+    let [networks, ports] = ["NETWORK MTU TAGGED BECAUSE", "PORT ROLE MTU GUEST NETWORKS BECAUSE"];
+    let (a1, a2) = ("a1 access 1450 - blue its own", "a2 access 1500 - - its own");
+    assert_eq!(switch.run(&["show", "mtu"]).lines(), [networks, "blue 1450 1446 the sum", "", ports, a1, a2]);
+    assert_eq!(switch.run(&["show", "mtu", "blue"]).lines(), [networks, "blue 1450 1446 the sum", "", ports, a1]);
+    assert_eq!(switch.run(&["show", "mtu", "a2"]).lines(), [networks, "", ports, a2]);
+    assert_eq!(
+        switch.run(&["show", "mtu", "red"]).err,
+        "millrace: there is no network or port `red`; there is: blue, a1, a2\n"
+    );
+}
+
+#[test]
 fn the_running_configuration_is_printed_octet_by_octet() {
     let ran = FakeSwitch::answering(answer).run(&["show", "config"]);
     assert_eq!(
@@ -149,7 +179,7 @@ fn what_is_typed_reaches_the_switch() {
 #[test]
 fn json_is_one_object_on_one_line_and_nothing_else() {
     let switch = FakeSwitch::answering(answer);
-    for what in ["ports", "networks", "macs", "tunnels", "flows", "workers", "drops", "ledger", "version"] {
+    for what in ["ports", "networks", "macs", "tunnels", "mtu", "flows", "workers", "drops", "ledger", "version"] {
         let ran = switch.run(&["--json", "show", what]);
         assert_eq!((ran.code, ran.out.lines().count(), ran.err.as_str()), (0, 1, ""), "{what}");
         let value: serde_json::Value = serde_json::from_str(&ran.out).expect(what);

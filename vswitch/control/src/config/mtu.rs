@@ -1,8 +1,17 @@
-//! MTUs: what a tunnel costs, what its uplink leaves, and what therefore goes through a network. Tags do not count.
+//! MTUs: every port gets what its networks leave, and what cannot be is refused with its chain.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
-use super::{Name, Network, Port, Tunnel, error::Errors, keys, port::Draft, section::Section};
+use toml::Spanned;
+
+use super::{
+    Name, Network, Port, Tunnel,
+    error::Errors,
+    file, keys,
+    port::Draft,
+    room::{Room, Rooms},
+    section::Section,
+};
 
 /// Smallest MTU: what every IPv4 host must take (RFC 1122 section 3.3.2).
 pub const MTU_MIN: u16 = 576;
@@ -16,127 +25,99 @@ const MTU_MIN_IPV6: u16 = 1280;
 /// Ethernet's own.
 pub(super) const MTU_DEFAULT: u16 = 1500;
 
-/// What a tunnel adds to a packet within the uplink's MTU: inner Ethernet 14, VXLAN 8, UDP 8, and IPv4 20 or IPv6 40.
-pub const fn overhead(remote: IpAddr) -> u16 {
-    match remote {
-        IpAddr::V4(_) => 50,
-        IpAddr::V6(_) => 70,
-    }
-}
-
-/// What the narrowest way out of a network leaves.
-#[derive(Clone)]
-struct Room<'c> {
-    mtu: u16,
-    uplink: &'c Port,
-    way: Way<'c>,
-}
-
-/// How a network gets out by an uplink.
-#[derive(Clone)]
-enum Way<'c> {
-    Tunnel(&'c Tunnel),
-    /// That network is bridged to the uplink, untagged or in a VLAN.
-    Bridge(&'c Name),
-}
-
-impl<'c> Room<'c> {
-    fn of_tunnel(tunnel: &'c Tunnel, uplinks: &'c HashMap<Name, Port>) -> Option<Self> {
-        let by_mtu = |uplink: &&Port| (uplink.mtu, uplink.name.clone());
-        let uplink = tunnel.paths.iter().filter_map(|path| uplinks.get(&path.uplink)).min_by_key(by_mtu)?;
-        Some(Room { mtu: uplink.mtu.saturating_sub(overhead(tunnel.remote)), uplink, way: Way::Tunnel(tunnel) })
-    }
-
-    /// What the way out costs.
-    fn overhead(&self) -> u16 {
-        match self.way {
-            Way::Tunnel(tunnel) => overhead(tunnel.remote),
-            Way::Bridge(_) => 0,
-        }
-    }
-
-    /// The sum, for the operator to check.
-    fn chain(&self) -> String {
-        let (uplink, mtu) = (&self.uplink.name, self.uplink.mtu);
-        match self.way {
-            Way::Bridge(network) => format!("uplink `{uplink}` {mtu} (network `{network}` is bridged to it)"),
-            Way::Tunnel(Tunnel { remote, name, .. }) => {
-                let family = if remote.is_ipv4() { "IPv4" } else { "IPv6" };
-                let overhead = overhead(*remote);
-                format!("uplink `{uplink}` {mtu} - {overhead} (VXLAN over {family}, tunnel `{name}`) = {}", self.mtu)
-            }
-        }
-    }
-}
-
-/// Gives every port its MTU: uplinks first, then what they leave to access ports.
-pub(super) fn settle(drafts: &mut [Draft], networks: &[Network], tunnels: &[Tunnel], errors: &mut Errors) {
+/// Gives every port its MTU: uplinks first, then what they, and what networks say, leave to access ports.
+pub(super) fn settle(
+    drafts: &mut [Draft],
+    networks: &[Network],
+    said: &[Spanned<file::Network>],
+    tunnels: &[Tunnel],
+    errors: &mut Errors,
+) {
     for draft in drafts.iter_mut() {
         let said = draft.said.get_ref();
         let mut check = Section::named(errors, "port", &said.name, draft.said);
         draft.port.mtu = check.counted_or(&keys::MTU, &said.mtu, MTU_DEFAULT);
     }
-    let uplinks: HashMap<Name, Port> = drafts
-        .iter()
-        .filter(|draft| draft.port.is_uplink())
-        .map(|draft| (draft.port.name.clone(), draft.port.clone()))
-        .collect();
-    let tunnels: HashMap<&Name, &Tunnel> = tunnels.iter().map(|tunnel| (&tunnel.name, tunnel)).collect();
-    let rooms = rooms(networks, &tunnels, &uplinks);
+    let ports: Vec<_> = drafts.iter().map(|draft| draft.port.clone()).collect();
+    let ways = Rooms::ways(networks, tunnels, &ports.iter().collect::<Vec<_>>());
+    for (network, said) in pairs(networks, said) {
+        network_fits(network, said, &ways, errors);
+    }
+    let rooms = ways.with_said(networks);
     for draft in drafts.iter_mut().filter(|draft| !draft.port.is_uplink()) {
-        let all = draft.port.vlans.networks().filter_map(|(_, network)| rooms.get(network));
-        if let Some(room) = all.min_by_key(|room| room.mtu).cloned() {
-            fit(draft, &room, errors);
+        if let Some(room) = rooms.port(&draft.port) {
+            fit(draft, room, errors);
         }
     }
+    warn_of_unlike(networks, said, drafts, errors);
     for draft in drafts.iter() {
         ipv6_fits(draft, errors);
     }
 }
 
-/// The narrowest way out of each network that has any.
-fn rooms<'c>(
-    networks: &'c [Network],
-    tunnels: &HashMap<&Name, &'c Tunnel>,
-    uplinks: &'c HashMap<Name, Port>,
-) -> HashMap<&'c Name, Room<'c>> {
-    let by_tunnel = networks.iter().flat_map(|network| {
-        let rooms = network.tunnels.iter().filter_map(|name| Room::of_tunnel(tunnels.get(name)?, uplinks));
-        rooms.map(move |room| (&network.name, room))
-    });
-    let bridged = uplinks.values().flat_map(|uplink| {
-        let room = move |network| Room { mtu: uplink.mtu, uplink, way: Way::Bridge(network) };
-        uplink.vlans.networks().map(move |(_, network)| (network, room(network)))
-    });
-    let mut narrowest: HashMap<&Name, Room> = HashMap::new();
-    for (network, room) in by_tunnel.chain(bridged) {
-        let is_narrower = |other: &Room| (room.mtu, &room.uplink.name) < (other.mtu, &other.uplink.name);
-        if narrowest.get(network).is_none_or(is_narrower) {
-            narrowest.insert(network, room);
-        }
-    }
-    narrowest
+/// Each network with what the file says of it.
+fn pairs<'f>(
+    networks: &'f [Network],
+    said: &'f [Spanned<file::Network>],
+) -> impl Iterator<Item = (&'f Network, &'f Spanned<file::Network>)> {
+    let said: HashMap<&str, _> = said.iter().map(|said| (said.get_ref().name.get_ref().as_str(), said)).collect();
+    networks.iter().filter_map(move |network| Some((network, *said.get(network.name.as_str())?)))
 }
 
-/// Fits an access port into the room that its network has.
+/// What a network says must go through its ways out.
+fn network_fits(network: &Network, said: &Spanned<file::Network>, ways: &Rooms, errors: &mut Errors) {
+    let (Some(mtu), Some(int), Some(room)) = (network.mtu, &said.get_ref().mtu, ways.network(&network.name)) else {
+        return;
+    };
+    if mtu > room.mtu {
+        let mut check = Section::named(errors, "network", &said.get_ref().name, said);
+        check.refuse("mtu", &int.span(), format!("does not fit: {}", room.chain), remedy(mtu, room));
+    }
+}
+
+/// Packets between ports of unlike MTUs pass one way only. That is allowed, and worth a word.
+fn warn_of_unlike(networks: &[Network], said: &[Spanned<file::Network>], drafts: &[Draft], errors: &mut Errors) {
+    let mut ends: HashMap<&Name, (&Port, &Port)> = HashMap::new();
+    for port in drafts.iter().map(|draft| &draft.port).filter(|port| !port.is_uplink()) {
+        for (_, network) in port.vlans.networks() {
+            let (least, most) = ends.entry(network).or_insert((port, port));
+            *least = if port.mtu < least.mtu { port } else { *least };
+            *most = if port.mtu > most.mtu { port } else { *most };
+        }
+    }
+    for (network, said) in pairs(networks, said) {
+        let Some((least, most)) = ends.get(&network.name).filter(|(least, most)| least.mtu < most.mtu) else {
+            continue;
+        };
+        let mut check = Section::named(errors, "network", &said.get_ref().name, said);
+        let problem = format!("has ports of unlike MTUs: `{}` {}, `{}` {}", least.name, least.mtu, most.name, most.mtu);
+        let hint = format!("what is too big for the smaller does not reach it; `mtu = {}` here is for all", least.mtu);
+        check.misses(problem, hint);
+    }
+}
+
+/// What makes an MTU beyond its room possible.
+fn remedy(mtu: u16, room: &Room) -> String {
+    let wider = u32::from(mtu) + u32::from(room.chain.overhead());
+    match room.chain.uplink() {
+        Some(uplink) if wider <= MTU_MAX.into() => format!("at most {}, or mtu {wider} on `{uplink}`", room.mtu),
+        _ => format!("at most {}", room.mtu),
+    }
+}
+
+/// Fits an access port into the room that its networks have.
 fn fit(draft: &mut Draft, room: &Room, errors: &mut Errors) {
     let said = draft.said.get_ref();
     let mut check = Section::named(errors, "port", &said.name, draft.said);
     match &said.mtu {
         None if room.mtu < MTU_MIN => {
-            let hint = format!("at least {}, so that {MTU_MIN} are left", MTU_MIN + room.overhead());
-            check.lacks(format!("gets an mtu below {MTU_MIN}: {}", room.chain()), format!("uplink mtu {hint}"));
+            let hint = format!("at least {}, so that {MTU_MIN} are left", MTU_MIN + room.chain.overhead());
+            check.lacks(format!("gets an mtu below {MTU_MIN}: {}", room.chain), format!("uplink mtu {hint}"));
         }
         None => draft.port.mtu = room.mtu,
         Some(int) if draft.port.mtu > room.mtu && *int.get_ref() == i64::from(draft.port.mtu) => {
-            let hint = match u32::from(draft.port.mtu) + u32::from(room.overhead()) {
-                wider if wider <= MTU_MAX.into() => {
-                    format!("at most {}, or mtu {wider} on `{}`", room.mtu, room.uplink.name)
-                }
-                _ => format!("at most {}", room.mtu),
-            };
-            let problem = format!("is more than its network leaves: {}", room.chain());
-            check.refuse("mtu", &int.span(), problem, hint);
+            let problem = format!("is more than its network leaves: {}", room.chain);
+            check.refuse("mtu", &int.span(), problem, remedy(draft.port.mtu, room));
         }
         Some(_) => {}
     }
@@ -153,16 +134,5 @@ fn ipv6_fits(draft: &Draft, errors: &mut Errors) {
         let span = at.map_or(check.span.clone(), |text| text.span());
         let problem = format!("does not go with mtu {}", port.mtu);
         check.refuse("addresses", &span, problem, format!("IPv6 needs an mtu of {MTU_MIN_IPV6}"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tunnel_costs_what_its_headers_have() {
-        assert_eq!(overhead("192.0.2.1".parse().unwrap()), 14 + 8 + 8 + 20);
-        assert_eq!(overhead("2001:db8::1".parse().unwrap()), 14 + 8 + 8 + 40);
     }
 }

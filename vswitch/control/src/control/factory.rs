@@ -41,6 +41,11 @@ pub trait PortFactory {
     fn choices(&self, _name: &str) -> Vec<api::ChoiceRow> {
         Vec::new()
     }
+
+    /// The MTU that the guest connected to a vhost-user port goes by; `None` without one, and on other ports.
+    fn guest_mtu(&self, _name: &str) -> Option<api::GuestMtu> {
+        None
+    }
 }
 
 /// A device just opened.

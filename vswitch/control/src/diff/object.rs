@@ -28,9 +28,8 @@ pub fn must_reopen(old: &Port, new: &Port) -> bool {
     let is_tap = matches!(new.kind, Kind::Tap { .. });
     let is_same_device = (&old.kind, old.queues) == (&new.kind, new.queues) && (!is_tap || old.mac == new.mac);
     let has_same_rings = (old.rx_descriptors, old.tx_descriptors) == (new.rx_descriptors, new.tx_descriptors);
-    // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only; a guest is
-    // told its own once.
-    let is_resized = !is_tap && old.mtu != new.mtu;
+    // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only.
+    let is_resized = matches!(new.kind, Kind::Eth { .. }) && old.mtu != new.mtu;
     let is_same_role = (old.is_uplink(), old.is_promiscuous()) == (new.is_uplink(), new.is_promiscuous());
     !is_same_device || !has_same_rings || is_resized || !is_same_role
 }
@@ -180,6 +179,7 @@ fn role_keys(old: &Role, new: &Role, keys: &mut Keys) {
 
 fn network_keys(old: &Network, new: &Network, keys: &mut Keys) -> Effect {
     keys.value("vni", &old.vni, &new.vni);
+    keys.option("mtu", old.mtu.as_ref(), new.mtu.as_ref(), "computed");
     keys.value("macs_max", &old.macs_max, &new.macs_max);
     keys.value("age_s", &old.age_s, &new.age_s);
     keys.set("tunnels", &old.tunnels, &new.tunnels);

@@ -100,6 +100,7 @@ fn every_change_of_a_port_has_its_line() {
 fn every_other_change_has_its_line() {
     for (what, with, line) in [
         ("vni = 2", "vni = 3", "~ network green: vni 2 -> 3"),
+        ("vni = 1\n", "vni = 1\nmtu = 1400\n", "~ port a1: mtu 1450 -> 1400\n~ network blue: mtu computed -> 1400"),
         ("vni = 2", "vni = 2\ntunnels = [\"to-b\"]", "~ network green: tunnels +to-b"),
         (
             "tunnels = [\"to-b\"]",
@@ -158,6 +159,9 @@ fn only_what_the_device_is_asks_for_opening_it_anew() {
         !must_reopen(port, &new)
     };
     assert!(same(|port| port.mtu = 1400));
+    let guest = crate::config::Kind::VhostUser { socket: "/s".into(), mode: crate::config::SocketMode::Client };
+    let guest = Port { kind: guest, ..port.clone() };
+    assert!(!must_reopen(&guest, &Port { mtu: 1400, ..guest.clone() }), "a guest hears of it when it connects again");
     assert!(same(|port| port.addresses.clear()));
     assert!(same(|port| port.workers = Some(vec![])));
     assert!(!same(|port| port.mac = None));

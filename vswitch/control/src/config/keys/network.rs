@@ -1,7 +1,10 @@
 //! `[[network]]`
 
 use super::{
-    super::{network, tables},
+    super::{
+        mtu::{MTU_MAX, MTU_MIN},
+        network, tables,
+    },
     Key, Part, Section,
 };
 
@@ -16,6 +19,14 @@ pub(in crate::config) const VNI: Key = Key::number("vni", "", 0, wire::Vni::MAX.
     .example("4096")
     .meaning("The VXLAN network identifier; no two networks have the same.");
 
+pub(in crate::config) const NETWORK_MTU: Key = Key::number("mtu", "octets", MTU_MIN as i64, MTU_MAX as i64)
+    .or("what its ways out leave, else what each port says")
+    .example("1400")
+    .meaning(
+        "Longest packet of its ports, where that should be less than tunnels and bridged uplinks leave, or where there are \
+         none. Its ports get it; `millrace show mtu` says where each value comes from.",
+    );
+
 pub(in crate::config) const NETWORK_MACS_MAX: Key = Key::number("macs_max", "entries per worker", 1, tables::MACS_MAX)
     .or_number(network::MACS_DEFAULT as i64)
     .meaning("MACs of this network that the FDB may hold, so that no tenant fills it; the rest is flooded to.");
@@ -29,6 +40,7 @@ const KEYS: &[Key] = &[
         .example("\"blue\"")
         .meaning("What ports and `millrace show networks` call it."),
     VNI,
+    NETWORK_MTU,
     NETWORK_MACS_MAX,
     AGE_S,
     Key::other("tunnels", "a list of [[tunnel]] names")

@@ -94,7 +94,8 @@ pub(in crate::config) const MTU: Key = Key::number("mtu", "octets", MTU_MIN as i
     .change(Reopen)
     .meaning(
         "Longest packet behind an Ethernet header; tags do not count, and 1280 at least are needed for IPv6. The default \
-         of an access port is what tunnels leave of their uplink's. That of a TAP changes without reopening it.",
+         of an access port is what its network leaves: `millrace show mtu`. Only an `eth` port is opened anew for another; \
+         a guest that is connected keeps what it was told.",
     );
 
 pub(in crate::config) const QUEUES: Key = Key::number("queues", "queue pairs", 1, WORKERS_MAX as i64)
