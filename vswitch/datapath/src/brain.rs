@@ -3,8 +3,9 @@
 //!
 //! `epoch` is the worker's own logical clock: it moves with every change that a cached decision may rest on, and the
 //! thing that changed is stamped with it. A flow entry remembers the epoch at which it was last found right. While the
-//! clock stands, a hit compares one word; when it has moved, the entry's own scopes (ingress and egress member, network,
-//! both FDB entries) are compared once, and only what really changed is decided anew.
+//! clock stands, a hit compares one word. When it has moved, a hit asks whether the change was in its network and whether
+//! one of its MACs was stirred; only then are the entry's own scopes (ingress and egress member, network, both FDB entries)
+//! compared, once, and only what really changed is decided anew.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use wire::Mac;
 use crate::{
     MemberKind, Snapshot,
     flow::{FlowKey, KEY_WORDS, Recipe},
+    stirs::Stirs,
     way::Ways,
 };
 
@@ -28,6 +30,10 @@ pub(crate) struct Brain {
     /// Identification of the next outer IPv4 header.
     pub(crate) ip_id: u16,
     pub(crate) scopes: Scopes,
+    /// Which MACs have come, moved or gone, and when.
+    pub(crate) stirs: Stirs,
+    /// Whether a MAC was refused for want of room: its flows must be decided anew once there is some.
+    pub(crate) refused_any: bool,
     /// The epoch at which the scopes' stamps were last brought forward.
     renewed_at: u32,
 }
@@ -49,6 +55,8 @@ struct MemberScope {
 #[derive(Clone, Copy, Default)]
 struct NetworkScope {
     changed_at: u32,
+    /// The epoch of the last change to the network or to any of its members.
+    touched_at: u32,
     /// The epoch of the last MAC learned: flows that flood for want of an FDB entry rest on it.
     learned_at: u32,
 }
@@ -73,6 +81,8 @@ impl Brain {
                 members: vec![MemberScope::default(); MEMBER_SCOPES],
                 networks: vec![NetworkScope::default(); NETWORK_SCOPES],
             },
+            stirs: Stirs::new(),
+            refused_any: false,
             renewed_at: 0,
         }
     }
@@ -82,7 +92,9 @@ impl Brain {
         self.now = now;
         if self.epoch.wrapping_sub(self.renewed_at) > EPOCHS_KEPT / 8 {
             self.renewed_at = self.epoch;
-            self.scopes.renew(self.epoch);
+            let epoch = self.epoch;
+            self.scopes.renew(epoch);
+            self.stirs.renew(|stamp| keep(stamp, epoch));
         }
     }
 
@@ -102,17 +114,44 @@ impl Brain {
         if !self.scopes.is_current(&self.snapshot, entry.member, entry.changed_at) {
             self.epoch = self.epoch.wrapping_add(1);
             self.fdb.remove(slot, self.epoch);
+            self.stirs.note(mac, self.epoch);
+            self.gave_room();
             return None;
         }
         Some((slot, entry.member))
     }
 
-    /// Marks that `network` has learned a MAC, so that its floods are decided anew.
-    pub(crate) fn learned(&mut self, network: NetworkId) {
+    /// Marks that `network` has learned where `mac` is, so that its floods, and what goes to it or comes from it, are
+    /// decided anew.
+    pub(crate) fn learned(&mut self, network: NetworkId, mac: Mac) {
         self.epoch = self.epoch.wrapping_add(1);
+        self.stirs.note(mac, self.epoch);
         if let Some(scope) = self.scopes.networks.get_mut(network.index()) {
             scope.learned_at = self.epoch;
         }
+    }
+
+    /// Marks that MACs have gone, in the present epoch: those that found no room before may find some now.
+    pub(crate) fn gave_room(&mut self) {
+        if std::mem::take(&mut self.refused_any) {
+            self.touch_all();
+        }
+    }
+
+    /// Has every cached decision looked at.
+    pub(crate) fn touch_all(&mut self) {
+        let epoch = self.epoch;
+        self.scopes.networks.iter_mut().for_each(|network| network.touched_at = epoch);
+    }
+
+    /// Whether nothing has happened since `checked_at` that a decision about frames from `ingress` to one member, or about
+    /// dropping them, can rest on: neither in their network nor to their MACs. Says so quickly, and `false` where in doubt.
+    #[inline(never)]
+    pub(crate) fn is_untouched(&self, ingress: MemberId, key: &FlowKey, checked_at: u32) -> bool {
+        let Some(member) = self.snapshot.member(ingress) else { return false };
+        let Some(network) = self.scopes.networks.get(member.network.index()) else { return false };
+        let (dst, src) = (self.stirs.last(key.dst()), self.stirs.last(key.src()));
+        !(after(network.touched_at, checked_at) || after(dst, checked_at) || after(src, checked_at))
     }
 
     /// Whether a cached decision that was last found right in another epoch still holds; if so, it holds as of now.
@@ -154,6 +193,10 @@ impl Brain {
 impl Scopes {
     /// Stamps with `epoch` what differs between two snapshots.
     fn compare(&mut self, old: &Snapshot, new: &Snapshot, epoch: u32) {
+        let networks = &mut self.networks;
+        let mut touch = |id: NetworkId| {
+            networks.get_mut(id.index()).into_iter().for_each(|network| network.touched_at = epoch);
+        };
         for (place, scope) in self.members.iter_mut().enumerate().take(new.members.len().max(old.members.len())) {
             let id = MemberId(place as u32);
             if !is_same_member(old, new, id) {
@@ -161,12 +204,13 @@ impl Scopes {
             }
             if member_stamp(old, id) != member_stamp(new, id) {
                 scope.changed_at = epoch;
+                [old, new].into_iter().filter_map(|s| s.member(id)).for_each(|member| touch(member.network));
             }
         }
         let stamp = |s: &Snapshot, place: usize| s.networks.get(place).and_then(Option::as_ref).map(|n| n.generation);
         for (place, scope) in self.networks.iter_mut().enumerate().take(new.networks.len().max(old.networks.len())) {
             if stamp(old, place) != stamp(new, place) {
-                scope.changed_at = epoch;
+                (scope.changed_at, scope.touched_at) = (epoch, epoch);
             }
         }
     }
@@ -175,20 +219,23 @@ impl Scopes {
     /// MAC, say, would make all that is known look out of date.
     /// Not as far as the sweep brings FDB entries, so that none of these falls behind the birth of its member.
     fn renew(&mut self, epoch: u32) {
-        const KEPT: u32 = EPOCHS_KEPT + EPOCHS_KEPT / 2;
-        let kept = |stamp: &mut u32| {
-            if epoch.wrapping_sub(*stamp) > KEPT {
-                *stamp = epoch.wrapping_sub(KEPT);
-            }
-        };
-        self.members.iter_mut().flat_map(|m| [&mut m.changed_at, &mut m.born_at]).for_each(kept);
-        self.networks.iter_mut().flat_map(|n| [&mut n.changed_at, &mut n.learned_at]).for_each(kept);
+        self.members.iter_mut().flat_map(|m| [&mut m.changed_at, &mut m.born_at]).for_each(|stamp| keep(stamp, epoch));
+        let stamps = self.networks.iter_mut().flat_map(|n| [&mut n.changed_at, &mut n.touched_at, &mut n.learned_at]);
+        stamps.for_each(|stamp| keep(stamp, epoch));
     }
 
     /// Whether an FDB entry that changed at `changed_at` means the member that has this id today.
     pub(crate) fn is_current(&self, snapshot: &Snapshot, member: MemberId, changed_at: u32) -> bool {
         let born_at = self.members.get(member.index()).map_or(0, |scope| scope.born_at);
         snapshot.member(member).is_some() && !after(born_at, changed_at)
+    }
+}
+
+/// Brings a stamp forward that is older than what is kept.
+fn keep(stamp: &mut u32, epoch: u32) {
+    const KEPT: u32 = EPOCHS_KEPT + EPOCHS_KEPT / 2;
+    if epoch.wrapping_sub(*stamp) > KEPT {
+        *stamp = epoch.wrapping_sub(KEPT);
     }
 }
 

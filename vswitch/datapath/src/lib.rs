@@ -20,6 +20,7 @@ mod pipeline;
 mod reason;
 mod snapshot;
 mod stage;
+mod stirs;
 mod sweep;
 mod tally;
 mod view;

@@ -17,11 +17,18 @@ use crate::{
     stage::{decide, dispatch, lookup, parse},
 };
 
+/// Decisions that frames which need none may wait for before they are sent: one takes as long as ten such frames, and
+/// sending twice in a turn has its price, too.
+const FEW: usize = 8;
+
 /// Takes every frame of the batch to where it belongs. Afterwards the batch is empty.
 pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     parse::batch(&mut worker.batch, &worker.brain);
     lookup::batch(&mut worker.batch, &worker.brain);
     act(worker);
+    if worker.batch.rest.len() > FEW {
+        worker.lanes.flush(&mut worker.tally);
+    }
     decide_rest(worker);
     worker.release_dead();
 }

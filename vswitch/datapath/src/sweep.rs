@@ -126,12 +126,13 @@ impl Sweeper {
 
     fn walk_macs(&mut self, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
         let next = brain.epoch.wrapping_add(1);
-        let Brain { fdb, snapshot, scopes, now, .. } = brain;
+        let Brain { fdb, snapshot, scopes, stirs, now, .. } = brain;
         // A hit reaches the FDB by one walk and is told by the next.
         let lag = self.flows.lag(*now) + self.macs.lag(*now);
         let (before, budget) = (self.macs.cursor, self.macs.spend());
         let gone = fdb.sweep(&mut self.macs.cursor, budget, next, |_, entry| {
             if is_over(&entry, snapshot, scopes, *now, lag) {
+                stirs.note(entry.mac, next);
                 return Sweep::Remove;
             }
             if entry.is_local {
@@ -141,6 +142,7 @@ impl Sweeper {
         });
         if gone > 0 {
             brain.epoch = next;
+            brain.gave_room();
             tally.worker.mac_aged += gone as u64;
         }
         if self.macs.moved_on(before, brain.now) {
@@ -173,8 +175,13 @@ fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) {
         return;
     }
     let next = brain.epoch.wrapping_add(1);
+    let (held, is_known) = (brain.fdb.len(), brain.fdb.lookup(network, mac).is_some());
     if brain.fdb.set_static(network, mac, member, next).is_ok() {
-        brain.learned(network);
+        brain.learned(network, mac);
+        // Another MAC, of whatever network, had to go for it.
+        if !is_known && brain.fdb.len() == held {
+            brain.touch_all();
+        }
     }
 }
 

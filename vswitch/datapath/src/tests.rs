@@ -49,6 +49,16 @@ fn switch(ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPor
 
 /// A switch whose worker takes at most `burst` frames from a port before it looks at the next.
 fn switch_taking(burst: usize, ports: u16, pool: &HeapPool) -> (Worker<MemPort, HeapPool>, Vec<MemPortPeer>, Books) {
+    let (worker, peers, books, _) = wired(burst, ports, pool);
+    (worker, peers, books)
+}
+
+/// The same, with control's end of its wires.
+fn wired(
+    burst: usize,
+    ports: u16,
+    pool: &HeapPool,
+) -> (Worker<MemPort, HeapPool>, Vec<MemPortPeer>, Books, ControlWires<MemPort>) {
     let books = Books::create("test", 1).unwrap();
     let (mut workers, mut controls) = connect(1);
     let config = WorkerConfig {
@@ -73,7 +83,8 @@ fn switch_taking(burst: usize, ports: u16, pool: &HeapPool) -> (Worker<MemPort, 
     for _ in 0..=ports {
         worker.turn(Tick(1));
     }
-    (worker, peers, books)
+    while controls[0].mail.recv().is_some() {}
+    (worker, peers, books, controls.remove(0))
 }
 
 #[test]
@@ -149,4 +160,106 @@ fn a_port_gives_a_burst_at_a_time() {
         (0..20).for_each(|_| _ = worker.turn(Tick(1)));
         assert_eq!(worker.tally.worker.rx - before, 23);
     }
+}
+
+/// Two networks of two ports, and what happened to the flow from station 1 at port 0 to station 2 at port 1.
+struct Scene {
+    pool: HeapPool,
+    worker: Worker<MemPort, HeapPool>,
+    peers: Vec<MemPortPeer>,
+    wires: ControlWires<MemPort>,
+    picture: Snapshot,
+}
+
+fn station(n: u8) -> Mac {
+    Mac::new([2, 0, 0, 0, 0, n])
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let pool = HeapPool::new(100, 2048);
+        let (worker, peers, _, wires) = wired(32, 4, &pool);
+        let mut picture = snapshot(4);
+        let beside = Network { members: [2, 3].map(MemberId).to_vec(), ..picture.networks[0].clone().unwrap() };
+        picture.networks.push(Some(beside));
+        picture.members[2..].iter_mut().flatten().for_each(|member| member.network = NetworkId(1));
+        let mut scene = Scene { pool, worker, peers, wires, picture };
+        scene.change(|_, _| ());
+        scene.say(0, 1);
+        scene.say(1, 2);
+        scene
+    }
+
+    fn say(&mut self, port: usize, from: u8) {
+        self.peers[port].send(&ethernet(station(if from == 1 { 2 } else { 1 }), station(from)));
+        self.worker.turn(Tick(1));
+        self.peers.iter().for_each(|peer| while peer.recv().is_some() {});
+    }
+
+    fn change(&mut self, edit: impl FnOnce(&mut Snapshot, u64)) {
+        self.picture.generation += 1;
+        let stamp = self.picture.generation;
+        edit(&mut self.picture, stamp);
+        assert!(self.wires.mail.send(Order::Install(Arc::new(self.picture.clone()))).is_ok());
+        self.worker.turn(Tick(1));
+        while self.wires.mail.recv().is_some() {}
+    }
+
+    /// Whether what `happens` has nothing to do with the flow; then it is found without being decided anew.
+    fn leaves_alone(mut self, happens: impl FnOnce(&mut Scene)) -> bool {
+        let key = FlowKey::l2(MemberId(0), ethernet(station(2), station(1)).first_chunk().unwrap());
+        self.say(0, 1);
+        let before = self.worker.brain.epoch;
+        assert!(self.worker.brain.is_untouched(MemberId(0), &key, before));
+        happens(&mut self);
+        assert_ne!(self.worker.brain.epoch, before, "the clock moved");
+        let is_untouched = self.worker.brain.is_untouched(MemberId(0), &key, before);
+        let redecided = self.worker.tally.worker.flow_redecided;
+        self.say(0, 1);
+        assert!(!is_untouched || self.worker.tally.worker.flow_redecided == redecided);
+        assert_eq!(self.pool.used(), 0);
+        is_untouched
+    }
+}
+
+#[test]
+fn changes_of_other_networks_and_of_other_macs_touch_no_flow() {
+    assert!(Scene::new().leaves_alone(|scene| scene.change(|_, _| ())), "a snapshot that says nothing new");
+    assert!(Scene::new().leaves_alone(|scene| scene.change(|picture, stamp| {
+        picture.ports[2].as_mut().unwrap().generation = stamp;
+        picture.networks[1].as_mut().unwrap().generation = stamp;
+    })));
+    assert!(Scene::new().leaves_alone(|scene| (0..10).for_each(|turn| scene.say(2 + turn % 2, 3))), "moves there");
+    assert!(Scene::new().leaves_alone(|scene| (0..10).for_each(|turn| scene.say(turn % 2, 4))), "moves here");
+}
+
+#[test]
+fn changes_that_a_flow_can_rest_on_touch_it() {
+    assert!(!Scene::new().leaves_alone(|scene| scene.say(1, 1)), "the sender moves");
+    assert!(!Scene::new().leaves_alone(|scene| scene.say(0, 2)), "the receiver moves");
+    for port in [0, 1] {
+        assert!(!Scene::new().leaves_alone(|scene| scene.change(|picture, stamp| {
+            picture.ports[port].as_mut().unwrap().generation = stamp;
+        })));
+        assert!(!Scene::new().leaves_alone(|scene| scene.change(|picture, _| picture.members[port] = None)));
+    }
+    assert!(!Scene::new().leaves_alone(|scene| scene.change(|picture, stamp| {
+        picture.networks[0].as_mut().unwrap().generation = stamp;
+    })));
+}
+
+#[test]
+fn a_sender_that_found_no_room_is_learned_when_there_is_some() {
+    let mut scene = Scene::new();
+    scene.change(|picture, stamp| {
+        let network = picture.networks[0].as_mut().unwrap();
+        (network.generation, network.macs_max, network.age_ticks) = (stamp, 2, 30);
+    });
+    let hears_of = |scene: &mut Scene, n: u8, now: u32| {
+        scene.peers[0].send(&ethernet(station(1), station(n)));
+        (0..40).for_each(|_| _ = scene.worker.turn(Tick(now)));
+        scene.worker.brain.fdb.lookup(NetworkId(0), station(n)).is_some()
+    };
+    assert!(!hears_of(&mut scene, 5, 2), "two are known already");
+    assert!((3..200).any(|now| hears_of(&mut scene, 5, now)), "those who are silent have gone meanwhile");
 }

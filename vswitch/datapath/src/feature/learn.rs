@@ -70,7 +70,8 @@ fn note(sighting: &FdbDelta, local: bool, limit: u32, brain: &mut Brain, tally: 
     };
     *counter += 1;
     if is_news {
-        brain.learned(network);
+        brain.learned(network, mac);
     }
+    brain.refused_any |= !is_news;
     is_news
 }

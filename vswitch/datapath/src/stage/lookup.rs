@@ -24,18 +24,22 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
 #[inline(always)]
 pub(crate) fn hit(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> {
     let (_, entry) = brain.flows.find_entry(&meta.probe, &meta.key.0)?;
-    if entry.checked_at() != brain.epoch {
-        return recheck(meta, brain, tally);
-    }
     let recipe = Recipe::decode(entry.recipe());
     if !recipe.is_light() {
         return None;
+    }
+    let checked_at = entry.checked_at();
+    if checked_at != brain.epoch {
+        if !brain.is_untouched(meta.ingress, &meta.key, checked_at) {
+            return recheck(meta, brain, tally);
+        }
+        entry.set_checked_at(brain.epoch);
     }
     track::count(entry, meta, brain.now, tally);
     Some(recipe)
 }
 
-/// The same where the epoch has moved since the decision was last found right.
+/// The same where something near has changed since the decision was last found right.
 #[cold]
 #[inline(never)]
 fn recheck(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> {
