@@ -9,16 +9,18 @@ use std::{env, panic::AssertUnwindSafe, path::PathBuf, process::exit};
 const DPDK_MIN: &str = "22.11";
 
 /// The libraries the bindings and the shim name. Drivers are loaded from DPDK's plugin folder; linking everything pkg-config
-/// lists would only slow down every start.
-const LIBRARIES: [&str; 5] = ["rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring"];
+/// lists would only slow down every start. A program that does not call `rte_vhost` is not linked with it.
+const LIBRARIES: [&str; 6] = ["rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_vhost"];
 
-/// Functions of DPDK the `dpdk` room calls, as bindgen's patterns.
-const FUNCTIONS: [&str; 6] = [
+/// Functions of DPDK the `dpdk` room calls, and those of its vhost library that `perf` measures, as bindgen's patterns.
+const FUNCTIONS: [&str; 7] = [
     "millrace_.*",
     "rte_(version|strerror|thread_(un)?register|eal_(init|cleanup|get_runtime_dir))",
     "rte_log_cur_msg_loglevel",
     "rte_dev_(probe|remove)",
-    "rte_mempool_avail_count|rte_pktmbuf_pool_create|rte_malloc_get_socket_stats",
+    "rte_mempool_(avail_count|lookup)|rte_pktmbuf_pool_create|rte_malloc_get_socket_stats",
+    "rte_vhost_(driver_(callback_register|disable_features|register|start|unregister)|enable_guest_notification\
+     |(de|en)queue_burst|get_ifname)",
     "rte_eth_(dev_(callback_(un)?register|close|configure|default_mac_addr_set|get_mtu\
      |get_port_by_name|info_get|is_removed|mac_addr_(add|remove)|set_mtu|socket_id|start|stop)\
      |[rt]x_queue_setup|iterator_(init|next|cleanup)|macaddr_get|allmulticast_enable\

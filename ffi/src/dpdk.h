@@ -16,6 +16,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_version.h>
+#include <rte_vhost.h>
 
 /* Where the fields of rte_mbuf lie, as this DPDK was built; Rust compares them with frame::Header at compile time. */
 enum {

@@ -7,10 +7,11 @@
 //! for the rates that millraced carries, and tells how long packets take.
 //!
 //! `perf count` counts instructions instead, which nothing disturbs: the gate compares them with what is recorded.
+//! `perf vhost` puts our vhost-user ports beside DPDK's library and other switches.
 //!
 //! The machines these run on are shared: what is compared is CPU time per packet, within one run.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod compare;
 mod control_socket;
@@ -34,6 +35,7 @@ mod run;
 mod sample;
 mod testpmd;
 mod traffic;
+mod vhost;
 mod work;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -76,6 +78,8 @@ enum Command {
     /// What `count` runs under callgrind.
     #[command(hide = true)]
     Turns(count::Turns),
+    /// Measure vhost-user ports: whole switches between two containers, and rings alone. Example: perf vhost --quick --json figures.json
+    Vhost(vhost::Vhost),
 }
 
 #[derive(Args)]
@@ -167,6 +171,7 @@ fn main() -> ExitCode {
             count::turn(&t);
             Ok(())
         }
+        Command::Vhost(v) => vhost::run(&v),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -199,6 +204,8 @@ enum Failure {
     Count(#[from] CountError),
     #[error("cannot make a folder for temporary files: {0}")]
     Folder(std::io::Error),
+    #[error("{0}")]
+    Vhost(String),
     #[error("{0} row(s) FAILED")]
     Rows(usize),
     #[error("{0} row(s) have figures that must not be compared; why is said below each")]

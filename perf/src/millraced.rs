@@ -149,8 +149,8 @@ impl Running {
         }
     }
 
-    /// Waits until both ports are served.
-    fn ready(&mut self) -> Result<ControlSocket, MillracedError> {
+    /// Waits until all ports are served.
+    pub(crate) fn ready(&mut self) -> Result<ControlSocket, MillracedError> {
         let deadline = Instant::now() + START_MAX;
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
             thread::sleep(Duration::from_millis(10));

@@ -80,13 +80,14 @@ pub(crate) fn is_installed() -> bool {
 impl Ovs<'_> {
     /// Forwards for `warm_up`, then measures for `window`, and makes sure that what came in went out.
     pub(crate) fn measure(&self, warm_up: Duration, window: Duration) -> Result<Sample, OvsError> {
-        let mut running = Running::start(self)?;
+        let mut running = Running::start(self.folder, self.cpu, self.load.flows <= CACHED_FLOWS)?;
         running.set_up(self)?;
-        let thread = running.forwarding(self.cpu)?;
+        let thread = running
+            .forwarding(self.cpu, |it| it.counts(self.captures.len()).is_ok_and(|(received, _)| received > 0))?;
         thread::sleep(warm_up);
-        let (before, start) = (running.counts()?, thread.mark());
+        let (before, start) = (running.counts(self.captures.len())?, thread.mark());
         thread::sleep(window);
-        let (after, end) = (running.counts()?, thread.mark());
+        let (after, end) = (running.counts(self.captures.len())?, thread.mark());
         let (Some(start), Some(end)) = (start, end) else { return Err(running.stuck()) };
         let (received, sent) = (after.0 - before.0, after.1 - before.1);
         // Both counters are read while it runs: what is in between may be on its way.
@@ -99,17 +100,17 @@ impl Ovs<'_> {
 }
 
 /// Its two daemons, ended before the namespace they are in goes.
-struct Running {
+pub(crate) struct Running {
     switch: Started,
     _database: Started,
     namespace: Namespace,
     folder: PathBuf,
-    ports: usize,
 }
 
 impl Running {
-    fn start(run: &Ovs<'_>) -> Result<Running, OvsError> {
-        let folder = run.folder.join("ovs");
+    /// Both daemons, whose files go to `folder`: to forward on `cpu`, with the exact-match cache in use or not.
+    pub(crate) fn start(folder: &Path, cpu: u32, is_cached: bool) -> Result<Running, OvsError> {
+        let folder = folder.join("ovs");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).map_err(|cause| OvsError::Write { path: folder.clone(), cause })?;
         let namespace = Namespace::create("ovs")?;
@@ -122,24 +123,22 @@ impl Running {
         let mut running = command(&folder, "ovs-vsctl");
         running.arg(format!("--db=unix:{}", at("db.sock").display())).args(["--no-wait", "init", "--"]);
         running.args(["set", "Open_vSwitch", ".", "other_config:dpdk-init=true"]);
-        running.arg(format!("other_config:pmd-cpu-mask={:#x}", 1_u64 << run.cpu));
-        running.arg(format!("other_config:dpdk-lcore-mask={:#x}", if run.cpu == 0 { 2 } else { 1 }));
+        running.arg(format!("other_config:pmd-cpu-mask={:#x}", 1_u64 << cpu));
+        running.arg(format!("other_config:dpdk-lcore-mask={:#x}", if cpu == 0 { 2 } else { 1 }));
         running.arg("other_config:dpdk-extra=--no-pci --in-memory --single-file-segments --no-telemetry");
-        if run.load.flows > CACHED_FLOWS {
+        if !is_cached {
             running.arg("other_config:emc-insert-inv-prob=0");
         }
         process::output(&mut running, PACKAGE)?;
         let mut switch = namespace.command(VSWITCHD);
         switch.arg(format!("unix:{}", at("db.sock").display()));
         let switch = spawn(&mut switch, &folder, "vswitchd")?;
-        Ok(Running { switch, _database, namespace, folder, ports: run.captures.len() })
+        let running = Running { switch, _database, namespace, folder };
+        if wait(|| running.control("version", &[]).is_ok()) { Ok(running) } else { Err(running.stuck()) }
     }
 
     /// Bridges, ports and tables; the ports that replay come last, when everything else stands.
     fn set_up(&mut self, run: &Ovs<'_>) -> Result<(), OvsError> {
-        if !wait(|| self.control("version", &[]).is_ok()) {
-            return Err(self.stuck());
-        }
         let bridge = "set bridge br0 datapath_type=netdev";
         self.vsctl(&format!(
             "add-br br0 -- {bridge} -- add-br phys -- set bridge phys datapath_type=netdev \
@@ -187,12 +186,12 @@ impl Running {
     }
 
     /// Waits for the thread that forwards.
-    fn forwarding(&mut self, cpu: u32) -> Result<PollThread, OvsError> {
+    pub(crate) fn forwarding(&mut self, cpu: u32, does: impl Fn(&Running) -> bool) -> Result<PollThread, OvsError> {
         let deadline = Instant::now() + START_MAX;
         while Instant::now() < deadline && self.switch.is_running() {
             // `ip netns exec` has become the switch: it keeps its number.
             if let Some(thread) = PollThread::find(self.switch.child.id(), WORKER, cpu)
-                && self.counts().is_ok_and(|(received, _)| received > 0)
+                && does(self)
             {
                 return Ok(thread);
             }
@@ -202,24 +201,24 @@ impl Running {
     }
 
     /// Frames received by all ports that replay, and sent to the sink.
-    fn counts(&self) -> Result<(u64, u64), OvsError> {
+    fn counts(&self, ports: usize) -> Result<(u64, u64), OvsError> {
         let text = self.control("dpctl/show", &["-s", "netdev@ovs-netdev"])?;
-        counts(&text, self.ports).ok_or(OvsError::NotForwarding(text))
+        counts(&text, ports).ok_or(OvsError::NotForwarding(text))
     }
 
-    fn vsctl(&self, words: &str) -> Result<String, OvsError> {
+    pub(crate) fn vsctl(&self, words: &str) -> Result<String, OvsError> {
         let mut vsctl = command(&self.folder, "ovs-vsctl");
         vsctl.arg(format!("--db=unix:{}", self.folder.join("db.sock").display())).arg("--timeout=60");
         Ok(process::output(vsctl.args(words.split_whitespace()), PACKAGE)?)
     }
 
-    fn control(&self, verb: &str, words: &[&str]) -> Result<String, ProcessError> {
+    pub(crate) fn control(&self, verb: &str, words: &[&str]) -> Result<String, ProcessError> {
         let mut appctl = command(&self.folder, "ovs-appctl");
         appctl.arg("-t").arg(self.folder.join("vswitchd.ctl")).arg(verb).args(words);
         process::output(&mut appctl, PACKAGE)
     }
 
-    fn stuck(&self) -> OvsError {
+    pub(crate) fn stuck(&self) -> OvsError {
         let log = std::fs::read_to_string(self.folder.join("vswitchd.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().filter(|line| line.contains("|ERR|") || line.contains("|WARN|")).collect();
         OvsError::NotForwarding(lines[lines.len().saturating_sub(3)..].join(" | "))

@@ -4,6 +4,10 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -19,6 +23,10 @@ const START_MAX: Duration = Duration::from_secs(60);
 
 /// Part of the name of DPDK's forwarding thread: "rte-worker-1" in 22.11, "dpdk-worker1" later.
 const WORKER: &str = "worker";
+
+/// Counters of a port.
+const SENT: &str = "TX-packets:";
+pub(crate) const RECEIVED: &str = "RX-packets:";
 
 /// Buffers beside those the capture is kept in.
 const SPARE_BUFFERS: u32 = 16_384;
@@ -98,7 +106,7 @@ impl Testpmd<'_> {
         let (Some(from), Some(to)) = (from, to) else {
             return Err(TestpmdError::NotForwarding { output });
         };
-        match sent(&output)[..] {
+        match counted(&output, 1, SENT)[..] {
             [before, after] if after > before => Ok(to.since(&from, after - before)),
             _ => Err(TestpmdError::NoCounters { output }),
         }
@@ -106,20 +114,22 @@ impl Testpmd<'_> {
 
     /// Begins to forward: the program, and its thread that does.
     pub(crate) fn begin(&self) -> Result<(Running, PollThread), TestpmdError> {
-        let mut running = Running::start(self)?;
-        match running.begin(self.cpu) {
-            Some(thread) => Ok((running, thread)),
-            None => Err(TestpmdError::NotForwarding { output: running.end() }),
-        }
+        let mut command = match self.sink {
+            Sink::Null => Command::new(self.program),
+            Sink::Interface { namespace, .. } => namespace.command(self.program),
+        };
+        let prefix = Running::prefix();
+        command.args(self.arguments(&prefix));
+        Running::spawn(command, prefix)?.begin("start", self.cpu)
     }
 
     /// Two ports: the capture, for ever, and a sink that gives nothing back.
-    fn arguments(&self) -> Vec<String> {
+    fn arguments(&self, prefix: &str) -> Vec<String> {
         let buffers = self.packets + SPARE_BUFFERS;
         let main = if self.cpu == 0 { 1 } else { 0 };
         let mut arguments = vec![format!("--lcores=0@{main},1@{}", self.cpu)];
         arguments.extend(["--no-pci", "--no-telemetry"].map(str::to_owned));
-        arguments.push(format!("--file-prefix=millrace-perf-{}", std::process::id()));
+        arguments.push(format!("--file-prefix={prefix}"));
         if self.hugepages {
             arguments.extend(["--in-memory", "--single-file-segments"].map(str::to_owned));
         } else {
@@ -140,36 +150,54 @@ impl Testpmd<'_> {
     }
 }
 
-/// A testpmd under way. It prints its output at its end, so what it is asked is answered then.
+/// A testpmd under way.
 pub(crate) struct Running {
     child: Child,
     commands: Option<ChildStdin>,
-    output: Option<JoinHandle<String>>,
+    /// What DPDK calls its run directory.
+    prefix: String,
+    printed: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    fn start(test: &Testpmd<'_>) -> Result<Running, TestpmdError> {
-        let error = |cause| TestpmdError::Start { program: test.program.to_owned(), cause };
+    /// A name for a run directory that nobody else uses.
+    pub(crate) fn prefix() -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        format!("millrace-perf-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed))
+    }
+
+    /// Starts it; `prefix` is among its arguments.
+    pub(crate) fn spawn(mut command: Command, prefix: String) -> Result<Running, TestpmdError> {
+        let program = PathBuf::from(command.get_program());
+        let error = |cause| TestpmdError::Start { program: program.clone(), cause };
         let (output, errors) = io::pipe().map_err(error)?;
-        let mut command = match test.sink {
-            Sink::Null => Command::new(test.program),
-            Sink::Interface { namespace, .. } => namespace.command(test.program),
-        };
-        command.args(test.arguments()).stdin(Stdio::piped());
+        command.stdin(Stdio::piped());
         command.stdout(errors.try_clone().map_err(error)?).stderr(errors);
         let mut child = command.spawn().map_err(error)?;
         // The command holds the writing end of the pipe: while it lives, the reader would wait for ever.
         drop(command);
         let commands = child.stdin.take();
-        Ok(Running { child, commands, output: Some(thread::spawn(move || read_all(output))) })
+        let printed = Arc::default();
+        let reader = Some(thread::spawn({
+            let printed = Arc::clone(&printed);
+            move || read_all(output, &printed)
+        }));
+        Ok(Running { child, commands, prefix, printed, reader })
     }
 
-    /// Starts forwarding; the thread that does it, once it runs.
-    fn begin(&mut self, cpu: u32) -> Option<PollThread> {
-        self.say("start")?;
+    /// Starts forwarding by `command`; gives the thread that does it, once it runs.
+    pub(crate) fn begin(mut self, command: &str, cpu: u32) -> Result<(Running, PollThread), TestpmdError> {
+        match self.say(command).and_then(|()| self.forwarding(cpu)) {
+            Some(thread) => Ok((self, thread)),
+            None => Err(TestpmdError::NotForwarding { output: self.end() }),
+        }
+    }
+
+    fn forwarding(&mut self, cpu: u32) -> Option<PollThread> {
         let deadline = Instant::now() + START_MAX;
         let mut idle = None;
-        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+        while Instant::now() < deadline && self.is_running() {
             if let Some(thread) = PollThread::find(self.child.id(), WORKER, cpu) {
                 let now = thread.cpu_time()?;
                 // It has forwarded for a while, rather than been set up.
@@ -182,54 +210,67 @@ impl Running {
         None
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Makes testpmd note its counters at a moment.
-    fn mark(&mut self, thread: &PollThread) -> Option<Mark> {
-        self.say("show port stats 1")?;
+    pub(crate) fn mark(&mut self, thread: &PollThread) -> Option<Mark> {
+        self.say("show port stats all")?;
         thread.mark()
     }
 
-    fn say(&mut self, command: &str) -> Option<()> {
+    pub(crate) fn say(&mut self, command: &str) -> Option<()> {
         writeln!(self.commands.as_mut()?, "{command}").ok()
     }
 
-    /// Ends testpmd and gives what it printed.
-    pub(crate) fn end(mut self) -> String {
-        self.say("quit");
-        self.finish()
+    /// What it has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn finish(&mut self) -> String {
+    /// Ends testpmd and gives all that it printed.
+    pub(crate) fn end(mut self) -> String {
+        self.say("quit");
+        self.finish();
+        self.printed()
+    }
+
+    fn finish(&mut self) {
         self.commands = None;
         let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+        while Instant::now() < deadline && self.is_running() {
             thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
         // DPDK leaves its (empty) run directory behind.
-        let _ = std::fs::remove_dir(format!("/var/run/dpdk/millrace-perf-{}", std::process::id()));
-        self.output.take().and_then(|output| output.join().ok()).unwrap_or_default()
+        let _ = std::fs::remove_dir(Path::new("/var/run/dpdk").join(&self.prefix));
+        let _ = self.reader.take().map(JoinHandle::join);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.output.is_some() {
+        if self.reader.is_some() {
             self.finish();
         }
     }
 }
 
-fn read_all(mut from: impl Read) -> String {
-    let mut bytes = Vec::new();
-    let _ = from.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
+fn read_all(mut from: impl Read, printed: &Mutex<String>) {
+    let mut octets = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut octets) {
+        let text = String::from_utf8_lossy(&octets[..read]);
+        printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
+    }
 }
 
-/// What port 1 had sent each time it was asked.
-fn sent(output: &str) -> Vec<u64> {
-    let blocks = output.split("NIC statistics for port ").skip(1).filter(|block| block.starts_with("1 "));
-    let number = |block: &str| block.split_once("TX-packets:")?.1.split_whitespace().next()?.parse().ok();
+/// What `port` had counted each time it was asked, by the name of the counter.
+pub(crate) fn counted(output: &str, port: u32, counter: &str) -> Vec<u64> {
+    let title = format!("{port} ");
+    let blocks = output.split("NIC statistics for port ").skip(1).filter(|block| block.starts_with(&title));
+    let number = |block: &str| block.split_once(counter)?.1.split_whitespace().next()?.parse().ok();
     blocks.filter_map(number).collect()
 }
 
@@ -276,20 +317,21 @@ Telling cores to stop...
     }
 
     #[test]
-    fn the_counters_of_the_sink_are_found_and_no_others() {
-        assert_eq!(sent(OUTPUT), [34_240_832, 70_346_880]);
-        assert_eq!(sent(&OUTPUT.replace("for port 1", "for port 0")), [0; 0]);
-        assert_eq!(sent("NIC statistics for port 1 \n TX-packets: what"), [0; 0]);
-        assert_eq!(sent(""), [0; 0]);
+    fn the_counters_of_a_port_are_found_and_no_others() {
+        assert_eq!(counted(OUTPUT, 1, SENT), [34_240_832, 70_346_880]);
+        assert_eq!(counted(OUTPUT, 1, RECEIVED), [0, 0]);
+        assert_eq!(counted(OUTPUT, 0, SENT), [0; 0]);
+        assert_eq!(counted("NIC statistics for port 1 \n TX-packets: what", 1, SENT), [0; 0]);
+        assert_eq!(counted("", 1, SENT), [0; 0]);
     }
 
     #[test]
     fn the_arguments_hold_the_capture_and_the_memory_it_needs() {
-        let line = testpmd(Path::new("x")).arguments().join(" ");
+        let line = testpmd(Path::new("x")).arguments("p").join(" ");
         assert!(line.contains("--lcores=0@0,1@1 ") && line.contains(" --no-huge --no-shconf -m 107 "), "{line}");
         assert!(line.contains(" --vdev=net_pcap0,rx_pcap=load.pcap,infinite_rx=1 "), "{line}");
         assert!(line.ends_with("--forward-mode=macswap --total-num-mbufs=17408"), "{line}");
-        let huge = Testpmd { hugepages: true, cpu: 0, ..testpmd(Path::new("x")) }.arguments().join(" ");
+        let huge = Testpmd { hugepages: true, cpu: 0, ..testpmd(Path::new("x")) }.arguments("p").join(" ");
         assert!(huge.contains("--in-memory") && !huge.contains("--no-huge"), "{huge}");
         assert!(huge.contains("--lcores=0@1,1@0"), "{huge}");
     }
