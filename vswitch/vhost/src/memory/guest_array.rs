@@ -1,6 +1,13 @@
 //! A row of equal items in guest memory: descriptors, indexes, used elements.
 
-use std::{fmt, ptr::NonNull, sync::Arc, sync::atomic::AtomicU16};
+use std::{
+    fmt,
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Acquire, fence},
+    },
+};
 
 use super::{guest_slice::prefetch, mapping::Mapping};
 
@@ -56,12 +63,32 @@ impl<T: GuestItem> GuestArray<T> {
     }
 
     /// Copies of item `index` and the one behind it, each read once.
-    #[inline]
+    #[inline(always)]
     pub fn load_pair(&self, index: usize) -> [T; 2] {
+        let [first, second] = self.pair(index);
+        // SAFETY: as in `load`, for both.
+        unsafe { [first.read_volatile(), second.read_volatile()] }
+    }
+
+    /// The same, the second one first: what its writer wrote into the first one before it is seen.
+    #[inline(always)]
+    pub fn load_pair_last_first(&self, index: usize) -> [T; 2] {
+        let [first, second] = self.pair(index);
+        // SAFETY: as in `load`, for both.
+        unsafe {
+            let second = second.read_volatile();
+            fence(Acquire);
+            [first.read_volatile(), second]
+        }
+    }
+
+    /// The places of item `index` and the one behind it; the last two stand in for others.
+    #[inline(always)]
+    fn pair(&self, index: usize) -> [*const T; 2] {
         debug_assert!(index + 1 < self.count);
-        let place = self.place(index.min(self.count.saturating_sub(2)));
-        // SAFETY: as in `load`, for both: there is one behind it, or (in an array of one) it stands in for that one.
-        unsafe { [place.as_ptr().read_volatile(), place.as_ptr().add(usize::from(self.count > 1)).read_volatile()] }
+        let first = self.place(index.min(self.count.saturating_sub(2))).as_ptr().cast_const();
+        // Of an array of one, that one stands in for both.
+        [first, first.wrapping_add(usize::from(self.count > 1))]
     }
 
     /// Writes item `index`.

@@ -5,6 +5,8 @@ use virtio_bindings::virtio_ring::{VRING_DESC_F_INDIRECT, VRING_DESC_F_NEXT, VRI
 use super::{
     fault::RingFault,
     pieces::{PIECES_MAX, Piece, Pieces},
+    single::Singles,
+    used::{Published, Used},
 };
 use crate::{GuestAddress, GuestMemory, GuestSlice};
 
@@ -81,28 +83,9 @@ pub(super) struct Chain<'m> {
 }
 
 impl<'m> Chain<'m> {
-    /// The chain that one descriptor is, provided that its buffer lies in one region: what drivers send and post nearly
-    /// always. Any other, and what is wrong, is [`Walk`]'s business.
-    #[inline(always)]
-    pub(super) fn single(
-        memory: &'m GuestMemory,
-        direction: Direction,
-        id: u16,
-        descriptor: &Descriptor,
-    ) -> Option<Chain<'m>> {
-        let Descriptor { address, len, flags, .. } = *descriptor;
-        let expected = if direction == Direction::ToGuest { WRITE } else { 0 };
-        if flags & (NEXT | INDIRECT | WRITE) != expected || len == 0 {
-            return None;
-        }
-        let first = Piece { slice: memory.whole(address, len)?, address };
-        Some(Chain { first, len, id, slots: 1, rest_at: 0, rest_len: 0 })
-    }
-
-    /// Whether there is nothing but the first piece.
-    #[inline]
-    pub(super) fn is_single(&self) -> bool {
-        self.rest_len == 0
+    /// That it is used up, `written` octets of it by us.
+    pub(super) fn used(&self, written: usize) -> Used {
+        Used { id: self.id, slots: self.slots, written: written as u32 }
     }
 
     /// Its pieces behind the first.
@@ -199,12 +182,23 @@ pub(super) fn table_entry(table: &GuestSlice<'_>, index: u16) -> (u64, u64) {
     (a, b)
 }
 
-/// A ring as the burst loops see it. Chains taken are used up, or given back, before anything is published.
+/// A ring as the burst loops see it. Chains taken are given back or published before the burst ends, in the order in which
+/// they were taken; those of one burst that are given back, before any is published.
 pub(super) trait Ring {
     /// Looks how far the driver has come, once a burst.
     fn refresh(&mut self) -> Result<(), RingFault>;
 
-    /// Takes the next available chain; what it has beside its first piece goes to `pieces`.
+    /// Takes what is available, at most `max` chains, and asks for their first octets, provided that all of them are
+    /// single buffers; takes nothing where one is not, and says so by `false`.
+    fn take_singles<'m>(
+        &mut self,
+        memory: &'m GuestMemory,
+        direction: Direction,
+        max: usize,
+        singles: &mut Singles<'m>,
+    ) -> bool;
+
+    /// Takes the next available chain, whatever its shape; what it has beside its first piece goes to `pieces`.
     fn take<'m>(
         &mut self,
         memory: &'m GuestMemory,
@@ -215,9 +209,6 @@ pub(super) trait Ring {
     /// Takes back the last chains taken: so many, with so many slots in all.
     fn give_back(&mut self, chains: u16, slots: u16);
 
-    /// Notes a chain as used, `written` octets of it by us. The driver does not see it before [`Ring::publish`].
-    fn use_up(&mut self, chain: &Chain<'_>, written: u32);
-
-    /// Shows the driver what was used up, in one go; whether it wants to be woken for that.
-    fn publish(&mut self) -> bool;
+    /// Shows the driver what was used up, in one go.
+    fn publish(&mut self, used: impl Iterator<Item = Used> + Clone) -> Published;
 }

@@ -15,10 +15,12 @@ mod pieces;
 mod queue;
 mod receive;
 mod recovery;
+mod single;
 mod split;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transmit;
+mod used;
 
 pub use bell::Bell;
 pub use call::Call;

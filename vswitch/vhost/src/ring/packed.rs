@@ -5,8 +5,10 @@ use std::sync::atomic::{Ordering::*, fence};
 use super::{
     chain::{Chain, DESCRIPTORS_MAX, Descriptor, Direction, INDIRECT, NEXT, Ring, WRITE, Walk, table_entry},
     fault::RingFault,
-    pieces::{PIECES_MAX, Pieces},
+    pieces::Pieces,
     queue::QueueConfig,
+    single::{KIND, Single, Singles},
+    used::{Published, Used},
 };
 use crate::{Features, GuestArray, GuestMemory, Record};
 
@@ -14,6 +16,7 @@ use crate::{Features, GuestArray, GuestMemory, Record};
 /// it is used.
 const AVAILABLE: u16 = 1 << 7;
 const USED: u16 = 1 << 15;
+const MARKS: u16 = AVAILABLE | USED;
 
 /// Descriptors in a cache line.
 const DESCRIPTORS_A_LINE: u16 = 4;
@@ -67,15 +70,13 @@ impl Position {
 /// Whether flags are those of a descriptor made available in the turn of the ring that `wrap` stands for.
 #[inline]
 pub(super) fn is_available(flags: u16, wrap: bool) -> bool {
-    (flags & AVAILABLE != 0) == wrap && (flags & USED != 0) != wrap
+    flags & MARKS == available_marks(wrap)
 }
 
-/// A chain used up and not yet shown to the driver.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    index: u16,
-    /// The second word of the descriptor that says so.
-    word: u64,
+/// The marks of a descriptor made available in that turn.
+#[inline(always)]
+fn available_marks(wrap: bool) -> u16 {
+    if wrap { AVAILABLE } else { USED }
 }
 
 /// A packed ring, and where we stand in it.
@@ -89,15 +90,12 @@ pub(super) struct PackedRing {
     indirect: bool,
     /// Where the next available chain begins.
     next: Position,
-    /// Where the next used descriptor is to be written, and where the driver does not see one yet.
-    using: Position,
+    /// Where the next used descriptor is to be written.
     published: Position,
     /// Slots taken and not yet shown as used: never more than the ring has, whatever its flags say.
     open: u16,
     /// Where it is written down where the ring stands.
     record: Option<Record>,
-    /// Room for one burst, made once.
-    pending: Vec<Pending>,
     /// Nothing was published since the start: the driver is woken once to be safe.
     fresh: bool,
 }
@@ -120,18 +118,16 @@ impl PackedRing {
             driver_event: memory.array(at.available, 2).ok_or(outside("driver event structure"))?,
             indirect: config.features.has(Features::INDIRECT_DESC),
             next: start,
-            using: start,
             published: start,
             open: 0,
             record: config.record.clone(),
-            pending: Vec::with_capacity(PIECES_MAX),
             fresh: true,
         })
     }
 
     /// Goes on where `old`, the same ring in other memory or at other addresses, stands.
     pub(super) fn resume(&mut self, old: &PackedRing) {
-        (self.next, self.using, self.published, self.fresh) = (old.next, old.using, old.published, old.fresh);
+        (self.next, self.published, self.fresh) = (old.next, old.published, old.fresh);
         if let Some(record) = &self.record {
             record.settle(self.published.word());
         }
@@ -139,27 +135,18 @@ impl PackedRing {
 
     /// Where it stands, as GET_VRING_BASE tells it: the available position, the used one above it.
     pub(super) fn base(&self) -> u32 {
-        u32::from(self.next.word()) | u32::from(self.using.word()) << 16
+        u32::from(self.next.word()) | u32::from(self.published.word()) << 16
     }
 
     /// The second word of a descriptor has its flags, and the driver writes those last: who sees them sees all of it.
     #[inline]
     fn descriptor(&self, index: u16) -> Descriptor {
-        let at = 2 * usize::from(index);
-        let rest = self.descriptors.load(at + 1);
-        fence(Acquire);
-        Descriptor::packed(self.descriptors.load(at), rest)
-    }
-
-    /// Takes a chain of any shape, whose head has been read already.
-    #[cold]
-    fn walk<'m>(&self, head: Descriptor, mut walk: Walk<'_, 'm>) -> Result<Chain<'m>, RingFault> {
-        let (id, slots) = self.walk_from(head, &mut walk)?;
-        walk.end(id, slots)
+        let [address, rest] = self.descriptors.load_pair_last_first(2 * usize::from(index));
+        Descriptor::packed(address, rest)
     }
 
     /// Walks the chain that begins with `head`; its id and how many descriptors of the ring it takes up.
-    fn walk_from(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(u16, u16), RingFault> {
+    fn walk(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(u16, u16), RingFault> {
         if head.is(INDIRECT) {
             return self.walk_table(&head, walk).map(|()| (head.link, 1));
         }
@@ -219,15 +206,40 @@ impl PackedRing {
         (1..=distance(old)).contains(&distance(event))
     }
 
-    /// Fetches the cache line after the next as one is begun; a ring is read in order, so this is all the reading ahead
-    /// there is.
+    /// Fetches the cache line after the next, if one begins at `index`; a ring is read in order, so this is all the reading
+    /// ahead there is.
     #[inline(always)]
-    fn prefetch(&self) {
-        if self.next.index.is_multiple_of(DESCRIPTORS_A_LINE) {
-            let ahead = self.next.forward((2 * DESCRIPTORS_A_LINE).min(self.size), self.size);
-            self.descriptors.prefetch(2 * usize::from(ahead.index));
+    fn prefetch(&self, index: u16) {
+        if index.is_multiple_of(DESCRIPTORS_A_LINE) {
+            let ahead = index + 2 * DESCRIPTORS_A_LINE;
+            self.descriptors.prefetch(2 * usize::from(if ahead < self.size { ahead } else { 0 }));
         }
     }
+
+    /// Writes the second word of the descriptor that says that a chain is used up.
+    #[inline(always)]
+    fn show(&self, at: Position, used: &Used) {
+        self.descriptors.store(2 * usize::from(at.index) + 1, used_word(at.wrap, used).to_le());
+    }
+
+    /// Writes down what is about to be shown.
+    fn note(&self, record: &Record, used: impl Iterator<Item = Used> + Clone) {
+        let (from, size) = (self.published, self.size);
+        let after = used.clone().fold(from, |at, used| at.forward(used.slots, size));
+        let entries = used.scan(from, |next, used| {
+            let at = std::mem::replace(next, next.forward(used.slots, size));
+            Some((at.index, used_word(at.wrap, &used)))
+        });
+        record.open(from.word(), after.word(), entries);
+    }
+}
+
+/// The second word of a used descriptor, in the turn of the ring that `wrap` stands for.
+#[inline(always)]
+fn used_word(wrap: bool, used: &Used) -> u64 {
+    let turn = if wrap { AVAILABLE | USED } else { 0 };
+    let flags = turn | if used.written > 0 { WRITE } else { 0 };
+    u64::from(used.written) | u64::from(used.id) << 32 | u64::from(flags) << 48
 }
 
 impl Ring for PackedRing {
@@ -237,6 +249,41 @@ impl Ring for PackedRing {
     }
 
     #[inline(always)]
+    fn take_singles<'m>(
+        &mut self,
+        memory: &'m GuestMemory,
+        direction: Direction,
+        max: usize,
+        singles: &mut Singles<'m>,
+    ) -> bool {
+        let (mut at, size) = (self.next, self.size);
+        let left = usize::from(size.saturating_sub(self.open)).min(max);
+        let mut wanted = available_marks(at.wrap) | direction.kind();
+        for _ in 0..left {
+            let descriptor = self.descriptor(at.index);
+            if descriptor.flags & (MARKS | KIND) != wanted {
+                if is_available(descriptor.flags, at.wrap) {
+                    return false;
+                }
+                break;
+            }
+            let single = Single::new(memory, &descriptor, descriptor.link);
+            if single.is_none_or(|single| singles.try_push(single).is_err()) {
+                return false;
+            }
+            self.prefetch(at.index);
+            at.index += 1;
+            if at.index == size {
+                at = Position { index: 0, wrap: !at.wrap };
+                wanted ^= MARKS;
+            }
+        }
+        singles.iter().for_each(|single| single.slice.prefetch());
+        self.open += singles.len() as u16;
+        self.next = at;
+        true
+    }
+
     fn take<'m>(
         &mut self,
         memory: &'m GuestMemory,
@@ -247,11 +294,10 @@ impl Ring for PackedRing {
         if self.open >= self.size || !is_available(head.flags, self.next.wrap) {
             return Ok(None);
         }
-        self.prefetch();
-        let chain = match Chain::single(memory, direction, head.link, &head) {
-            Some(chain) => chain,
-            None => self.walk(head, Walk::new(memory, direction, pieces))?,
-        };
+        self.prefetch(self.next.index);
+        let mut walk = Walk::new(memory, direction, pieces);
+        let (id, slots) = self.walk(head, &mut walk)?;
+        let chain = walk.end(id, slots)?;
         let size = self.size;
         self.open += chain.slots;
         if self.open > size {
@@ -266,35 +312,26 @@ impl Ring for PackedRing {
         self.next = self.next.back(slots, self.size);
     }
 
-    #[inline]
-    fn use_up(&mut self, chain: &Chain<'_>, written: u32) {
-        let Position { index, wrap } = self.using;
-        let turn = if wrap { AVAILABLE | USED } else { 0 };
-        let flags = turn | if written > 0 { WRITE } else { 0 };
-        let word = u64::from(written) | u64::from(chain.id) << 32 | u64::from(flags) << 48;
-        self.pending.push(Pending { index, word });
-        self.using = self.using.forward(chain.slots, self.size);
-    }
-
-    #[inline]
-    fn publish(&mut self) -> bool {
-        let Some((first, rest)) = self.pending.split_first() else { return false };
+    #[inline(always)]
+    fn publish(&mut self, used: impl Iterator<Item = Used> + Clone) -> Published {
+        let mut rest = used.clone();
+        let Some(first) = rest.next() else { return Published::Nothing };
         if let Some(record) = &self.record {
-            let entries = self.pending.iter().map(|pending| (pending.index, pending.word));
-            record.open(self.published.word(), self.using.word(), entries);
+            self.note(record, used);
         }
-        let store =
-            |pending: &Pending| self.descriptors.store(2 * usize::from(pending.index) + 1, pending.word.to_le());
-        rest.iter().for_each(store);
+        let (from, size) = (self.published, self.size);
+        let mut at = from.forward(first.slots, size);
+        for used in rest {
+            self.show(at, &used);
+            at = at.forward(used.slots, size);
+        }
         // Release: the first of them shows the driver all of them, and the frames.
         fence(Release);
-        store(first);
+        self.show(from, &first);
         if let Some(record) = &self.record {
-            record.settle(self.using.word());
+            record.settle(at.word());
         }
-        self.pending.clear();
-        self.open = 0;
-        let old = std::mem::replace(&mut self.published, self.using);
-        std::mem::take(&mut self.fresh) | self.wants_wake(old)
+        (self.open, self.published) = (0, at);
+        Published::something(std::mem::take(&mut self.fresh) | self.wants_wake(from))
     }
 }

@@ -5,7 +5,14 @@ use std::sync::Arc;
 use frame::{Burst, Pool, Sent};
 
 use super::{
-    call::Call, chain::Ring, fault::RingFault, net_header, packed::PackedRing, receive, split::SplitRing, transmit,
+    call::Call,
+    fault::RingFault,
+    net_header::{self, HEADER_MAX},
+    packed::PackedRing,
+    receive,
+    split::SplitRing,
+    transmit,
+    used::Published,
 };
 use crate::{DirtyLog, Features, GuestAddress, GuestMemory, Record, RingAddresses};
 
@@ -64,7 +71,17 @@ pub(super) struct Shape {
     pub(super) header_len: usize,
     /// Whether a frame may lie in several chains.
     pub(super) mergeable: bool,
+    /// Whether the driver finds out by the last chain of several, shown in place of all, that they were used.
+    pub(super) in_order: bool,
     pub(super) log: Option<DirtyLog>,
+}
+
+impl Shape {
+    /// Whether there is nothing to mind but a header of the usual length and the frame behind it.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        self.header_len == HEADER_MAX && self.log.is_none()
+    }
 }
 
 /// Where the ring's own pages lie, of which those that say "used" are written by us.
@@ -88,6 +105,7 @@ impl Queue {
         let shape = Shape {
             header_len: net_header::len(config.features),
             mergeable: config.features.has(Features::MRG_RXBUF),
+            in_order: config.features.has(Features::IN_ORDER),
             log,
         };
         Ok(Queue { memory, ring, shape, call: config.call.clone(), owed: false, used_log })
@@ -157,27 +175,6 @@ impl Queue {
 #[cold]
 fn truth(memory: &GuestMemory, fault: RingFault) -> RingFault {
     if memory.alarm().is_raised() { RingFault::MemoryGone } else { fault }
-}
-
-/// What a burst showed the driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Published {
-    Nothing,
-    Quietly,
-    Wake,
-}
-
-impl Published {
-    /// Publishes what was used up of `ring`, `chains` of it, after `before`.
-    #[inline]
-    pub(super) fn and(self, ring: &mut impl Ring, chains: usize) -> Published {
-        match (chains, ring.publish()) {
-            (0, _) => self,
-            (_, true) => Published::Wake,
-            (_, false) if self == Published::Nothing => Published::Quietly,
-            (_, false) => self,
-        }
-    }
 }
 
 /// The part of the ring that we write: the used ring, or a packed ring's descriptors.

@@ -1,5 +1,7 @@
 //! From the guest's ring into frames.
 
+use std::iter;
+
 use arrayvec::ArrayVec;
 use frame::{BURST_MAX, Burst, Frame, Pool};
 
@@ -8,7 +10,9 @@ use super::{
     fault::RingFault,
     net_header::{self, HEADER_MAX},
     pieces::{self, Piece, Pieces},
-    queue::{Published, Received, Shape},
+    queue::{Received, Shape},
+    single::{Single, Singles},
+    used::{Published, Used},
 };
 use crate::GuestMemory;
 
@@ -25,37 +29,112 @@ pub(super) fn receive<R: Ring>(
     max: usize,
     pool: &mut impl Pool,
 ) -> Result<(Received, Published), RingFault> {
-    let (mut chains, mut pieces) = (Chains::new(), Pieces::new());
-    gather(ring, memory, shape, &mut chains, &mut pieces, max.min(burst.room()))?;
+    let max = max.min(burst.room());
+    ring.refresh()?;
+    let mut singles = Singles::new();
+    if shape.is_plain() && ring.take_singles(memory, Direction::FromGuest, max, &mut singles) {
+        receive_singles(ring, memory, shape, &singles, burst, pool)
+    } else {
+        receive_chains(ring, memory, shape, burst, max, pool)
+    }
+}
+
+/// Chains that are single buffers.
+#[inline(always)]
+fn receive_singles<R: Ring>(
+    ring: &mut R,
+    memory: &GuestMemory,
+    shape: &Shape,
+    singles: &[Single<'_>],
+    burst: &mut Burst,
+    pool: &mut impl Pool,
+) -> Result<(Received, Published), RingFault> {
     let mut received = Received::default();
     let mut used = 0;
-    for chain in &chains {
-        let Some(mut frame) = pool.alloc() else {
+    for single in singles {
+        let Some(frame) = pool.alloc() else {
             received.no_buffer = 1;
             break;
         };
-        if copy(&mut frame, chain, &pieces, shape) {
-            burst.push(frame).unwrap_or_else(|frame| pool.release_one(frame)); // the room was looked at above
-            received.frames += 1;
-        } else {
-            pool.release_one(frame);
-            received.errors += 1;
-        }
-        ring.use_up(chain, 0);
+        take_in(frame, burst, pool, &mut received, |frame| copy(frame, single));
         used += 1;
     }
-    // Of zeroes that stand for memory that is gone no frame may be made.
-    if memory.alarm().is_raised() {
-        (0..received.frames).filter_map(|_| burst.pop()).for_each(|frame| pool.release_one(frame));
-        return Err(RingFault::MemoryGone);
+    whole(memory, burst, &received, pool)?;
+    let (used, unused) = singles.split_at(used);
+    ring.give_back(unused.len() as u16, unused.len() as u16);
+    let published = match used.last() {
+        Some(last) if shape.in_order => ring.publish(iter::once(Used { slots: used.len() as u16, ..last.used(0) })),
+        _ => ring.publish(used.iter().map(|single| single.used(0))),
+    };
+    Ok((received, published))
+}
+
+/// Copies what is behind the header into `frame`; `false` where that is none, or asks for what was never offered.
+#[inline(always)]
+fn copy(frame: &mut Frame, single: &Single<'_>) -> bool {
+    let (header, body) = single.parts();
+    let Some(body) = body.filter(|body| frame.set_len(body.len())) else { return false };
+    body.read(frame.data_mut());
+    !net_header::asks_for_offload(&header)
+}
+
+/// Appends a frame, or releases it where `fill` says that it is none.
+#[inline(always)]
+fn take_in(
+    mut frame: Frame,
+    burst: &mut Burst,
+    pool: &mut impl Pool,
+    received: &mut Received,
+    fill: impl FnOnce(&mut Frame) -> bool,
+) {
+    if fill(&mut frame) {
+        burst.push(frame).unwrap_or_else(|frame| pool.release_one(frame)); // there is room for as many as are asked for
+        received.frames += 1;
+    } else {
+        pool.release_one(frame);
+        received.errors += 1;
     }
-    let unused = &chains[used..];
+}
+
+/// Of zeroes that stand for memory that is gone no frame may be made.
+#[inline(always)]
+fn whole(memory: &GuestMemory, burst: &mut Burst, received: &Received, pool: &mut impl Pool) -> Result<(), RingFault> {
+    if !memory.alarm().is_raised() {
+        return Ok(());
+    }
+    (0..received.frames).filter_map(|_| burst.pop()).for_each(|frame| pool.release_one(frame));
+    Err(RingFault::MemoryGone)
+}
+
+/// Chains of any shape.
+#[cold]
+fn receive_chains<R: Ring>(
+    ring: &mut R,
+    memory: &GuestMemory,
+    shape: &Shape,
+    burst: &mut Burst,
+    max: usize,
+    pool: &mut impl Pool,
+) -> Result<(Received, Published), RingFault> {
+    let mut received = Received::default();
+    let (mut chains, mut pieces) = (Chains::new(), Pieces::new());
+    gather(ring, memory, shape, &mut chains, &mut pieces, max)?;
+    let mut used = 0;
+    for chain in &chains {
+        let Some(frame) = pool.alloc() else {
+            received.no_buffer = 1;
+            break;
+        };
+        take_in(frame, burst, pool, &mut received, |frame| copy_pieces(frame, chain, &pieces, shape));
+        used += 1;
+    }
+    whole(memory, burst, &received, pool)?;
+    let (used, unused) = chains.split_at(used);
     ring.give_back(unused.len() as u16, unused.iter().map(|chain| chain.slots).sum());
-    Ok((received, Published::Nothing.and(ring, used)))
+    Ok((received, ring.publish(used.iter().map(|chain| chain.used(0)))))
 }
 
 /// Takes as many chains as are wanted and there, and asks for their first octets.
-#[inline(always)]
 fn gather<'m, R: Ring>(
     ring: &mut R,
     memory: &'m GuestMemory,
@@ -64,7 +143,6 @@ fn gather<'m, R: Ring>(
     pieces: &mut Pieces<'m>,
     wanted: usize,
 ) -> Result<(), RingFault> {
-    ring.refresh()?;
     while chains.len() < wanted && pieces::has_room(pieces) {
         let Some(chain) = ring.take(memory, Direction::FromGuest, pieces)? else { break };
         if (chain.len as usize) < shape.header_len {
@@ -80,25 +158,11 @@ fn gather<'m, R: Ring>(
 }
 
 /// Copies a chain into `frame`; `false` where it holds none.
-#[inline(always)]
-fn copy(frame: &mut Frame, chain: &Chain<'_>, pieces: &Pieces<'_>, shape: &Shape) -> bool {
+fn copy_pieces(frame: &mut Frame, chain: &Chain<'_>, pieces: &Pieces<'_>, shape: &Shape) -> bool {
     let len = chain.len as usize - shape.header_len;
     if len == 0 || !frame.set_len(len) {
         return false;
     }
-    let slice = &chain.first.slice;
-    match (slice.start(), slice.skip(shape.header_len)) {
-        (Some(header), Some(body)) if chain.is_single() => {
-            body.read(frame.data_mut());
-            !net_header::asks_for_offload(&header)
-        }
-        _ => copy_pieces(frame, chain, pieces, shape),
-    }
-}
-
-/// The same, for a chain of several pieces.
-#[cold]
-fn copy_pieces(frame: &mut Frame, chain: &Chain<'_>, pieces: &Pieces<'_>, shape: &Shape) -> bool {
     let mut header = [0; HEADER_MAX];
     copy_out(chain.all(pieces), &mut header[..shape.header_len], frame.data_mut());
     !net_header::asks_for_offload(&header)

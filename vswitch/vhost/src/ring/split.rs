@@ -2,11 +2,15 @@
 
 use std::sync::atomic::{Ordering::*, fence};
 
+use frame::BURST_MAX;
+
 use super::{
     chain::{Chain, Descriptor, Direction, INDIRECT, NEXT, Ring, Walk, table_entry},
     fault::RingFault,
     pieces::Pieces,
     queue::QueueConfig,
+    single::{KIND, Single, Singles},
+    used::{Published, Used},
 };
 use crate::{Features, GuestArray, GuestMemory, UserAddress};
 
@@ -17,9 +21,6 @@ const HEAD: usize = 2;
 
 /// The driver does not want to be woken; the device does not want to be kicked. Without EVENT_IDX only.
 const NO_WAKE: u16 = 1;
-
-/// Heads read ahead of the chains, so that their descriptors are on the way when they are needed.
-const AHEAD: usize = 32;
 
 /// A split ring, and where we stand in it.
 #[derive(Debug)]
@@ -38,13 +39,8 @@ pub(super) struct SplitRing {
     /// The next entry to take, and the first the driver has not filled, as last seen.
     next: u16,
     filled: u16,
-    /// The next used entry to write, and the first the driver does not see yet.
-    using: u16,
+    /// The next used entry to write.
     published: u16,
-    /// Copies of the heads from entry `ahead_from` on.
-    ahead: [u16; AHEAD],
-    ahead_from: u16,
-    ahead_len: u16,
     /// Nothing was published since the start: the driver is woken once to be safe.
     fresh: bool,
 }
@@ -72,11 +68,7 @@ impl SplitRing {
             event_index,
             next: 0,
             filled: 0,
-            using: 0,
             published: 0,
-            ahead: [0; AHEAD],
-            ahead_from: 0,
-            ahead_len: 0,
             fresh: true,
         };
         Ok(ring.starting())
@@ -84,7 +76,7 @@ impl SplitRing {
 
     fn starting(mut self) -> SplitRing {
         let at = u16::from_le(self.used_head.load(INDEX));
-        (self.next, self.filled, self.using, self.published) = (at, at, at, at);
+        (self.next, self.filled, self.published) = (at, at, at);
         // We poll. With EVENT_IDX the flag must be 0, and a driver kicks when it passes the index named: left where it is,
         // that is once in 65,536 chains.
         self.used_head.store(FLAGS, if self.event_index { 0 } else { NO_WAKE.to_le() });
@@ -93,8 +85,7 @@ impl SplitRing {
 
     /// Goes on where `old`, the same ring in other memory or at other addresses, stands.
     pub(super) fn resume(&mut self, old: &SplitRing) {
-        (self.next, self.filled, self.using, self.published) = (old.next, old.filled, old.using, old.published);
-        (self.ahead_len, self.fresh) = (0, old.fresh);
+        (self.next, self.filled, self.published, self.fresh) = (old.next, old.filled, old.published, old.fresh);
     }
 
     /// Where it stands, as GET_VRING_BASE tells it.
@@ -112,26 +103,10 @@ impl SplitRing {
         usize::from(entry & (self.size - 1))
     }
 
-    /// The head of the next chain, from the copies; reads more of them where they have run out.
-    #[inline]
-    fn head(&mut self) -> u16 {
-        let offset = self.next.wrapping_sub(self.ahead_from);
-        if offset >= self.ahead_len {
-            self.read_ahead();
-            return self.ahead[0];
-        }
-        self.ahead[usize::from(offset)]
-    }
-
-    fn read_ahead(&mut self) {
-        let len = self.waiting().min(AHEAD as u16);
-        for offset in 0..len {
-            let entry = self.next.wrapping_add(offset);
-            let head = u16::from_le(self.available.load(HEAD + self.slot(entry)));
-            self.ahead[usize::from(offset)] = head;
-            self.descriptors.prefetch(2 * usize::from(head.min(self.size - 1)));
-        }
-        (self.ahead_from, self.ahead_len) = (self.next, len);
+    /// The head that the driver wrote into an entry.
+    #[inline(always)]
+    fn head(&self, entry: u16) -> u16 {
+        u16::from_le(self.available.load(HEAD + self.slot(entry)))
     }
 
     #[inline]
@@ -144,14 +119,7 @@ impl SplitRing {
         Ok(Descriptor::split(address, rest))
     }
 
-    /// Takes a chain of any shape, whose head has been read already.
-    #[cold]
-    fn walk<'m>(&self, id: u16, head: Descriptor, mut walk: Walk<'_, 'm>) -> Result<Chain<'m>, RingFault> {
-        self.walk_from(head, &mut walk)?;
-        walk.end(id, 1)
-    }
-
-    fn walk_from(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(), RingFault> {
+    fn walk(&self, head: Descriptor, walk: &mut Walk<'_, '_>) -> Result<(), RingFault> {
         let mut descriptor = head;
         loop {
             if descriptor.is(INDIRECT) {
@@ -214,6 +182,35 @@ impl Ring for SplitRing {
     }
 
     #[inline(always)]
+    fn take_singles<'m>(
+        &mut self,
+        memory: &'m GuestMemory,
+        direction: Direction,
+        max: usize,
+        singles: &mut Singles<'m>,
+    ) -> bool {
+        let mut heads = [0; BURST_MAX];
+        let heads = &mut heads[..usize::from(self.waiting()).min(max).min(BURST_MAX)];
+        // All descriptors are on their way before the first is looked at.
+        for (entry, head) in (0..).zip(heads.iter_mut()) {
+            *head = self.head(self.next.wrapping_add(entry));
+            self.descriptors.prefetch(2 * usize::from((*head).min(self.size - 1)));
+        }
+        for &id in &*heads {
+            let Ok(descriptor) = self.descriptor(id) else { return false };
+            if descriptor.flags & KIND != direction.kind() {
+                return false;
+            }
+            let single = Single::new(memory, &descriptor, id);
+            if single.is_none_or(|single| singles.try_push(single).is_err()) {
+                return false;
+            }
+        }
+        singles.iter().for_each(|single| single.slice.prefetch());
+        self.next = self.next.wrapping_add(singles.len() as u16);
+        true
+    }
+
     fn take<'m>(
         &mut self,
         memory: &'m GuestMemory,
@@ -223,37 +220,33 @@ impl Ring for SplitRing {
         if self.next == self.filled {
             return Ok(None);
         }
-        let id = self.head();
-        let head = self.descriptor(id)?;
-        let chain = match Chain::single(memory, direction, id, &head) {
-            Some(chain) => chain,
-            None => self.walk(id, head, Walk::new(memory, direction, pieces))?,
-        };
+        let id = self.head(self.next);
+        let mut walk = Walk::new(memory, direction, pieces);
+        self.walk(self.descriptor(id)?, &mut walk)?;
         self.next = self.next.wrapping_add(1);
-        Ok(Some(chain))
+        walk.end(id, 1).map(Some)
     }
 
     fn give_back(&mut self, chains: u16, _slots: u16) {
         self.next = self.next.wrapping_sub(chains);
     }
 
-    #[inline]
-    fn use_up(&mut self, chain: &Chain<'_>, written: u32) {
-        let at = 2 * self.slot(self.using);
-        self.used.store(at, u32::from(chain.id).to_le());
-        self.used.store(at + 1, written.to_le());
-        self.using = self.using.wrapping_add(1);
-    }
-
-    #[inline]
-    fn publish(&mut self) -> bool {
+    #[inline(always)]
+    fn publish(&mut self, used: impl Iterator<Item = Used> + Clone) -> Published {
         let old = self.published;
-        if self.using == old {
-            return false;
+        let mut new = old;
+        for used in used {
+            let at = 2 * self.slot(new);
+            self.used.store(at, u32::from(used.id).to_le());
+            self.used.store(at + 1, used.written.to_le());
+            new = new.wrapping_add(used.slots);
         }
-        self.published = self.using;
+        if new == old {
+            return Published::Nothing;
+        }
+        self.published = new;
         // Release: whoever sees the index sees the entries, and the frames.
-        self.used_head.word(INDEX).store(self.published.to_le(), Release);
-        std::mem::take(&mut self.fresh) | self.wants_wake(old)
+        self.used_head.word(INDEX).store(new.to_le(), Release);
+        Published::something(std::mem::take(&mut self.fresh) | self.wants_wake(old))
     }
 }

@@ -8,7 +8,9 @@ use super::{
     fault::RingFault,
     net_header::{self, HEADER_MAX},
     pieces::{self, PIECES_MAX, Piece, Pieces},
-    queue::{Published, Shape},
+    queue::Shape,
+    single::{Single, Singles},
+    used::{Published, Used},
 };
 use crate::{DirtyLog, GuestMemory};
 
@@ -20,6 +22,9 @@ const CHAINS_A_BATCH: usize = 2 * CHAINS_A_FRAME as usize;
 
 /// Chains and further pieces looked at for one burst; frames beyond are refused. 64 frames of 1,500 octets in buffers of 256 need 384.
 const PIECES_A_BURST: usize = 2 * PIECES_MAX;
+
+/// What a batch has used up.
+type UsedChains = ArrayVec<Used, CHAINS_A_BATCH>;
 
 /// What one batch works on.
 struct Batch<'m> {
@@ -39,7 +44,7 @@ enum Search {
     Full,
 }
 
-/// Sends the frames in batches: first places for as many as can be looked at in one go, then the copies.
+/// Sends the frames, in order, until there is no place for one.
 #[inline]
 pub(super) fn send<R: Ring>(
     ring: &mut R,
@@ -47,18 +52,66 @@ pub(super) fn send<R: Ring>(
     shape: &Shape,
     frames: &[Frame],
 ) -> Result<(Sent, Published), RingFault> {
-    let (mut sent, mut published, mut looked_at) = (Sent::default(), Published::Nothing, 0);
-    let mut left = frames;
     ring.refresh()?;
+    let mut singles = Singles::new();
+    if shape.is_plain() && ring.take_singles(memory, Direction::ToGuest, frames.len(), &mut singles) {
+        if fill(frames, &singles) {
+            return send_singles(ring, memory, frames, &singles);
+        }
+        ring.give_back(singles.len() as u16, singles.len() as u16);
+    }
+    send_batches(ring, memory, shape, frames)
+}
+
+/// Writes frames, one into each buffer; `false` where one does not fit.
+#[inline(always)]
+fn fill(frames: &[Frame], singles: &[Single<'_>]) -> bool {
+    let header = net_header::whole_frame(1);
+    frames.iter().zip(singles).all(|(frame, single)| {
+        let data = frame.data();
+        single.slice.set_start(header)
+            && single.slice.skip(HEADER_MAX).is_some_and(|body| body.write(data) == data.len())
+    })
+}
+
+/// Shows the driver the buffers that have been filled. Frames beyond are refused: there is no place for them.
+#[inline(always)]
+fn send_singles<R: Ring>(
+    ring: &mut R,
+    memory: &GuestMemory,
+    frames: &[Frame],
+    singles: &[Single<'_>],
+) -> Result<(Sent, Published), RingFault> {
+    if memory.alarm().is_raised() {
+        return Err(RingFault::MemoryGone);
+    }
+    let filled = || frames.iter().zip(singles);
+    let bytes = filled().map(|(frame, _)| frame.len() as u64).sum();
+    let published = ring.publish(filled().map(|(frame, single)| single.used(HEADER_MAX + frame.len())));
+    let count = singles.len() as u32;
+    Ok((Sent { frames: count, refused: frames.len() as u32 - count, bytes }, published))
+}
+
+/// Sends frames into chains of any shape, in batches: first places for as many as can be looked at in one go, then the
+/// copies.
+#[cold]
+fn send_batches<R: Ring>(
+    ring: &mut R,
+    memory: &GuestMemory,
+    shape: &Shape,
+    frames: &[Frame],
+) -> Result<(Sent, Published), RingFault> {
+    let (mut sent, mut published) = (Sent::default(), Published::Nothing);
+    let (mut looked_at, mut left) = (0, frames);
     while !left.is_empty() && looked_at < PIECES_A_BURST {
         let mut batch = Batch::new();
         let full = batch.gather(ring, memory, shape, left)?;
         let (now, later) = left.split_at(batch.shares.len());
-        batch.write(ring, shape, now, &mut sent);
+        let used = batch.write(shape, now, &mut sent);
         if memory.alarm().is_raised() {
             return Err(RingFault::MemoryGone);
         }
-        published = published.and(ring, batch.chains.len());
+        published = published.max(ring.publish(used.iter().copied()));
         looked_at += batch.chains.len() + batch.pieces.len();
         left = later;
         if full {
@@ -70,28 +123,26 @@ pub(super) fn send<R: Ring>(
 }
 
 impl<'m> Batch<'m> {
-    #[inline(always)]
     fn new() -> Batch<'m> {
         Batch { chains: ArrayVec::new(), pieces: Pieces::new(), shares: ArrayVec::new() }
     }
 
-    /// Copies the frames to their places.
-    #[inline(always)]
-    fn write<R: Ring>(&self, ring: &mut R, shape: &Shape, frames: &[Frame], sent: &mut Sent) {
-        let mut chains = &self.chains[..];
+    /// Copies the frames to their places; what is used up by that.
+    fn write(&self, shape: &Shape, frames: &[Frame], sent: &mut Sent) -> UsedChains {
+        let (mut used, mut chains) = (UsedChains::new(), &self.chains[..]);
         for (frame, &share) in frames.iter().zip(&self.shares) {
-            let Some((own, others)) = chains.split_at_checked(usize::from(share)) else { return };
+            let Some((own, others)) = chains.split_at_checked(usize::from(share)) else { break };
             chains = others;
             if !own.is_empty() {
-                write(ring, own, &self.pieces, shape, frame.data());
+                write(own, &self.pieces, shape, frame.data(), &mut used);
                 sent.frames += 1;
                 sent.bytes += frame.len() as u64;
             }
         }
+        used
     }
 
     /// Finds places for as many of `frames` as fit the batch; whether the ring has no more.
-    #[inline(always)]
     fn gather<R: Ring>(
         &mut self,
         ring: &mut R,
@@ -114,7 +165,6 @@ impl<'m> Batch<'m> {
     }
 
     /// Takes chains until `need` octets fit; takes none where they do not.
-    #[inline(always)]
     fn place<R: Ring>(
         &mut self,
         ring: &mut R,
@@ -138,7 +188,6 @@ impl<'m> Batch<'m> {
     }
 
     /// Takes further chains until `need` octets fit into those from number `first` on, of which there is one.
-    #[cold]
     fn merge<R: Ring>(
         &mut self,
         ring: &mut R,
@@ -161,7 +210,6 @@ impl<'m> Batch<'m> {
 
     /// Takes the next chain and asks for its first octets; its length. `None` also where the batch cannot hold another
     /// one: then the frame is one of a burst that asks for too much.
-    #[inline(always)]
     fn next<R: Ring>(&mut self, ring: &mut R, memory: &'m GuestMemory) -> Result<Option<u32>, RingFault> {
         if !pieces::has_room(&self.pieces) || self.chains.is_full() {
             return Ok(None);
@@ -172,7 +220,6 @@ impl<'m> Batch<'m> {
         Ok(Some(chain.len))
     }
 
-    #[cold]
     fn undo<R: Ring>(&mut self, ring: &mut R, chains: usize, pieces: usize) {
         let unused = &self.chains[chains..];
         ring.give_back(unused.len() as u16, unused.iter().map(|chain| chain.slots).sum());
@@ -181,23 +228,8 @@ impl<'m> Batch<'m> {
     }
 }
 
-/// Writes one frame into its chains, and uses them up.
-#[inline(always)]
-fn write<R: Ring>(ring: &mut R, chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, data: &[u8]) {
-    match chains {
-        [chain] if chain.is_single() && shape.header_len == HEADER_MAX && shape.log.is_none() => {
-            let slice = &chain.first.slice;
-            slice.set_start(net_header::whole_frame(1));
-            let written = slice.skip(HEADER_MAX).map_or(0, |body| body.write(data));
-            ring.use_up(chain, (HEADER_MAX + written) as u32);
-        }
-        _ => write_pieces(ring, chains, pieces, shape, data),
-    }
-}
-
-/// The same, for chains of any shape.
-#[cold]
-fn write_pieces<R: Ring>(ring: &mut R, chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, data: &[u8]) {
+/// Writes one frame into its chains, and notes them as used.
+fn write(chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, data: &[u8], used: &mut UsedChains) {
     let header = net_header::whole_frame(chains.len() as u16);
     let mut source = Source { header: &header[..shape.header_len], data };
     for chain in chains {
@@ -209,7 +241,7 @@ fn write_pieces<R: Ring>(ring: &mut R, chains: &[Chain<'_>], pieces: &Pieces<'_>
                 mark(log, piece, octets);
             }
         }
-        ring.use_up(chain, written as u32);
+        used.push(chain.used(written));
     }
 }
 

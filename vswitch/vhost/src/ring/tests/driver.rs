@@ -1,5 +1,7 @@
 //! What a driver does, whatever its ring looks like.
 
+use std::collections::VecDeque;
+
 use super::guest::Ram;
 use crate::{Features, RingAddresses};
 
@@ -28,4 +30,49 @@ pub(crate) trait Driver {
 
     /// Wants never to be woken, or always.
     fn wake(&mut self, ram: &Ram, always: bool);
+}
+
+/// What a driver keeps in mind where buffers are used in the order in which they were made available: then one that is used
+/// may stand for all before it (virtio 1.2, sections 2.7.8 and 2.8.9).
+#[derive(Clone)]
+pub(crate) struct InOrder {
+    agreed: bool,
+    /// Ids of the chains that are out, the oldest first.
+    out: VecDeque<u16>,
+    /// The chain up to which all are used.
+    until: Option<u16>,
+}
+
+impl InOrder {
+    pub(crate) fn new(features: Features) -> InOrder {
+        InOrder { agreed: features.has(Features::IN_ORDER), out: VecDeque::new(), until: None }
+    }
+
+    pub(crate) fn offered(&mut self, id: u16) {
+        if self.agreed {
+            self.out.push_back(id);
+        }
+    }
+
+    /// A chain for which another one stands.
+    pub(crate) fn skipped(&mut self) -> Option<u16> {
+        self.until?;
+        self.oldest()
+    }
+
+    /// The chain that comes back when `id` is found to be used.
+    pub(crate) fn used(&mut self, id: u16) -> u16 {
+        if !self.agreed {
+            return id;
+        }
+        assert!(self.out.contains(&id), "chain {id} is not out");
+        self.until = Some(id);
+        self.oldest().unwrap()
+    }
+
+    fn oldest(&mut self) -> Option<u16> {
+        let oldest = self.out.pop_front();
+        self.until = self.until.filter(|&until| oldest != Some(until));
+        oldest
+    }
 }

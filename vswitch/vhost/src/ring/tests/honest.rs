@@ -52,9 +52,12 @@ fn cut(len: u32, pieces: u32) -> Vec<u32> {
 /// One step of the tests: frames of these lengths in so many pieces, perhaps in a table; then a burst of so many.
 type Step = (Vec<(usize, u32, bool)>, usize);
 
+/// Steps in which all chains are of one buffer, and such in which many are not.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let frame = (1usize..1600, 1u32..6, any::<bool>());
-    prop::collection::vec((prop::collection::vec(frame, 0..12), 0usize..40), 1..40)
+    let mixed = (1usize..1600, 1u32..6, any::<bool>());
+    let single = (1usize..1600, Just(1), Just(false));
+    let frames = prop_oneof![prop::collection::vec(mixed, 0..12), prop::collection::vec(single, 0..12)];
+    prop::collection::vec((frames, 0usize..40), 1..40)
 }
 
 fn receives<D: Driver>(size: u16, features: Features, steps: &[Step]) {
@@ -94,10 +97,11 @@ fn sends<D: Driver>(size: u16, features: Features, buffer_len: u32, steps: &[Ste
     let (mut pool, mut burst) = (HeapPool::new(128, FRAME_MAX), Burst::new());
     let mut open: VecDeque<(u16, Vec<Buffer>)> = VecDeque::new();
     let mut number = 0;
-    for (frames, post) in steps {
+    for (step, (frames, post)) in steps.iter().enumerate() {
         for (at, pieces) in (0..*post).zip([1u32, 1, 2, 3].into_iter().cycle()) {
+            let (pieces, mixed) = if step % 2 == 0 { (1, false) } else { (pieces, true) };
             let buffers = places.buffers(&cut(buffer_len, pieces));
-            let table = (at % 3 == 2).then(|| places.table(buffers.len()));
+            let table = (mixed && at % 3 == 2).then(|| places.table(buffers.len()));
             let Some(id) = driver.offer(&ram, &buffers, true, table) else { break };
             open.push_back((id, buffers));
         }
@@ -149,12 +153,14 @@ proptest! {
     fn frames_of_the_guest_arrive_from_a_split_ring(steps in steps(), size in 2u32..8, events in any::<bool>()) {
         let features = Features(MODERN.0 | INDIRECT.0 | if events { Features::EVENT_IDX.0 } else { 0 });
         receives::<SplitDriver>(1 << size, features, &steps);
+        receives::<SplitDriver>(1 << size, features | Features::IN_ORDER, &steps);
         receives::<SplitDriver>(1 << size, INDIRECT, &steps);
     }
 
     #[test]
     fn frames_of_the_guest_arrive_from_a_packed_ring(steps in steps(), size in 5u16..80) {
         receives::<PackedDriver>(size, MODERN | INDIRECT | Features::RING_PACKED, &steps);
+        receives::<PackedDriver>(size, MODERN | INDIRECT | Features::RING_PACKED | Features::IN_ORDER, &steps);
     }
 
     #[test]
@@ -169,6 +175,7 @@ proptest! {
     fn frames_for_the_guest_arrive_in_a_packed_ring(steps in steps(), size in 3u16..80, len in 40u32..2000) {
         let features = MODERN | INDIRECT | Features::RING_PACKED;
         sends::<PackedDriver>(size, features | Features::MRG_RXBUF, len, &steps);
+        sends::<PackedDriver>(size, features | Features::MRG_RXBUF | Features::IN_ORDER, 1700, &steps);
         sends::<PackedDriver>(size, features, 1700, &steps);
     }
 }

@@ -22,6 +22,9 @@ const PLACES: u64 = 32;
 /// Where the switch says which frames it has taken, for us to see: their count, then their numbers.
 const TAKEN: u64 = 0x18_0000;
 const HEADER: usize = 12;
+/// Octets of a posted buffer that is too short for any frame, and of one that is not.
+const SHORT: u32 = 60;
+const ROOMY: u32 = 120;
 
 /// Runs `work` in a process of its own, and looks before it and after each of its instructions.
 fn step_through(work: impl FnOnce(), mut look: impl FnMut()) {
@@ -87,15 +90,17 @@ struct Rig<D> {
     size: u16,
     features: Features,
     way: Way,
+    /// Octets of a buffer posted: many frames take two of the shorter ones.
+    posted_len: u32,
     mind: Mind<D>,
 }
 
 impl<D: Driver + Clone> Rig<D> {
-    fn new(way: Way, size: u16, features: Features) -> Rig<D> {
+    fn new(way: Way, size: u16, features: Features, posted_len: u32) -> Rig<D> {
         let features = features | Features::MRG_RXBUF;
         let driver = D::new(size, features);
         let mind = Mind { driver, number: 0, places: 0, posted: Vec::new(), first: 0, taken: 0 };
-        Rig { ram: Ram::new(), inflight: InflightMemory::create(2, 64).unwrap(), size, features, way, mind }
+        Rig { ram: Ram::new(), inflight: InflightMemory::create(2, 64).unwrap(), size, features, way, posted_len, mind }
     }
 
     /// Where the ring's parts, the buffers and the numbers taken lie.
@@ -186,10 +191,11 @@ impl<D: Driver + Clone> Rig<D> {
         offered
     }
 
-    /// The guest makes a buffer available that is too short for any frame; whether there was room.
+    /// The guest makes a buffer available; whether there was room.
     fn post(&mut self) -> bool {
         let address = self.place();
-        let posted = self.mind.driver.offer(&self.ram, &[Buffer { address, len: 60 }], true, None).is_some();
+        let posted =
+            self.mind.driver.offer(&self.ram, &[Buffer { address, len: self.posted_len }], true, None).is_some();
         if posted {
             self.mind.posted.push(address);
         } else {
@@ -310,14 +316,21 @@ fn octets(number: u16) -> Vec<u8> {
 
 const SPLIT: Features = Features::VERSION_1;
 const PACKED: Features = Features(SPLIT.0 | Features::RING_PACKED.0);
+const IN_ORDER: Features = Features(PACKED.0 | Features::IN_ORDER.0);
 
-/// Every state that a burst around the end of a ring passes through, the guest going on before and after.
+/// Every state that a burst around the end of a ring passes through, the guest going on before and after: a burst of frames
+/// in one buffer each, and one of others.
 fn everywhere<D: Driver + Clone>(way: Way, size: u16, features: Features) {
-    let mut rig = Rig::<D>::new(way, size, features);
+    everywhere_with::<D>(way, size, features, &[1, 2, 1], SHORT);
+    everywhere_with::<D>(way, size, features, &[1, 1, 1], ROOMY);
+}
+
+fn everywhere_with<D: Driver + Clone>(way: Way, size: u16, features: Features, pieces: &[usize], posted_len: u32) {
+    let mut rig = Rig::<D>::new(way, size, features, posted_len);
     let mut pool = HeapPool::new(64, 256);
     let mut queue = rig.next_life();
     rig.lives(&mut queue, &mut pool, &[1, 1, 1]);
-    let frames = rig.begin(&[1, 2, 1]);
+    let frames = rig.begin(pieces);
     assert!(frames >= 3);
     let (states, whole) = rig.states_of_burst(&mut queue, &mut pool, frames);
     assert!(states.len() > frames + 2, "only {} states", states.len());
@@ -335,6 +348,7 @@ fn everywhere<D: Driver + Clone>(way: Way, size: u16, features: Features) {
 #[test]
 fn a_kill_at_any_instruction_neither_repeats_nor_loses_what_the_guest_sends() {
     everywhere::<PackedDriver>(Way::FromGuest, 5, PACKED);
+    everywhere::<PackedDriver>(Way::FromGuest, 5, IN_ORDER);
     everywhere::<SplitDriver>(Way::FromGuest, 4, SPLIT);
 }
 
@@ -354,7 +368,7 @@ fn rounds() -> impl Strategy<Value = Vec<Round>> {
 }
 
 fn again_and_again<D: Driver + Clone>(way: Way, size: u16, features: Features, rounds: &[Round]) {
-    let mut rig = Rig::<D>::new(way, size, features);
+    let mut rig = Rig::<D>::new(way, size, features, SHORT);
     let mut pool = HeapPool::new(64, 256);
     let mut queue = rig.next_life();
     for (pieces, kill, early) in rounds {
@@ -376,6 +390,7 @@ proptest! {
     fn kills_one_after_the_other_neither_repeat_nor_lose(rounds in rounds(), size in 4u16..9, from_guest in any::<bool>()) {
         let way = if from_guest { Way::FromGuest } else { Way::ToGuest };
         again_and_again::<PackedDriver>(way, size, PACKED, &rounds);
+        again_and_again::<PackedDriver>(way, size, IN_ORDER, &rounds);
         again_and_again::<SplitDriver>(way, 8, SPLIT, &rounds);
     }
 }

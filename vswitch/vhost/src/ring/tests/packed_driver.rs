@@ -1,7 +1,7 @@
 //! The driver's side of a packed ring, written from the specification and not from ours.
 
 use super::{
-    driver::{Buffer, Driver},
+    driver::{Buffer, Driver, InOrder},
     guest::{self, Ram},
 };
 use crate::{Features, RingAddresses};
@@ -19,6 +19,7 @@ pub(crate) struct PackedDriver {
     slots: Vec<u16>,
     next: (u16, bool),
     used: (u16, bool),
+    in_order: InOrder,
 }
 
 /// Writes one descriptor; its flags come last.
@@ -42,9 +43,18 @@ impl PackedDriver {
 }
 
 impl Driver for PackedDriver {
-    fn new(size: u16, _: Features) -> PackedDriver {
+    fn new(size: u16, features: Features) -> PackedDriver {
         let slots = vec![0; usize::from(size)];
-        PackedDriver { size, free: size, ids: (0..size).rev().collect(), slots, next: (0, true), used: (0, true) }
+        let in_order = InOrder::new(features);
+        PackedDriver {
+            size,
+            free: size,
+            ids: (0..size).rev().collect(),
+            slots,
+            next: (0, true),
+            used: (0, true),
+            in_order,
+        }
     }
 
     fn addresses(&self) -> RingAddresses {
@@ -78,18 +88,24 @@ impl Driver for PackedDriver {
         ram.put16(DESCRIPTORS + 16 * u64::from(head.0) + 14, first_flags);
         self.free -= needed;
         self.slots[usize::from(id)] = needed;
+        self.in_order.offered(id);
         Some(id)
     }
 
     fn collect(&mut self, ram: &Ram) -> Option<(u16, u32)> {
-        let at = DESCRIPTORS + 16 * u64::from(self.used.0);
-        let flags = ram.get16(at + 14);
-        if (flags & 1 << 7 != 0) != self.used.1 || (flags & 1 << 15 != 0) != self.used.1 {
-            return None;
-        }
-        let id = ram.get16(at + 12);
-        let len = u32::from_le_bytes(ram.get(at + 8, 4).try_into().unwrap());
-        assert_eq!(flags & 2 != 0, len > 0, "the flag that says that something was written");
+        let (id, len) = match self.in_order.skipped() {
+            Some(id) => (id, 0),
+            None => {
+                let at = DESCRIPTORS + 16 * u64::from(self.used.0);
+                let flags = ram.get16(at + 14);
+                if (flags & 1 << 7 != 0) != self.used.1 || (flags & 1 << 15 != 0) != self.used.1 {
+                    return None;
+                }
+                let len = u32::from_le_bytes(ram.get(at + 8, 4).try_into().unwrap());
+                assert_eq!(flags & 2 != 0, len > 0, "the flag that says that something was written");
+                (self.in_order.used(ram.get16(at + 12)), len)
+            }
+        };
         let slots = std::mem::take(&mut self.slots[usize::from(id)]);
         (0..slots).for_each(|_| self.used = self.step(self.used));
         self.free += slots;

@@ -1,7 +1,7 @@
 //! The driver's side of a split ring, written from the specification and not from ours.
 
 use super::{
-    driver::{Buffer, Driver},
+    driver::{Buffer, Driver, InOrder},
     guest::{self, Ram},
 };
 use crate::{Features, RingAddresses};
@@ -19,6 +19,7 @@ pub(crate) struct SplitDriver {
     chains: Vec<Vec<u16>>,
     available: u16,
     seen: u16,
+    in_order: InOrder,
 }
 
 /// Writes one descriptor of a table at `table`.
@@ -51,7 +52,8 @@ impl Driver for SplitDriver {
     fn new(size: u16, features: Features) -> SplitDriver {
         let event_index = features.has(Features::EVENT_IDX);
         let chains = vec![Vec::new(); usize::from(size)];
-        SplitDriver { size, event_index, free: (0..size).rev().collect(), chains, available: 0, seen: 0 }
+        let (free, in_order) = ((0..size).rev().collect(), InOrder::new(features));
+        SplitDriver { size, event_index, free, chains, available: 0, seen: 0, in_order }
     }
 
     fn addresses(&self) -> RingAddresses {
@@ -77,6 +79,7 @@ impl Driver for SplitDriver {
         }
         self.chains[usize::from(head)] = slots;
         self.make_available(ram, head);
+        self.in_order.offered(head);
         Some(head)
     }
 
@@ -86,9 +89,13 @@ impl Driver for SplitDriver {
         }
         let at = USED + 4 + 8 * u64::from(self.seen % self.size);
         self.seen = self.seen.wrapping_add(1);
-        let [id, len] = [0, 4].map(|offset| u32::from_le_bytes(ram.get(at + offset, 4).try_into().unwrap()));
-        self.free.append(&mut self.chains[id as usize]);
-        Some((id as u16, len))
+        let word = |offset| u32::from_le_bytes(ram.get(at + offset, 4).try_into().unwrap());
+        let (id, len) = match self.in_order.skipped() {
+            Some(id) => (id, 0),
+            None => (self.in_order.used(word(0) as u16), word(4)),
+        };
+        self.free.append(&mut self.chains[usize::from(id)]);
+        Some((id, len))
     }
 
     fn wake_at(&mut self, ram: &Ram, ahead: u16) {
