@@ -57,6 +57,8 @@ struct NetworkScope {
     changed_at: u32,
     /// The epoch of the last change to the network or to any of its members.
     touched_at: u32,
+    /// Whether its static entries are still to be put in place, or to be found there.
+    statics_due: bool,
     /// The epoch of the last MAC learned: flows that flood for want of an FDB entry rest on it.
     learned_at: u32,
 }
@@ -199,20 +201,40 @@ impl Scopes {
         };
         for (place, scope) in self.members.iter_mut().enumerate().take(new.members.len().max(old.members.len())) {
             let id = MemberId(place as u32);
-            if !is_same_member(old, new, id) {
+            let is_same = is_same_member(old, new, id);
+            if !is_same {
                 scope.born_at = epoch;
             }
-            if member_stamp(old, id) != member_stamp(new, id) {
+            let is_changed = member_stamp(old, id) != member_stamp(new, id);
+            if is_changed {
                 scope.changed_at = epoch;
+            }
+            if is_changed || !is_same {
                 [old, new].into_iter().filter_map(|s| s.member(id)).for_each(|member| touch(member.network));
             }
         }
+        self.compare_networks(old, new, epoch);
+    }
+
+    fn compare_networks(&mut self, old: &Snapshot, new: &Snapshot, epoch: u32) {
         let stamp = |s: &Snapshot, place: usize| s.networks.get(place).and_then(Option::as_ref).map(|n| n.generation);
         for (place, scope) in self.networks.iter_mut().enumerate().take(new.networks.len().max(old.networks.len())) {
             if stamp(old, place) != stamp(new, place) {
                 (scope.changed_at, scope.touched_at) = (epoch, epoch);
             }
+            // The entries of a member that is another one now go, too.
+            scope.statics_due |= scope.touched_at == epoch || statics(old, place) != statics(new, place);
         }
+    }
+
+    /// Whether the static entries of a network are to be looked at.
+    pub(crate) fn has_statics_due(&self, network: usize) -> bool {
+        self.networks.get(network).is_some_and(|scope| scope.statics_due)
+    }
+
+    /// The static entries of a network are all in place.
+    pub(crate) fn statics_placed(&mut self, network: usize) {
+        self.networks.get_mut(network).into_iter().for_each(|scope| scope.statics_due = false);
     }
 
     /// Brings stamps forward that would soon be half a turn of the clock old: after so many changes an attacker's moving
@@ -229,6 +251,12 @@ impl Scopes {
         let born_at = self.members.get(member.index()).map_or(0, |scope| scope.born_at);
         snapshot.member(member).is_some() && !after(born_at, changed_at)
     }
+}
+
+/// What the operator says of a network's MACs.
+fn statics(snapshot: &Snapshot, place: usize) -> &[(Mac, MemberId)] {
+    let network = snapshot.networks.get(place).and_then(Option::as_ref);
+    network.map_or(&[], |network| &network.statics)
 }
 
 /// Brings a stamp forward that is older than what is kept.

@@ -28,8 +28,22 @@ pub(crate) struct Sweeper {
     last: Tick,
     flows: Walk,
     macs: Walk,
-    /// The next static entry to put in place: network and place in its list; `None` when all are.
-    statics: Option<(usize, usize)>,
+    /// The next static entry to put in place; `None` when all are.
+    statics: Option<Placing>,
+}
+
+/// Where putting static entries in place has got to: network, place in its list, and whether all before found room.
+#[derive(Clone, Copy)]
+struct Placing {
+    network: usize,
+    place: usize,
+    fits: bool,
+}
+
+impl Placing {
+    fn at(network: usize) -> Placing {
+        Placing { network, place: 0, fits: true }
+    }
 }
 
 #[derive(Default)]
@@ -76,9 +90,9 @@ impl Sweeper {
         Sweeper { flow_idle_ticks, last: Tick(0), flows: Walk::default(), macs: Walk::default(), statics: None }
     }
 
-    /// A new snapshot is in force: its static entries are to be put in place.
+    /// A new snapshot is in force: what is new of its static entries is to be put in place.
     pub(crate) fn restart_statics(&mut self) {
-        self.statics = Some((0, 0));
+        self.statics = Some(Placing::at(0));
     }
 
     /// One turn's share.
@@ -151,38 +165,53 @@ impl Sweeper {
     }
 
     fn place_statics(&mut self, brain: &mut Brain) {
-        let Some((mut network, mut place)) = self.statics else { return };
+        let Some(mut at) = self.statics else { return };
         for _ in 0..STATICS_BUDGET {
-            let Some(slot) = brain.snapshot.networks.get(network) else {
+            if at.network >= brain.snapshot.networks.len() {
                 self.statics = None;
                 return;
-            };
-            let entry = slot.as_ref().and_then(|n| n.statics.get(place)).copied();
-            let Some((mac, member)) = entry else {
-                (network, place) = (network + 1, 0);
-                continue;
-            };
-            put_static(network, mac, member, brain);
-            place += 1;
+            }
+            match due(brain, at) {
+                Some((mac, member)) => {
+                    at.fits &= put_static(at.network, mac, member, brain);
+                    at.place += 1;
+                }
+                None => {
+                    // What finds no room is tried again with the next snapshot.
+                    if at.fits {
+                        brain.scopes.statics_placed(at.network);
+                    }
+                    at = Placing::at(at.network + 1);
+                }
+            }
         }
-        self.statics = Some((network, place));
+        self.statics = Some(at);
     }
 }
 
-fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) {
+/// The static entry that is to be put in place next, unless all of its network are.
+fn due(brain: &Brain, at: Placing) -> Option<(Mac, MemberId)> {
+    let network = brain.snapshot.networks.get(at.network)?.as_ref()?;
+    brain.scopes.has_statics_due(at.network).then(|| network.statics.get(at.place).copied())?
+}
+
+/// Puts an entry in place; whether it is there.
+fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) -> bool {
     let network = NetworkId(network as u16);
     if brain.locate(network, mac).is_some_and(|(slot, at)| at == member && brain.fdb.entry(slot).is_static) {
-        return;
+        return true;
     }
     let next = brain.epoch.wrapping_add(1);
     let (held, is_known) = (brain.fdb.len(), brain.fdb.lookup(network, mac).is_some());
-    if brain.fdb.set_static(network, mac, member, next).is_ok() {
+    let is_placed = brain.fdb.set_static(network, mac, member, next).is_ok();
+    if is_placed {
         brain.learned(network, mac);
         // Another MAC, of whatever network, had to go for it.
         if !is_known && brain.fdb.len() == held {
             brain.touch_all();
         }
     }
+    is_placed
 }
 
 /// Whether an FDB entry has to go: it speaks of a member that is no more, its static line was taken out of the

@@ -263,3 +263,26 @@ fn a_sender_that_found_no_room_is_learned_when_there_is_some() {
     assert!(!hears_of(&mut scene, 5, 2), "two are known already");
     assert!((3..200).any(|now| hears_of(&mut scene, 5, now)), "those who are silent have gone meanwhile");
 }
+
+#[test]
+fn static_entries_are_looked_at_again_where_their_network_has_changed_and_nowhere_else() {
+    let mut scene = Scene::new();
+    let add = |picture: &mut Snapshot, network: usize, n: u8, member: u32| {
+        picture.networks[network].as_mut().unwrap().statics.push((station(n), MemberId(member)));
+    };
+    scene.change(|picture, _| (add(picture, 0, 50, 1), add(picture, 1, 51, 2)).0);
+    (0..4).for_each(|_| _ = scene.worker.turn(Tick(1)));
+    let is_at = |scene: &Scene, network: u16, n: u8| {
+        let fdb = &scene.worker.brain.fdb;
+        fdb.lookup(NetworkId(network), station(n)).map(|slot| fdb.member(slot).0)
+    };
+    assert_eq!((is_at(&scene, 0, 50), is_at(&scene, 1, 51)), (Some(1), Some(2)));
+    scene.change(|_, _| ());
+    assert!(!(0..2).any(|network| scene.worker.brain.scopes.has_statics_due(network)), "nothing new was said");
+    // The member behind which one of them is goes, and another one of its number comes.
+    let gone = scene.picture.members[2].clone();
+    scene.change(|picture, _| picture.members[2] = None);
+    scene.change(|picture, stamp| picture.members[2] = gone.map(|member| Member { generation: stamp, ..member }));
+    (0..4).for_each(|_| _ = scene.worker.turn(Tick(1)));
+    assert_eq!((is_at(&scene, 0, 50), is_at(&scene, 1, 51)), (Some(1), Some(2)));
+}
