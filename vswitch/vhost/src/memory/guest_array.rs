@@ -14,7 +14,7 @@ use super::{guest_slice::prefetch, mapping::Mapping};
 /// What a guest array is made of.
 ///
 /// # Safety
-/// Valid whatever its bytes are, without padding, and no larger than can be copied at once.
+/// Valid whatever its bytes are, without padding, and no larger than can be copied at once, or a few of such.
 pub unsafe trait GuestItem: Copy + 'static {}
 
 // SAFETY: any bytes are a number.
@@ -23,6 +23,8 @@ unsafe impl GuestItem for u16 {}
 unsafe impl GuestItem for u32 {}
 // SAFETY: as above.
 unsafe impl GuestItem for u64 {}
+// SAFETY: as above, twice.
+unsafe impl GuestItem for [u64; 2] {}
 
 /// `count` items, aligned and mapped while this lives.
 pub struct GuestArray<T> {
@@ -62,35 +64,6 @@ impl<T: GuestItem> GuestArray<T> {
         unsafe { self.place(index).as_ptr().read_volatile() }
     }
 
-    /// Copies of item `index` and the one behind it, each read once.
-    #[inline(always)]
-    pub fn load_pair(&self, index: usize) -> [T; 2] {
-        let [first, second] = self.pair(index);
-        // SAFETY: as in `load`, for both.
-        unsafe { [first.read_volatile(), second.read_volatile()] }
-    }
-
-    /// The same, the second one first: what its writer wrote into the first one before it is seen.
-    #[inline(always)]
-    pub fn load_pair_last_first(&self, index: usize) -> [T; 2] {
-        let [first, second] = self.pair(index);
-        // SAFETY: as in `load`, for both.
-        unsafe {
-            let second = second.read_volatile();
-            fence(Acquire);
-            [first.read_volatile(), second]
-        }
-    }
-
-    /// The places of item `index` and the one behind it; the last two stand in for others.
-    #[inline(always)]
-    fn pair(&self, index: usize) -> [*const T; 2] {
-        debug_assert!(index + 1 < self.count);
-        let first = self.place(index.min(self.count.saturating_sub(2))).as_ptr().cast_const();
-        // Of an array of one, that one stands in for both.
-        [first, first.wrapping_add(usize::from(self.count > 1))]
-    }
-
     /// Writes item `index`.
     #[inline]
     pub fn store(&self, index: usize, item: T) {
@@ -109,6 +82,36 @@ impl<T: GuestItem> GuestArray<T> {
     #[expect(clippy::len_without_is_empty, reason = "it holds at least one")]
     pub fn len(&self) -> usize {
         self.count
+    }
+}
+
+/// A pair is looked at word by word.
+impl GuestArray<[u64; 2]> {
+    /// Copies of the words of item `index`, each read once.
+    #[inline(always)]
+    pub fn words(&self, index: usize) -> [u64; 2] {
+        let first = self.place(index).cast::<u64>().as_ptr();
+        // SAFETY: as in `load`; an item is two words.
+        unsafe { [first.read_volatile(), first.add(1).read_volatile()] }
+    }
+
+    /// The same, the second one first: what its writer wrote into the first one before it is seen.
+    #[inline(always)]
+    pub fn words_last_first(&self, index: usize) -> [u64; 2] {
+        let first = self.place(index).cast::<u64>().as_ptr();
+        // SAFETY: as above.
+        unsafe {
+            let last = first.add(1).read_volatile();
+            fence(Acquire);
+            [first.read_volatile(), last]
+        }
+    }
+
+    /// Writes the second word of item `index`.
+    #[inline(always)]
+    pub fn store_last(&self, index: usize, word: u64) {
+        // SAFETY: as in `store`.
+        unsafe { self.place(index).cast::<u64>().add(1).as_ptr().write_volatile(word) }
     }
 }
 

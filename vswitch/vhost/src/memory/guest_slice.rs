@@ -94,11 +94,11 @@ unsafe fn copy(from: *const u8, to: *mut u8, octets: usize) {
     // SAFETY: each length is within what its arm moves.
     unsafe {
         match octets {
-            8..=16 => ends::<8>(from, to, octets),
-            17..=32 => ends::<16>(from, to, octets),
             33..=64 => ends::<32>(from, to, octets),
             65..=128 => ends::<64>(from, to, octets),
             129..=256 => ends::<128>(from, to, octets),
+            17..=32 => ends::<16>(from, to, octets),
+            8..=16 => ends::<8>(from, to, octets),
             _ => std::ptr::copy_nonoverlapping(from, to, octets),
         }
     }

@@ -45,13 +45,17 @@ impl Position {
     }
 
     /// `steps` further in a ring of `size`, where `steps` is at most `size`.
-    #[inline]
+    #[inline(always)]
     fn forward(self, steps: u16, size: u16) -> Position {
-        let index = u32::from(self.index) + u32::from(steps);
-        match index.checked_sub(u32::from(size)) {
-            Some(index) => Position { index: index as u16, wrap: !self.wrap },
-            None => Position { index: index as u16, ..self },
-        }
+        // At most 32,767 and 32,768.
+        let index = self.index + steps;
+        if index < size { Position { index, ..self } } else { self.turned(index - size) }
+    }
+
+    /// At `index` in the next turn of the ring.
+    #[cold]
+    fn turned(self, index: u16) -> Position {
+        Position { index, wrap: !self.wrap }
     }
 
     /// `steps` back, likewise.
@@ -83,8 +87,7 @@ fn available_marks(wrap: bool) -> u16 {
 #[derive(Debug)]
 pub(super) struct PackedRing {
     size: u16,
-    /// Two words each.
-    descriptors: GuestArray<u64>,
+    descriptors: GuestArray<[u64; 2]>,
     /// When the driver wants to be woken.
     driver_event: GuestArray<u16>,
     indirect: bool,
@@ -112,9 +115,7 @@ impl PackedRing {
         device_event.store(EVENT_FLAGS, EVENT_DISABLE.to_le());
         Ok(PackedRing {
             size: config.size,
-            descriptors: memory
-                .array(at.descriptors, 2 * usize::from(config.size))
-                .ok_or(outside("descriptor ring"))?,
+            descriptors: memory.array(at.descriptors, usize::from(config.size)).ok_or(outside("descriptor ring"))?,
             driver_event: memory.array(at.available, 2).ok_or(outside("driver event structure"))?,
             indirect: config.features.has(Features::INDIRECT_DESC),
             next: start,
@@ -141,7 +142,7 @@ impl PackedRing {
     /// The second word of a descriptor has its flags, and the driver writes those last: who sees them sees all of it.
     #[inline]
     fn descriptor(&self, index: u16) -> Descriptor {
-        let [address, rest] = self.descriptors.load_pair_last_first(2 * usize::from(index));
+        let [address, rest] = self.descriptors.words_last_first(usize::from(index));
         Descriptor::packed(address, rest)
     }
 
@@ -212,14 +213,14 @@ impl PackedRing {
     fn prefetch(&self, index: u16) {
         if index.is_multiple_of(DESCRIPTORS_A_LINE) {
             let ahead = index + 2 * DESCRIPTORS_A_LINE;
-            self.descriptors.prefetch(2 * usize::from(if ahead < self.size { ahead } else { 0 }));
+            self.descriptors.prefetch(usize::from(if ahead < self.size { ahead } else { 0 }));
         }
     }
 
     /// Writes the second word of the descriptor that says that a chain is used up.
     #[inline(always)]
     fn show(&self, at: Position, used: &Used) {
-        self.descriptors.store(2 * usize::from(at.index) + 1, used_word(at.wrap, used).to_le());
+        self.descriptors.store_last(usize::from(at.index), used_word(at.wrap, used).to_le());
     }
 
     /// Writes down what is about to be shown.
@@ -258,10 +259,9 @@ impl Ring for PackedRing {
     ) -> bool {
         let (mut at, size) = (self.next, self.size);
         let left = usize::from(size.saturating_sub(self.open)).min(max);
-        let mut wanted = available_marks(at.wrap) | direction.kind();
         for _ in 0..left {
             let descriptor = self.descriptor(at.index);
-            if descriptor.flags & (MARKS | KIND) != wanted {
+            if descriptor.flags & (MARKS | KIND) != available_marks(at.wrap) | direction.kind() {
                 if is_available(descriptor.flags, at.wrap) {
                     return false;
                 }
@@ -272,11 +272,7 @@ impl Ring for PackedRing {
                 return false;
             }
             self.prefetch(at.index);
-            at.index += 1;
-            if at.index == size {
-                at = Position { index: 0, wrap: !at.wrap };
-                wanted ^= MARKS;
-            }
+            at = at.forward(1, size);
         }
         singles.iter().for_each(|single| single.slice.prefetch());
         self.open += singles.len() as u16;

@@ -26,8 +26,7 @@ const NO_WAKE: u16 = 1;
 #[derive(Debug)]
 pub(super) struct SplitRing {
     size: u16,
-    /// Two words each.
-    descriptors: GuestArray<u64>,
+    descriptors: GuestArray<[u64; 2]>,
     /// Flags, index, `size` heads, and the driver's event index where there are such.
     available: GuestArray<u16>,
     /// Flags and index.
@@ -60,7 +59,7 @@ impl SplitRing {
         let outside = RingFault::Outside;
         let ring = SplitRing {
             size,
-            descriptors: memory.array(at.descriptors, 2 * count).ok_or(outside("descriptor table"))?,
+            descriptors: memory.array(at.descriptors, count).ok_or(outside("descriptor table"))?,
             available: memory.array(at.available, HEAD + count + events).ok_or(outside("available ring"))?,
             used_head: memory.array(at.used, HEAD).ok_or(outside("used ring"))?,
             used: memory.array(used_at(4), 2 * count).ok_or(outside("used ring"))?,
@@ -114,8 +113,7 @@ impl SplitRing {
         if index >= self.size {
             return Err(RingFault::DescriptorIndex { index, count: self.size });
         }
-        let at = 2 * usize::from(index);
-        let [address, rest] = self.descriptors.load_pair(at);
+        let [address, rest] = self.descriptors.words(usize::from(index));
         Ok(Descriptor::split(address, rest))
     }
 
@@ -194,7 +192,7 @@ impl Ring for SplitRing {
         // All descriptors are on their way before the first is looked at.
         for (entry, head) in (0..).zip(heads.iter_mut()) {
             *head = self.head(self.next.wrapping_add(entry));
-            self.descriptors.prefetch(2 * usize::from((*head).min(self.size - 1)));
+            self.descriptors.prefetch(usize::from((*head).min(self.size - 1)));
         }
         for &id in &*heads {
             let Ok(descriptor) = self.descriptor(id) else { return false };

@@ -55,23 +55,27 @@ pub(super) fn send<R: Ring>(
     ring.refresh()?;
     let mut singles = Singles::new();
     if shape.is_plain() && ring.take_singles(memory, Direction::ToGuest, frames.len(), &mut singles) {
-        if fill(frames, &singles) {
-            return send_singles(ring, memory, frames, &singles);
+        if let Some(bytes) = fill(frames, &singles) {
+            return send_singles(ring, memory, frames, &singles, bytes);
         }
         ring.give_back(singles.len() as u16, singles.len() as u16);
     }
     send_batches(ring, memory, shape, frames)
 }
 
-/// Writes frames, one into each buffer; `false` where one does not fit.
+/// Writes frames, one into each buffer; their octets in all, or `None` where one does not fit.
 #[inline(always)]
-fn fill(frames: &[Frame], singles: &[Single<'_>]) -> bool {
+fn fill(frames: &[Frame], singles: &[Single<'_>]) -> Option<u64> {
     let header = net_header::whole_frame(1);
-    frames.iter().zip(singles).all(|(frame, single)| {
+    let mut bytes = 0;
+    for (frame, single) in frames.iter().zip(singles) {
         let data = frame.data();
-        single.slice.set_start(header)
-            && single.slice.skip(HEADER_MAX).is_some_and(|body| body.write(data) == data.len())
-    })
+        let body = single.slice.skip(HEADER_MAX).filter(|body| body.len() >= data.len())?;
+        single.slice.set_start(header);
+        body.write(data);
+        bytes += data.len() as u64;
+    }
+    Some(bytes)
 }
 
 /// Shows the driver the buffers that have been filled. Frames beyond are refused: there is no place for them.
@@ -81,13 +85,13 @@ fn send_singles<R: Ring>(
     memory: &GuestMemory,
     frames: &[Frame],
     singles: &[Single<'_>],
+    bytes: u64,
 ) -> Result<(Sent, Published), RingFault> {
     if memory.alarm().is_raised() {
         return Err(RingFault::MemoryGone);
     }
-    let filled = || frames.iter().zip(singles);
-    let bytes = filled().map(|(frame, _)| frame.len() as u64).sum();
-    let published = ring.publish(filled().map(|(frame, single)| single.used(HEADER_MAX + frame.len())));
+    let filled = frames.iter().zip(singles);
+    let published = ring.publish(filled.map(|(frame, single)| single.used(HEADER_MAX + frame.len())));
     let count = singles.len() as u32;
     Ok((Sent { frames: count, refused: frames.len() as u32 - count, bytes }, published))
 }
