@@ -42,7 +42,8 @@ fn numbers<T>(key: &str, listed: &[T], find: impl Fn(&T) -> Result<(u32, String)
     found
 }
 
-fn uid(user: &User) -> Result<(u32, String), String> {
+/// The number of a user, and what messages call it; else who is missing.
+pub(crate) fn uid(user: &User) -> Result<(u32, String), String> {
     match user {
         User::Named(name) => os::user_named(name).map(|uid| (uid, name.clone())).ok_or(format!("user `{name}`")),
         User::Uid(uid) => Ok((*uid, format!("uid {uid}"))),
@@ -50,7 +51,8 @@ fn uid(user: &User) -> Result<(u32, String), String> {
     }
 }
 
-fn gid(group: &Group) -> Result<(u32, String), String> {
+/// The same of a group.
+pub(crate) fn gid(group: &Group) -> Result<(u32, String), String> {
     match group {
         Group::Named(name) => os::group_named(name).map(|gid| (gid, name.clone())).ok_or(format!("group `{name}`")),
         Group::Gid(gid) => Ok((*gid, format!("gid {gid}"))),

@@ -4,15 +4,15 @@ use std::{collections::HashMap, net::IpAddr, os::fd::AsRawFd, path::Path, time::
 
 use api::{ChoiceRow, GuestMtu, Link};
 use control::{
-    config::{Kind, Port, SocketMode},
+    config::{self, Kind, Port, SocketMode},
     control::{Opened, PortFactory},
 };
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError};
-use vhost::{DeviceConfig, Mode, SocketAccess, VhostDevice};
+use vhost::{DeviceConfig, Mode, VhostDevice};
 use wire::Mac;
 
-use crate::{guest, os::Watch, port::AnyPort};
+use crate::{guest, meeting, os::Watch, port::AnyPort};
 
 /// What stays with control while workers hold the queue pairs.
 enum Device {
@@ -68,12 +68,18 @@ impl Factory {
         Ok((Device::Tap(control), opened))
     }
 
-    fn open_vhost(&self, port: &Port, socket: &Path, mode: SocketMode) -> Result<(Device, Opened<AnyPort>), String> {
+    fn open_vhost(
+        &self,
+        port: &Port,
+        socket: &Path,
+        mode: SocketMode,
+        access: &config::SocketAccess,
+    ) -> Result<(Device, Opened<AnyPort>), String> {
+        let access = meeting::prepare(socket, mode, access)?;
         let mode = match mode {
             SocketMode::Client => Mode::Client,
             SocketMode::Server => Mode::Server,
         };
-        let access = SocketAccess::default();
         let config = DeviceConfig { socket: socket.to_owned(), mode, access, queue_pairs: port.queues, mtu: port.mtu };
         let (device, queues) = VhostDevice::open(&config, || self.pool.clone()).map_err(|error| error.to_string())?;
         let queues = queues.into_iter().map(AnyPort::Vhost).collect();
@@ -162,7 +168,7 @@ impl PortFactory for Factory {
                 let netns = netns.as_ref().map(|netns| netns.path().to_string_lossy().into_owned());
                 self.open_tap(tap_config(port, netns.as_deref(), interface)?)?
             }
-            Kind::VhostUser { socket, mode } => self.open_vhost(port, socket, *mode)?,
+            Kind::VhostUser { socket, mode, access } => self.open_vhost(port, socket, *mode, access)?,
         };
         self.devices.insert(port.name.to_string(), device);
         Ok(opened)

@@ -46,6 +46,8 @@ pub(crate) fn choices(status: &Status, now: Instant) -> Vec<ChoiceRow> {
             let why = "the port has one queue pair; more are had by `queues`";
             rows.push(row("mq", "not offered".to_owned(), why.to_owned(), false));
         }
+        let why = "checksums and segmentation are not carried through the switch yet";
+        rows.push(row("offloads", "not offered".to_owned(), why.to_owned(), false));
         let rings: Vec<String> = status.rings.iter().map(|(ring, size)| format!("{ring}:{size}")).collect();
         rows.push(row("rings", rings.join(" "), "number and descriptors; even ones go to the guest".to_owned(), false));
     }

@@ -10,6 +10,7 @@ mod factory;
 mod guest;
 mod idle;
 mod journal;
+mod meeting;
 mod memory;
 mod notify;
 mod numa;

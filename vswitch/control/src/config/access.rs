@@ -113,6 +113,16 @@ fn groups(check: &mut Section, key: &str, list: &[Spanned<file::Account>]) -> Ve
     accounts.into_iter().map(|account| account.map_or_else(Group::Named, Group::Gid)).collect()
 }
 
+/// One user; `None` (reported) where it is none.
+pub(super) fn user(check: &mut Section, key: &str, said: &Spanned<file::Account>) -> Option<User> {
+    users(check, key, std::slice::from_ref(said)).pop()
+}
+
+/// One group; `None` (reported) where it is none.
+pub(super) fn group(check: &mut Section, key: &str, said: &Spanned<file::Account>) -> Option<Group> {
+    groups(check, key, std::slice::from_ref(said)).pop()
+}
+
 /// The numbers (`Ok`) and names (`Err`) of a list; what is neither is reported.
 fn accounts(
     check: &mut Section,

@@ -33,6 +33,8 @@ pub(super) struct File {
 pub(super) struct Switch {
     pub(super) name: Text,
     pub(super) socket: Option<Text>,
+    pub(super) vhost_dir: Option<Text>,
+    pub(super) vhost_group: Option<Spanned<Account>>,
     pub(super) admins: Option<Vec<Spanned<Account>>>,
     #[serde(default)]
     pub(super) admin_groups: Vec<Spanned<Account>>,
@@ -88,6 +90,9 @@ pub(super) struct Port {
     pub(super) interface: Option<Text>,
     pub(super) socket: Option<Text>,
     pub(super) mode: Option<Text>,
+    pub(super) socket_owner: Option<Spanned<Account>>,
+    pub(super) socket_group: Option<Spanned<Account>>,
+    pub(super) socket_mode: Option<Text>,
     pub(super) mac: Option<Text>,
     pub(super) mtu: Option<Int>,
     #[serde(default)]

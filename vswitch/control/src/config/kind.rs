@@ -2,17 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Name, Netns, error::Span, file, keys, port::span, section::Section};
+use super::{Name, Netns, SocketAccess, SocketFolder, error::Span, file, keys, port::span, section::Section, vhost};
 
 /// Octets an interface name may have (`IFNAMSIZ` less one).
 const INTERFACE_MAX: usize = 15;
 
 /// Octets a device text may have.
 const DEVICE_MAX: usize = 512;
-
-/// Octets a socket's path may have: the kernel's own limit for paths, for the switch reaches sockets whose path is longer
-/// than an address by way of their directory.
-const SOCKET_MAX: usize = 4095;
 
 /// What a port is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +31,8 @@ pub enum Kind {
         socket: PathBuf,
         /// Who listens on it.
         mode: SocketMode,
+        /// Who may be at its other end.
+        access: SocketAccess,
     },
 }
 
@@ -66,23 +64,26 @@ enum Word {
 }
 
 /// Reads a port's kind, and refuses keys of others.
-pub(super) fn check(said: &file::Port, check: &mut Section) -> Option<Kind> {
+pub(super) fn check(said: &file::Port, folder: Option<&SocketFolder>, check: &mut Section) -> Option<Kind> {
     let word = check.chosen(&keys::KIND, &said.kind, &[Word::Eth, Word::Tap, Word::VhostUser])?;
     foreign_keys(said, word, check);
     match word {
         Word::Eth => device(said, check),
         Word::Tap => tap(said, check),
-        Word::VhostUser => vhost_user(said, check),
+        Word::VhostUser => vhost::check(said, folder, check),
     }
 }
 
 fn foreign_keys(said: &file::Port, word: Word, check: &mut Section) {
-    let keys: [(&str, Word, Option<Span>); 5] = [
+    let keys: [(&str, Word, Option<Span>); 8] = [
         ("device", Word::Eth, span(&said.device)),
         ("netns", Word::Tap, span(&said.netns)),
         ("interface", Word::Tap, span(&said.interface)),
         ("socket", Word::VhostUser, span(&said.socket)),
         ("mode", Word::VhostUser, span(&said.mode)),
+        ("socket_owner", Word::VhostUser, span(&said.socket_owner)),
+        ("socket_group", Word::VhostUser, span(&said.socket_group)),
+        ("socket_mode", Word::VhostUser, span(&said.socket_mode)),
     ];
     let keys: Vec<_> = keys.into_iter().filter(|&(_, of, _)| of != word).map(|(key, _, at)| (key, at)).collect();
     let hint = match word {
@@ -112,27 +113,6 @@ fn device(said: &file::Port, check: &mut Section) -> Option<Kind> {
         return None;
     }
     Some(Kind::Eth { device: text.clone() })
-}
-
-fn vhost_user(said: &file::Port, check: &mut Section) -> Option<Kind> {
-    let modes = [SocketMode::Client, SocketMode::Server];
-    let mode = match &said.mode {
-        Some(text) => check.chosen(&keys::MODE, text, &modes)?,
-        None => SocketMode::Client,
-    };
-    let hint = "an absolute path, as in \"/run/millrace/vhost/pod-1.sock\"";
-    let Some(socket) = &said.socket else {
-        check.lacks("has no `socket`", hint);
-        return None;
-    };
-    let path = PathBuf::from(socket.get_ref());
-    let is_file = path.file_name().is_some() && !socket.get_ref().ends_with('/');
-    let is_text = socket.get_ref().len() <= SOCKET_MAX && !socket.get_ref().contains(|c: char| c.is_control());
-    if !path.is_absolute() || !is_file || !is_text {
-        check.refuse("socket", &socket.span(), "is not a socket's path", hint);
-        return None;
-    }
-    Some(Kind::VhostUser { socket: path, mode })
 }
 
 fn interface(said: &file::Port, check: &mut Section) -> Option<String> {

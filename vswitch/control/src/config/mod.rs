@@ -31,6 +31,7 @@ mod switch;
 mod tables;
 mod tunnel;
 mod version;
+mod vhost;
 mod vlans;
 mod workers;
 
@@ -54,6 +55,7 @@ pub use switch::Switch;
 pub use tables::Tables;
 pub use tunnel::Tunnel;
 pub(crate) use tunnel::next_hop_by;
+pub use vhost::{SocketAccess, SocketFolder};
 pub use vlans::{PortVlans, Tagged};
 pub use workers::{Idle, Placement, Workers};
 
@@ -118,7 +120,8 @@ fn meaning(said: &file::File, errors: &mut Errors) -> Option<Config> {
     let switch = Switch::check(said.switch.as_ref(), errors);
     let workers = Workers::check(said.workers.as_ref(), errors);
     let tables = Tables::check(said.tables.as_ref(), errors);
-    let mut drafts = port::check(&said.ports, &known, &workers, errors);
+    let folder = switch.as_ref().map(|switch| &switch.vhost);
+    let mut drafts = port::check(&said.ports, &known, &workers, folder, errors);
     let networks = network::check(&said.networks, &known, &drafts, &tables, errors);
     let tunnels = tunnel::check(&said.tunnels, &known, &drafts, &networks, errors);
     mtu::settle(&mut drafts, &networks, &said.networks, &tunnels, errors);

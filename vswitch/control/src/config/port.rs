@@ -16,6 +16,7 @@ use super::{
     queues,
     reference::Known,
     section::Section,
+    vhost::SocketFolder,
     vlans::{self, PORT_NETWORKS_MAX},
 };
 
@@ -119,6 +120,7 @@ pub(super) fn check<'f>(
     sections: &'f [Spanned<file::Port>],
     known: &Known,
     workers: &Workers,
+    folder: Option<&SocketFolder>,
     errors: &mut Errors,
 ) -> Vec<Draft<'f>> {
     if let Some(beyond) = sections.get(PORTS_MAX) {
@@ -127,7 +129,7 @@ pub(super) fn check<'f>(
     }
     let check = |said: &'f Spanned<file::Port>| {
         let mut check = Section::named(errors, "port", &said.get_ref().name, said);
-        port(said.get_ref(), known, workers, &mut check).map(|port| Draft { said, port })
+        port(said.get_ref(), known, workers, folder, &mut check).map(|port| Draft { said, port })
     };
     let drafts: Vec<Draft> = sections.iter().take(PORTS_MAX).filter_map(check).collect();
     let mut networks = 0;
@@ -143,9 +145,15 @@ pub(super) fn check<'f>(
     drafts
 }
 
-fn port(said: &file::Port, known: &Known, workers: &Workers, check: &mut Section) -> Option<Port> {
+fn port(
+    said: &file::Port,
+    known: &Known,
+    workers: &Workers,
+    folder: Option<&SocketFolder>,
+    check: &mut Section,
+) -> Option<Port> {
     let name = check.name("name", &said.name);
-    let kind = kind::check(said, check);
+    let kind = kind::check(said, folder, check);
     let mac = said.mac.as_ref().and_then(|text| check.mac("mac", text));
     let is_access = is_access(said, check);
     let addresses = addresses(said, if is_access == Some(false) { UPLINK_ADDRESSES_MAX } else { LIST_MAX }, check);

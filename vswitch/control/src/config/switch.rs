@@ -10,6 +10,7 @@ use super::{
     error::{Errors, Span},
     file,
     section::Section,
+    vhost::SocketFolder,
 };
 
 /// Octets a socket's path may have (`sockaddr_un`, one kept for its end).
@@ -22,6 +23,8 @@ pub struct Switch {
     pub name: Name,
     /// Path of the control socket.
     pub socket: PathBuf,
+    /// Where sockets of vhost-user ports lie that are given without a path.
+    pub vhost: SocketFolder,
     /// Who may use the socket.
     pub access: Access,
     /// How much.
@@ -44,7 +47,8 @@ impl Switch {
         let pace = Pace::check(&mut check, said);
         let name = name?;
         let socket = socket.unwrap_or_else(|| format!("/run/millrace/{name}.sock").into());
-        Some(Switch { name, socket, access, pace })
+        let vhost = SocketFolder::check(&mut check, said, &name);
+        Some(Switch { name, socket, vhost, access, pace })
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use api::DiffOp;
 
-use super::{Diff, Effect, Keys, Object, by_name};
+use super::{
+    Diff, Effect, Keys, Object, by_name,
+    setting::{group, user},
+};
 use crate::config::{Behind, Config, Kind, Name, Network, Port, Role, SocketMode, Static, Tunnel};
 
 /// Adds what differs in ports, networks and tunnels.
@@ -123,9 +126,17 @@ impl fmt::Display for Device<'_> {
             Kind::Eth { device } => write!(f, "eth {device}"),
             Kind::Tap { netns: None, interface } => write!(f, "tap {interface}"),
             Kind::Tap { netns: Some(netns), interface } => write!(f, "tap {interface} in {netns}"),
-            Kind::VhostUser { socket, mode: SocketMode::Client } => write!(f, "vhost-user {}", socket.display()),
-            Kind::VhostUser { socket, mode: SocketMode::Server } => {
-                write!(f, "vhost-user {} as server", socket.display())
+            Kind::VhostUser { socket, mode, access } => {
+                write!(f, "vhost-user {}", socket.display())?;
+                match (mode, &access.owner) {
+                    (SocketMode::Server, owner) => {
+                        let owner = owner.as_ref().map_or("own".to_owned(), user);
+                        let group = access.group.as_ref().map_or("own".to_owned(), group);
+                        write!(f, " as server, mode {:04o} of {owner}:{group}", access.permissions)
+                    }
+                    (SocketMode::Client, Some(owner)) => write!(f, " of {}", user(owner)),
+                    (SocketMode::Client, None) => Ok(()),
+                }
             }
         }
     }

@@ -44,6 +44,11 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
     pool("[memory] frames", old.memory.frames, new.memory.frames);
     pool("[memory] buffer", old.memory.buffer.into(), new.memory.buffer.into());
     let mut live = |key: &str, old: String, new: String| setting(key, Effect::Live, old, new);
+    // What they mean for ports is among what differs in those.
+    let (was, is) = (&old.switch.vhost, &new.switch.vhost);
+    live("[switch] vhost_dir", was.path.display().to_string(), is.path.display().to_string());
+    let one = |group: &Option<Group>| group.as_ref().map_or("none".to_owned(), self::group);
+    live("[switch] vhost_group", one(&was.group), one(&is.group));
     let (was, is) = (&old.switch.access, &new.switch.access);
     live("[switch] admins", list(&was.admins, user), list(&is.admins, user));
     live("[switch] admin_groups", list(&was.admin_groups, group), list(&is.admin_groups, group));
@@ -82,7 +87,7 @@ fn hugepages(hugepages: Hugepages) -> &'static str {
     }
 }
 
-fn user(user: &User) -> String {
+pub(super) fn user(user: &User) -> String {
     match user {
         User::Named(name) => name.clone(),
         User::Uid(uid) => format!("uid {uid}"),
@@ -90,7 +95,7 @@ fn user(user: &User) -> String {
     }
 }
 
-fn group(group: &Group) -> String {
+pub(super) fn group(group: &Group) -> String {
     match group {
         Group::Named(name) => name.clone(),
         Group::Gid(gid) => format!("gid {gid}"),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Port, load};
+use crate::config::{Kind, Port, SocketAccess, SocketMode, load};
 
 const BASE: &str = r#"
 [switch]
@@ -126,7 +126,7 @@ fn every_other_change_has_its_line() {
         (
             "name = \"n\"",
             "name = \"m\"\nsocket = \"/run/millrace/n.sock\"",
-            "~ [switch] name: n -> m (needs a restart)",
+            "~ [switch] name: n -> m (needs a restart)\n~ [switch] vhost_dir: /run/millrace/n.vhost -> /run/millrace/m.vhost",
         ),
         (
             "[switch]",
@@ -159,7 +159,8 @@ fn only_what_the_device_is_asks_for_opening_it_anew() {
         !must_reopen(port, &new)
     };
     assert!(same(|port| port.mtu = 1400));
-    let guest = crate::config::Kind::VhostUser { socket: "/s".into(), mode: crate::config::SocketMode::Client };
+    let access = SocketAccess { folder: None, owner: None, group: None, permissions: 0o600 };
+    let guest = Kind::VhostUser { socket: "/s".into(), mode: SocketMode::Client, access };
     let guest = Port { kind: guest, ..port.clone() };
     assert!(!must_reopen(&guest, &Port { mtu: 1400, ..guest.clone() }), "a guest hears of it when it connects again");
     assert!(same(|port| port.addresses.clear()));
@@ -170,7 +171,7 @@ fn only_what_the_device_is_asks_for_opening_it_anew() {
     assert!(must_reopen(uplink, &Port { mtu: 1600, ..uplink.clone() }));
     assert!(!must_reopen(uplink, &Port { addresses: Vec::new(), ..uplink.clone() }));
     assert!(!must_reopen(uplink, &Port { mac: Some(wire::Mac::BROADCAST), ..uplink.clone() }));
-    assert!(!same(|port| port.kind = crate::config::Kind::Eth { device: "net_null0".into() }));
+    assert!(!same(|port| port.kind = Kind::Eth { device: "net_null0".into() }));
     assert!(!same(|port| port.role = crate::config::Role::Uplink { gateway: None, gateway6: None, vlan: None }));
 }
 

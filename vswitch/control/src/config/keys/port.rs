@@ -54,12 +54,7 @@ pub(in crate::config) const SECTION: Section = Section {
             meaning: "An access port of kind \"vhost-user\": what has no `device`, `netns` or `interface` of those above, but a \
                       socket.",
             keys: VHOST_USER,
-            values: &[
-                ("name", "\"vm1\""),
-                ("kind", "\"vhost-user\""),
-                ("socket", "\"/run/millrace/vhost/vm1.sock\""),
-                ("network", "\"blue\""),
-            ],
+            values: &[("name", "\"vm1\""), ("kind", "\"vhost-user\""), ("network", "\"blue\"")],
         },
     ],
 };
@@ -231,11 +226,32 @@ const VHOST_USER: &[Key] = &[
     NAME,
     KIND,
     ROLE,
-    Key::other("socket", "an absolute path")
-        .or("only where kind = \"vhost-user\"")
-        .example("\"/run/millrace/vhost/vm1.sock\"")
+    Key::other("socket", "a name in `vhost_dir` of [switch], or an absolute path")
+        .or("the port's name and \".sock\"")
+        .example("\"/run/qemu/vm1.sock\"")
         .change(Reopen)
-        .meaning("The socket on which the guest's front end and the switch meet."),
+        .meaning(
+            "The socket on which the guest's front end and the switch meet. With an absolute path, its folder must not be one \
+             that everybody may write to; /tmp will do where the switch listens, or with `socket_owner`.",
+        ),
     MODE,
+    Key::other("socket_owner", "a user name or uid")
+        .or("the switch's own user; whoever listens")
+        .example("\"libvirt-qemu\"")
+        .change(Reopen)
+        .meaning(
+            "With mode = \"server\" the socket's owner. With \"client\" the user who has to be listening on it: another one is \
+             quarantined.",
+        ),
+    Key::other("socket_group", "a group name or gid")
+        .or("`vhost_group` of [switch], in `vhost_dir`")
+        .example("\"kvm\"")
+        .change(Reopen)
+        .meaning("With mode = \"server\" the socket's group."),
+    Key::other("socket_mode", "octal digits as of chmod(1), in quotes")
+        .or("\"0660\" where it has a group, else \"0600\"")
+        .example("\"0620\"")
+        .change(Reopen)
+        .meaning("With mode = \"server\" who may connect: who may write to the socket. Nobody can before it is set."),
     NETWORK,
 ];

@@ -2,7 +2,7 @@
 
 use super::{
     super::access::{CONNECTIONS_DEFAULT, REQUESTS_BURST_DEFAULT, REQUESTS_PER_S_DEFAULT},
-    Change::{Live, Restart},
+    Change::{Live, Reopen, Restart},
     Key, Part, Section,
 };
 
@@ -23,6 +23,23 @@ const KEYS: &[Key] = &[
         .example("\"/run/other.sock\"")
         .change(Restart)
         .meaning("Path of the control socket. The default is made of the name."),
+    Key::other("vhost_dir", "an absolute path")
+        .or_text("\"/run/millrace/node-a.vhost\"")
+        .example("\"/run/node-a\"")
+        .change(Reopen)
+        .meaning(
+            "Folder of those sockets of vhost-user ports that are given by a name only. It is made where it is missing, and \
+             refused where others than root and the switch's user own it, or everybody may write to it. Anybody may pass \
+             through it; who may connect to a socket, its own mode says. The default is made of the name.",
+        ),
+    Key::other("vhost_group", "a group name or gid")
+        .or("none")
+        .example("\"kvm\"")
+        .change(Reopen)
+        .meaning(
+            "Group whose members run the guests, such as that of QEMU's user: it may make sockets in `vhost_dir` (and \
+             remove nobody else's), and connect to those that the switch makes there.",
+        ),
     Key::other("admins", "a list of user names and uids")
         .or("root, and the user the switch runs as")
         .example("[\"root\", 1000]")
