@@ -6,6 +6,8 @@
 //! `perf load` is the other end of a switch's ports and knows what became of every packet; `perf latency` searches with it
 //! for the rates that millraced carries, and tells how long packets take.
 //!
+//! `perf flows` shows, in this process, that neither the number of flows nor new ones nor changes elsewhere are a cliff.
+//!
 //! `perf count` counts instructions instead, which nothing disturbs: the gate compares them with what is recorded.
 //! `perf vhost` puts our vhost-user ports beside DPDK's library and other switches.
 //!
@@ -17,6 +19,7 @@ mod compare;
 mod control_socket;
 mod count;
 mod fingerprint;
+mod flows;
 mod folder;
 mod generator;
 mod kernel;
@@ -44,6 +47,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     count::CountError,
+    flows::{FlowsArguments, FlowsError},
     generator::{LoadArguments, LoadError},
     latency::{LatencyArguments, LatencyError},
     load::{Load, Shape},
@@ -73,6 +77,8 @@ enum Command {
     /// Find the rates that millraced carries between two vhost-user ports, and how long packets take at shares of them.
     /// Example: perf latency --quick --json latency.json
     Latency(LatencyArguments),
+    /// What the number of flows, new flows and changes elsewhere cost a packet. Example: perf flows --quick --plots figures
+    Flows(FlowsArguments),
     /// Count instructions a packet, stage by stage, and compare them with those recorded. Example: perf count --job l2
     Count(count::Count),
     /// What `count` runs under callgrind.
@@ -166,6 +172,7 @@ fn main() -> ExitCode {
         Command::Replay(r) => replay::run(&r),
         Command::Compare(c) => compare::run(&c),
         Command::Latency(l) => latency::run(&l).map_err(Failure::from),
+        Command::Flows(f) => flows::run(&f).map_err(Failure::from),
         Command::Count(c) => count::run(&c).map_err(Failure::from),
         Command::Turns(t) => {
             count::turn(&t);
@@ -198,6 +205,8 @@ enum Failure {
     Capture(#[from] pcap::WriteError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Flows(#[from] FlowsError),
     #[error(transparent)]
     Latency(#[from] LatencyError),
     #[error(transparent)]

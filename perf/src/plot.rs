@@ -1,8 +1,11 @@
 //! Figures as pictures.
 
-use std::path::Path;
+use std::{error::Error, path::Path};
 
-use plotters::prelude::*;
+use plotters::{
+    coord::ranged1d::{AsRangedCoord, ValueFormatter},
+    prelude::*,
+};
 
 use crate::{
     Failure,
@@ -12,11 +15,24 @@ use crate::{
 /// Its size in pixels.
 const SIZE: (u32, u32) = (720, 420);
 
+/// Colours of lines, in their order.
+pub(crate) const COLOURS: [RGBColor; 4] =
+    [RGBColor(20, 90, 200), RGBColor(160, 160, 160), RGBColor(220, 110, 20), RGBColor(60, 150, 60)];
+
 /// One line of a picture.
-struct Line {
-    name: &'static str,
-    colour: RGBColor,
-    points: Vec<(f64, f64)>,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) colour: RGBColor,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// Lines in one plane.
+pub(crate) struct Picture {
+    pub(crate) caption: String,
+    /// What the axes are.
+    pub(crate) x: &'static str,
+    pub(crate) y: &'static str,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// One picture a work: millions of packets per second of CPU time over the number of flows.
@@ -28,53 +44,81 @@ pub(crate) fn throughput(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
     for work in works {
         let rows: Vec<_> = rows.iter().filter(|row| row.work == work).collect();
         let path = folder.join(format!("{work}.svg"));
-        draw(&path, work, &lines(&rows)).map_err(|error| failed(error.to_string()))?;
+        let caption = format!("{work}: Mpps of one core over five-tuples");
+        let picture = Picture { caption, x: "five-tuples", y: "Mpps", lines: lines(&rows) };
+        picture.draw_over_log(&path).map_err(|error| failed(error.to_string()))?;
     }
     Ok(())
 }
 
 fn lines(rows: &[&Row]) -> Vec<Line> {
-    let line = |name, colour, ns: &dyn Fn(&Row) -> Option<f64>| {
+    let [ours, floor, ovs, kernel] = COLOURS;
+    let line = |name: &str, colour, ns: &dyn Fn(&Row) -> Option<f64>| {
         let points = rows.iter().filter_map(|row| Some((f64::from(row.flows), 1000.0 / ns(row)?))).collect();
-        Line { name, colour, points }
+        Line { name: name.to_owned(), colour, points }
     };
     let peer = |peer: Peer| move |row: &Row| row.peers.get(&peer).map(|figures| figures.ns);
     vec![
-        line("testpmd io", RGBColor(160, 160, 160), &|row| row.floor_ns),
-        line("millrace", RGBColor(20, 90, 200), &|row| row.ours_ns),
-        line("OVS-DPDK", RGBColor(220, 110, 20), &peer(Peer::Ovs)),
-        line("kernel", RGBColor(60, 150, 60), &peer(Peer::Kernel)),
+        line("testpmd io", floor, &|row| row.floor_ns),
+        line("millrace", ours, &|row| row.ours_ns),
+        line("OVS-DPDK", ovs, &peer(Peer::Ovs)),
+        line("kernel", kernel, &peer(Peer::Kernel)),
     ]
 }
 
-fn draw(path: &Path, work: &str, lines: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
-    let points = || lines.iter().flat_map(|line| &line.points);
-    let bounds = |of: fn(&(f64, f64)) -> f64| {
-        points().map(of).fold((f64::INFINITY, 0.0_f64), |(low, high), at| (low.min(at), high.max(at)))
-    };
-    let ((fewest, most), (_, fastest)) = (bounds(|p| p.0), bounds(|p| p.1));
-    if !fewest.is_finite() {
-        return Ok(()); // nothing was measured
+/// The least and the largest of both coordinates; `None` where there is no point.
+struct Bounds {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Picture {
+    fn bounds(&self) -> Option<Bounds> {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let of = |of: fn(&(f64, f64)) -> f64| {
+            points().map(of).fold((f64::INFINITY, 0.0_f64), |(low, high), at| (low.min(at), high.max(at)))
+        };
+        let bounds = Bounds { x: of(|point| point.0), y: of(|point| point.1) };
+        bounds.x.0.is_finite().then_some(bounds)
     }
-    let area = SVGBackend::new(path, SIZE).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(format!("{work}: Mpps of one core over five-tuples"), ("sans-serif", 18))
-        .margin(12)
-        .x_label_area_size(40)
-        .y_label_area_size(50)
-        .build_cartesian_2d((fewest * 0.8..most * 1.25).log_scale(), 0.0..fastest * 1.1)?;
-    let mut mesh = chart.configure_mesh();
-    mesh.x_desc("five-tuples").y_desc("Mpps").x_label_formatter(&|flows| format!("{flows:.0}")).draw()?;
-    for Line { name, colour, points } in lines.iter().filter(|line| !line.points.is_empty()) {
-        let series = LineSeries::new(points.clone(), colour.stroke_width(2)).point_size(3);
-        let drawn = chart.draw_series(series)?;
-        let colour = *colour;
-        drawn.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+
+    /// Writes it as SVG, with x by powers of ten and y from 0.
+    pub(crate) fn draw_over_log(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let Some(Bounds { x, y }) = self.bounds() else { return Ok(()) };
+        self.draw(path, (x.0 * 0.8..x.1 * 1.25).log_scale(), 0.0..y.1 * 1.1)
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
-    area.present()?;
-    Ok(())
+
+    /// Writes it as SVG, with x from 0 and y by powers of ten.
+    pub(crate) fn draw_under_log(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let Some(Bounds { x, y }) = self.bounds() else { return Ok(()) };
+        self.draw(path, 0.0..x.1 * 1.1, (y.0.max(0.1) * 0.7..y.1.max(0.2) * 1.4).log_scale())
+    }
+
+    fn draw<X, Y>(&self, path: &Path, x: X, y: Y) -> Result<(), Box<dyn Error>>
+    where
+        X: AsRangedCoord<Value = f64>,
+        Y: AsRangedCoord<Value = f64>,
+        X::CoordDescType: ValueFormatter<f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let area = SVGBackend::new(path, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(&self.caption, ("sans-serif", 18))
+            .margin(12)
+            .x_label_area_size(40)
+            .y_label_area_size(60)
+            .build_cartesian_2d(x, y)?;
+        chart.configure_mesh().x_desc(self.x).y_desc(self.y).draw()?;
+        for Line { name, colour, points } in self.lines.iter().filter(|line| !line.points.is_empty()) {
+            let series = LineSeries::new(points.clone(), colour.stroke_width(2)).point_size(3);
+            let (drawn, colour) = (chart.draw_series(series)?, *colour);
+            drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+        }
+        chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
+        area.present()?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

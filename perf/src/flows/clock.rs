@@ -1,0 +1,112 @@
+//! Windows: short stretches of work, each with the CPU time of the thread beside the time on the wall. Where the two differ
+//! somebody came between, and the window does not count.
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+/// Time on the wall beyond the thread's CPU time before a window counts as disturbed: what clocks and the timer's interrupt
+/// take is less.
+const TAKEN_MAX_NS: u64 = 20_000;
+
+/// Windows without disturbance there must be at least for a figure to mean something.
+const WINDOWS_MIN: usize = 20;
+
+fn read(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+/// Nanoseconds since some moment, for everybody.
+#[inline]
+pub(crate) fn wall_ns() -> u64 {
+    read(ClockId::Monotonic)
+}
+
+/// One stretch of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) packets: u64,
+    pub(crate) cpu_ns: u64,
+    pub(crate) wall_ns: u64,
+}
+
+impl Window {
+    /// Does `work`, which says how many packets it was.
+    #[inline(never)]
+    pub(crate) fn of(work: impl FnOnce() -> u64) -> Window {
+        let (wall, cpu) = (wall_ns(), read(ClockId::ThreadCPUTime));
+        let packets = work();
+        Window { packets, cpu_ns: read(ClockId::ThreadCPUTime) - cpu, wall_ns: wall_ns() - wall }
+    }
+
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.wall_ns.saturating_sub(self.cpu_ns) > TAKEN_MAX_NS
+    }
+
+    fn packet_ns(&self) -> f64 {
+        self.cpu_ns as f64 / self.packets.max(1) as f64
+    }
+}
+
+/// What windows of the same work have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Cost {
+    /// CPU time a packet in the tenth best of a hundred windows: others on the machine make memory and the core itself
+    /// slower, often for seconds, and never faster.
+    pub(crate) ns: f64,
+    /// The same in the median window and in the tenth worst.
+    pub(crate) ns_p50: f64,
+    pub(crate) ns_p90: f64,
+    /// Windows that count, and windows that were disturbed and do not.
+    pub(crate) windows: usize,
+    pub(crate) disturbed: usize,
+}
+
+impl Cost {
+    /// Of the windows in which nobody came between; of all where these are too few, which [`Cost::is_sound`] tells.
+    pub(crate) fn of(windows: &[Window]) -> Cost {
+        let mut ns: Vec<_> = windows.iter().filter(|window| !window.is_disturbed()).map(Window::packet_ns).collect();
+        let counted = ns.len();
+        if counted < WINDOWS_MIN {
+            ns = windows.iter().map(Window::packet_ns).collect();
+        }
+        ns.sort_by(f64::total_cmp);
+        let at = |share: usize| ns.get(ns.len() * share / 100).map_or(0.0, |ns| (ns * 100.0).round() / 100.0);
+        Cost { ns: at(10), ns_p50: at(50), ns_p90: at(90), windows: counted, disturbed: windows.len() - counted }
+    }
+
+    /// Whether enough windows count.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.windows >= WINDOWS_MIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(cpu_ns: u64, wall_ns: u64) -> Window {
+        Window { packets: 100, cpu_ns, wall_ns }
+    }
+
+    #[test]
+    fn what_somebody_came_between_is_shown_and_does_not_count() {
+        let mut windows = vec![window(1000, 2000); 30];
+        windows.extend([window(9000, 900_000); 10]);
+        let cost = Cost::of(&windows);
+        assert_eq!((cost.ns, cost.ns_p90, cost.windows, cost.disturbed), (10.0, 10.0, 30, 10));
+        assert!(cost.is_sound());
+        assert!(!Cost::of(&windows[25..]).is_sound() && !Cost::of(&[]).is_sound());
+    }
+
+    #[test]
+    fn a_window_knows_what_it_took_and_what_a_sleep_takes_from_it() {
+        let work = Window::of(|| std::hint::black_box((0..100_000u64).fold(0, |a, b| a ^ b)) | 1);
+        assert!(work.cpu_ns > 0 && work.packets > 0);
+        let slept = Window::of(|| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            1
+        });
+        assert!(slept.is_disturbed(), "{slept:?}");
+    }
+}

@@ -1,0 +1,195 @@
+//! `perf flows`: what the number of flows, new flows and changes elsewhere cost.
+//!
+//! A worker in this process, between ports whose frames are always warm, so that what differs is what the switch itself
+//! touches. Everything is measured in windows of about a millisecond of CPU time; those that others came between are
+//! counted and shown, and nothing else is made of them.
+
+mod change;
+mod clock;
+mod curve;
+mod feed;
+mod load;
+mod picture;
+mod report;
+mod setup;
+mod switch;
+
+use std::{fs, io, path::PathBuf, thread};
+
+use clap::Args;
+
+use crate::{
+    fingerprint::{self, Fingerprint},
+    flows::{change::Change, report::Report},
+};
+
+/// Flows that every table is made for at least, so that loads are compared in the same one.
+const TABLE: usize = 1 << 21;
+
+/// Numbers of flows that are measured; the last only with `--most`.
+const FLOWS: [usize; 8] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 4_000_000];
+
+/// Flows that are live while new ones come.
+const LIVE: usize = 1_000_000;
+
+/// Frames that are taken from a port at once, for those that want to know how long packets stay.
+const BURSTS: [usize; 3] = [8, 32, 64];
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Cost over the number of flows, and attacks on the hash.
+    Curve,
+    /// New flows, and whom they make wait.
+    SetUp,
+    /// Changes of what the flows do not rest on.
+    Change,
+}
+
+/// How flows are measured.
+#[derive(Args)]
+pub(crate) struct FlowsArguments {
+    /// Few windows, two minutes at most: for a look rather than for figures.
+    #[arg(long)]
+    quick: bool,
+    /// Only this part (may be given several times).
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+    /// Flows at most: 4000000 needs 1.5 GiB of memory.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    most: u32,
+    /// Tables on hugepages, as a switch has them: 70 for a million flows.
+    #[arg(long)]
+    hugepages: bool,
+    /// The CPU to work on.
+    #[arg(long, default_value_t = 1)]
+    cpu: u32,
+    /// The seed of the load.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Also write the figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also draw the curve into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    /// Windows of each figure.
+    windows: usize,
+    seed: u64,
+    hugepages: bool,
+}
+
+#[cfg(test)]
+impl Scale {
+    fn tiny() -> Scale {
+        Scale { windows: 1, seed: 1, hugepages: false }
+    }
+}
+
+/// Why there are no figures, or not those there should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FlowsError {
+    #[error(
+        "{0} hugepages of 2 MiB are free, the tables need {1}: reserve them with `sysctl vm.nr_hugepages`, or leave out --hugepages"
+    )]
+    Hugepages(usize, usize),
+    #[error("cannot start a thread, or it died: {0}")]
+    Thread(io::Error),
+    #[error("cannot draw into {}: {why}", path.display())]
+    Plot { path: PathBuf, why: String },
+    #[error("cannot write {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: io::Error },
+    #[error("{0} propert(ies) do not hold")]
+    Broken(usize),
+}
+
+/// Measures, prints the tables and what holds, writes and draws where asked.
+pub(crate) fn run(arguments: &FlowsArguments) -> Result<(), FlowsError> {
+    let windows = if arguments.quick { 250 } else { 2500 };
+    let scale = Scale { windows, seed: arguments.seed, hugepages: arguments.hugepages };
+    check_hugepages(arguments)?;
+    let (cpu, most) = (arguments.cpu, arguments.most as usize);
+    let wants = |part| arguments.part.is_empty() || arguments.part.contains(&part);
+    let parts = [Part::Curve, Part::SetUp, Part::Change].map(wants);
+    let fingerprint = fingerprint(arguments, &scale);
+    let thread = thread::Builder::new().name("flows".to_owned()).spawn(move || {
+        core_affinity::set_for_current(core_affinity::CoreId { id: cpu as usize });
+        measure(fingerprint, parts, most, &scale)
+    });
+    let died = || FlowsError::Thread(io::Error::other("it said why above"));
+    let report = thread.map_err(FlowsError::Thread)?.join().map_err(|_| died())?;
+    print!("{}", report::tables(&report));
+    if let Some(folder) = &arguments.plots {
+        picture::draw(folder, &report.curve).map_err(|why| FlowsError::Plot { path: folder.clone(), why })?;
+    }
+    if let Some(path) = &arguments.json {
+        write(&report, path)?;
+    }
+    match report.properties.iter().filter(|property| property.holds == Some(false)).count() {
+        0 => Ok(()),
+        broken => Err(FlowsError::Broken(broken)),
+    }
+}
+
+fn measure(fingerprint: Fingerprint, [curve, set_up, change]: [bool; 3], most: usize, scale: &Scale) -> Report {
+    let mut report = Report::new(fingerprint);
+    if curve {
+        report.curve = FLOWS.into_iter().filter(|&flows| flows <= most).flat_map(|n| curve::points(n, scale)).collect();
+        report.attacks = curve::attacks(scale);
+    }
+    let live = LIVE.min(most);
+    if set_up {
+        report.set_up = std::iter::once(setup::rate(live, scale)).chain(setup::churn(scale)).collect();
+        report.set_up.iter().for_each(|found| eprintln!("{}: {:.0} flows a second", found.what, found.flows_per_s));
+        for (burst, with_new) in BURSTS.into_iter().flat_map(|burst| [(burst, false), (burst, true)]) {
+            report.stays.push(setup::stay(live, burst, with_new, scale));
+        }
+    }
+    if change {
+        for change in Change::ALL {
+            report.changes.push(change::measure(change, scale));
+            eprintln!("{}: measured", change.name());
+        }
+    }
+    report.judge();
+    report
+}
+
+fn check_hugepages(arguments: &FlowsArguments) -> Result<(), FlowsError> {
+    let slots = TABLE.max(2 * arguments.most as usize);
+    let needed = datapath::flow_table_bytes(slots, true) / (2 << 20) + 2;
+    let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").unwrap_or_default();
+    let free = free.trim().parse().unwrap_or(0);
+    if arguments.hugepages && free < needed { Err(FlowsError::Hugepages(free, needed)) } else { Ok(()) }
+}
+
+fn fingerprint(arguments: &FlowsArguments, scale: &Scale) -> Fingerprint {
+    let (cpu, cpus, kernel) = fingerprint::machine();
+    Fingerprint {
+        cpu,
+        cpus,
+        kernel,
+        dpdk: None,
+        millraced: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        commit: None,
+        poll_cpu: arguments.cpu,
+        hugepages: arguments.hugepages,
+        seed: arguments.seed,
+        inner_octets: crate::load::INNER_LEN,
+        mac_pairs: arguments.most,
+        rounds: scale.windows as u32,
+        window_ms: 1,
+        began_s: fingerprint::now_s(),
+    }
+}
+
+fn write(report: &Report, path: &PathBuf) -> Result<(), FlowsError> {
+    let error = |cause| FlowsError::Write { path: path.clone(), cause };
+    let json = serde_json::to_vec_pretty(report).map_err(|cause| error(cause.into()))?;
+    fs::write(path, json).map_err(error)
+}
