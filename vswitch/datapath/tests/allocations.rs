@@ -79,6 +79,13 @@ fn misses_floods_moves_and_aging_allocate_nothing() {
 }
 
 #[test]
+fn a_million_flows_that_come_and_go_allocate_nothing() {
+    let flows = all_pairs(1..200);
+    assert!(flows.len() > 30 * Size::default().flows, "each has given way long before it comes again");
+    assert_eq!(allocations([vec![], flows.clone(), flows, vec![], vec![]], 50_000, 1), 0);
+}
+
+#[test]
 fn drops_punts_and_malformed_frames_allocate_nothing() {
     let whole = Tunnelled::default().around(&udp_frame(1, 9, 9, 64));
     let cut: Vec<_> = (1..whole.len()).map(|len| whole[..len].to_vec()).collect();
