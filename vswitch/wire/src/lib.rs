@@ -33,6 +33,7 @@ mod plain;
 pub mod protocol;
 pub mod sctp;
 pub mod tcp;
+pub mod too_big;
 pub mod udp;
 pub mod vlan;
 mod vni;
