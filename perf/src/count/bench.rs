@@ -246,7 +246,7 @@ fn snapshot(job: Job) -> Snapshot {
         vni,
     };
     let outer = OuterTemplate::new(&params).expect("both VTEPs have an IPv4 address");
-    let paths = Paths::spread(vec![Path { uplink, outer }], datapath::Cause::NoUplink);
+    let paths = Paths::spread(vec![Path { uplink, outer, frame_max: 1514 }], datapath::Cause::NoUplink);
     Snapshot {
         generation: 1,
         ports: vec![port(job == Job::VxlanDecap, SENDER), port(job == Job::VxlanEncap, RECEIVER)],

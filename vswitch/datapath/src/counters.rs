@@ -69,7 +69,7 @@ block! {
     WorkerBlock, WorkerReading {
         /// Received from ports.
         rx,
-        /// Taken from the host stack.
+        /// Taken from the host stack, and answers of the worker itself to what was too big.
         injected,
         /// Made by flooding: one for every member beyond the first.
         copied,
@@ -116,6 +116,16 @@ block! {
         mac_refused_table,
         /// FDB deltas other workers could not be told at once (told again later).
         mac_deltas_deferred,
+        /// Senders told that a frame was too big for its way.
+        too_big_answered,
+        /// Senders not told, because so many were told already.
+        too_big_limited,
+        /// Of the last frame that was too big for its way: the port it came in by.
+        too_big_port,
+        /// Of the same: octets of its packet; 0 where there was no such frame yet.
+        too_big_octets,
+        /// Of the same: octets that would have fitted.
+        too_big_mtu,
         /// Frames that went out of scope instead of ending somewhere: a defect.
         lost,
     }

@@ -14,6 +14,9 @@ pub struct Path {
     pub uplink: PortId,
     /// The outer header, with this uplink's MAC and that of its next hop.
     pub outer: OuterTemplate,
+    /// Longest frame that gets through with the outer header in front, in octets without FCS and tags (MTU + 14): what the
+    /// uplink takes, or less where somebody on the way has said so.
+    pub frame_max: u16,
 }
 
 /// The ways to a VTEP that can be used. The usual one is in place: it costs no look elsewhere.
@@ -89,7 +92,7 @@ pub(crate) mod tests {
             checksum: false,
             vni: Vni::new(7).unwrap(),
         };
-        Path { uplink: PortId(uplink), outer: OuterTemplate::new(&params).unwrap() }
+        Path { uplink: PortId(uplink), outer: OuterTemplate::new(&params).unwrap(), frame_max: 1514 }
     }
 
     #[test]

@@ -50,7 +50,7 @@ causes! {
     SplitHorizon, "split-horizon", "the frame came from a VTEP and its destination is behind a VTEP (split horizon)";
     FloodNobody, "flood-nobody", "a flood found no other member of the network";
     MtuExceeded, "mtu-exceeded", "the frame is longer than the MTU of the port it would leave by";
-    MtuExceededUnderlay, "mtu-exceeded-underlay", "with its outer header the frame is longer than the MTU of the uplink";
+    MtuExceededUnderlay, "mtu-exceeded-underlay", "with its outer header the frame is longer than its path takes";
     NoHeadroom, "no-headroom", "the buffer has no room for the outer header in front";
     NextHopUnresolved, "next-hop-unresolved", "the MAC of the next hop towards the remote VTEP is not known (yet)";
     NoUplink, "no-uplink", "no uplink of the tunnel can send: its links are down, or no worker serves it (it is being added or removed)";

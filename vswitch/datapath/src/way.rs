@@ -54,26 +54,25 @@ impl Ways {
 
 /// The way to a member, where no tag is put on and no choice is left.
 fn simple(member: &Member, snapshot: &Snapshot) -> Option<Way> {
-    let (kind, port, grows_by) = match &member.kind {
-        MemberKind::Local { port, vlan: None } => (WayKind::Bare, *port, 0),
-        MemberKind::Local { .. } => return None,
+    match &member.kind {
+        MemberKind::Local { port, vlan: None } => {
+            let frame_max = snapshot.port(*port)?.frame_max;
+            Some(Way { kind: WayKind::Bare, port: *port, frame_max })
+        }
+        MemberKind::Local { .. } => None,
         MemberKind::Vtep { paths } => {
             let path = paths.only()?;
-            (WayKind::Tunnel, path.uplink, path.outer.len())
+            let is_tagged = snapshot.port(path.uplink)?.own_vlan().is_some();
+            let frame_max = path.frame_max.checked_sub(path.outer.len() as u16)?;
+            (!is_tagged).then_some(Way { kind: WayKind::Tunnel, port: path.uplink, frame_max })
         }
-    };
-    let spec = snapshot.port(port)?;
-    if kind == WayKind::Tunnel && spec.own_vlan().is_some() {
-        return None;
     }
-    let frame_max = usize::from(spec.frame_max).checked_sub(grows_by)?;
-    Some(Way { kind, port, frame_max: frame_max as u16 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cause, Guard, Paths, PortSpec, Role, Vlans, path::tests::path};
+    use crate::{Cause, Guard, Path, Paths, PortSpec, Role, Vlans, path::tests::path};
     use table::NetworkId;
     use wire::vlan::VlanId;
 
@@ -84,12 +83,13 @@ mod tests {
 
     fn snapshot(kinds: impl IntoIterator<Item = MemberKind>) -> Snapshot {
         let member = |kind| Some(Member { generation: 1, network: NetworkId(0), kind });
-        let ports = vec![port(1514), port(1514), port(30)];
+        let ports = vec![port(1514), port(1514), port(1514)];
         Snapshot { generation: 1, ports, members: kinds.into_iter().map(member).collect(), ..Snapshot::default() }
     }
 
     #[test]
     fn ways_are_simple_where_no_tag_is_put_on_and_no_choice_is_left() {
+        let narrow = Path { frame_max: 30, ..path(2) };
         let local = |port: u16, vlan| MemberKind::Local { port: PortId(port), vlan };
         let remote = |uplinks: &[u16]| MemberKind::Vtep {
             paths: Paths::spread(uplinks.iter().map(|&u| path(u)).collect(), Cause::NoUplink),
@@ -101,7 +101,7 @@ mod tests {
             remote(&[0]),
             remote(&[0, 1]),
             remote(&[]),
-            remote(&[2]),
+            MemberKind::Vtep { paths: Paths::One(narrow) },
         ]);
         let mut ways = Ways::new(16);
         ways.install(&Snapshot::default(), &new);

@@ -103,7 +103,7 @@ fn a_new_guard_refuses_what_a_cached_flow_let_through() {
 fn a_shorter_mtu_holds_for_the_next_frame_of_a_cached_flow() {
     let mut rig = with_two();
     rig.change(|snapshot, stamp| edit_port(snapshot, stamp, 2, |port| port.frame_max = 100));
-    assert_eq!(rig.through(1, &udp_frame(2, 1, 1, 200)), NOWHERE);
+    assert_eq!(rig.through(1, &udp_frame(2, 1, 1, 200)), [0, 1, 0, 0, 0], "its sender is told");
     assert_eq!(rig.through(1, &plain(2, 1)), TO_PORT_2);
     assert_eq!(rig.dropped(Cause::MtuExceeded), 1);
 }

@@ -239,7 +239,7 @@ impl Plan {
             vni,
         };
         let outer = OuterTemplate::new(&params).expect("plans do not mix address families");
-        Some(Path { uplink: PortId(way.uplink), outer })
+        Some(Path { uplink: PortId(way.uplink), outer, frame_max: self.uplinks[&way.uplink].frame_max })
     }
 
     fn vteps(&self) -> VtepTable {

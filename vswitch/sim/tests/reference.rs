@@ -181,6 +181,11 @@ fn two_workers_do_what_the_reference_does() {
     seeds(40).into_iter().for_each(|seed| run(seed, 2));
 }
 
+/// Whether a frame tells its sender that a packet was too big.
+fn is_told(frame: &[u8]) -> bool {
+    wire::parse(frame).is_ok_and(|headers| wire::too_big::report(frame, &headers).is_some())
+}
+
 /// A comparison that never meets a rule proves nothing about it.
 #[test]
 fn the_traffic_meets_every_rule() {
@@ -192,6 +197,7 @@ fn the_traffic_meets_every_rule() {
                 let (port, bytes) = twins.world.frame();
                 for fate in twins.reference.frame(twins.rack.now(), port, &bytes) {
                     let name = match fate {
+                        Fate::Sent(_, data) if is_told(&data) => "told",
                         Fate::Sent(port, _) if twins.world.plan.uplinks.contains_key(&port.0) => "encapsulated",
                         Fate::Sent(..) => "delivered",
                         Fate::Punted(..) => "punted",
@@ -210,7 +216,7 @@ fn the_traffic_meets_every_rule() {
         "spoof-unverifiable reserved-mac same-port split-horizon flood-nobody mtu-exceeded mtu-exceeded-underlay",
         "next-hop-unresolved no-uplink uplink-other-mac uplink-other-address uplink-protocol uplink-udp-port unknown-vtep",
         "unknown-vni outer-udp-checksum outer-ipv4-checksum outer-fragment vxlan-no-vni ipv4-total-length",
-        "ethernet-truncated udp-length vlan-refused outer-udp-zero-checksum ecn-not-capable",
+        "told ethernet-truncated udp-length vlan-refused outer-udp-zero-checksum ecn-not-capable",
     ];
     for name in wanted.iter().flat_map(|line| line.split(' ')) {
         assert!(met.contains_key(name), "no frame met {name}: {met:#?}");

@@ -8,7 +8,7 @@ use wire::{
     vlan::VlanId,
 };
 
-use super::{MemberName, Source};
+use super::{MemberName, Source, port::ETHERNET_OCTETS};
 use crate::config::{self, Behind, Config, Multipath, Name, Port, Tunnel, next_hop_by};
 
 /// All members: the ports of every network, in the order of the file, and behind them its tunnels.
@@ -81,7 +81,9 @@ impl Source<'_> {
     /// A path, once the uplink's MAC and the next hop's are known.
     fn path(&self, tunnel: &Tunnel, path: &config::Path, vni: Vni) -> Option<Path> {
         let uplink = self.compiled.port_id(path.uplink.as_str())?;
-        Some(Path { uplink, outer: self.outer(tunnel, path, vni)? })
+        let own = self.ports.get(&path.uplink)?.mtu;
+        let mtu = self.facts.path_mtus.get(&(path.local, tunnel.remote)).map_or(own, |&said| said.min(own));
+        Some(Path { uplink, outer: self.outer(tunnel, path, vni)?, frame_max: mtu + ETHERNET_OCTETS })
     }
 
     fn outer(&self, tunnel: &Tunnel, path: &config::Path, vni: Vni) -> Option<OuterTemplate> {

@@ -32,6 +32,8 @@ pub struct Facts {
     pub macs: BTreeMap<Name, Mac>,
     /// MACs of next hops, by uplink and address.
     pub next_hops: BTreeMap<(Name, IpAddr), Mac>,
+    /// Longest outer packets in octets where the underlay has said so, by our address and the VTEP's.
+    pub path_mtus: BTreeMap<(IpAddr, IpAddr), u16>,
     /// Uplinks that can send nothing at this moment: no link, or no worker that serves them.
     pub cut_off: BTreeSet<Name>,
 }

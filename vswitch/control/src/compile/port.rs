@@ -9,7 +9,7 @@ use super::{Source, member, own_addresses};
 use crate::config::{Name, Port, Role};
 
 /// What a frame has in front of the packet that the MTU bounds.
-const ETHERNET_OCTETS: u16 = 14;
+pub(super) const ETHERNET_OCTETS: u16 = 14;
 
 impl Source<'_> {
     /// The port as workers see it, without a generation.

@@ -6,5 +6,6 @@ pub(crate) mod guard;
 pub(crate) mod learn;
 pub(crate) mod senders;
 pub(crate) mod storm;
+pub(crate) mod too_big;
 pub(crate) mod vlan;
 pub(crate) mod vxlan;

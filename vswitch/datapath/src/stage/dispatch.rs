@@ -5,7 +5,7 @@ use table::MemberId;
 
 use crate::{
     Cause, DropReason, PortId, Punt, Worker,
-    feature::flood,
+    feature::{flood, too_big},
     flow::Recipe,
     stage::{rewrite, steer},
     wiring::Handoff,
@@ -27,7 +27,7 @@ pub(crate) fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: 
 pub(crate) fn forward<P: Port, M: Pool>(to: MemberId, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     match rewrite::towards(to, &mut frame, &worker.batch.meta[place], &mut worker.brain) {
         Ok(port) => leave(port, frame, place, worker),
-        Err(cause) => drop(cause.into(), frame, place, worker),
+        Err(cause) => too_big::refuse(cause, to, frame, place, worker),
     }
 }
 
@@ -45,18 +45,29 @@ fn leave<P: Port, M: Pool>(port: PortId, frame: Frame, place: usize, worker: &mu
 #[inline(never)]
 fn hand_over<P: Port, M: Pool>(port: PortId, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let from = worker.batch.meta[place].port;
-    let home = worker.brain.snapshot.port(port).and_then(steer::home);
-    let Some(peer) = home.and_then(|home| worker.wires.peers.get_mut(home.index())?.as_mut()) else {
-        return drop(Cause::TxUnserved.into(), frame, place, worker);
-    };
-    match peer.to.push(Handoff { frame, port }) {
-        Ok(()) => {
-            worker.tally.worker.handed += 1;
-            worker.tally.worker.handed_to[home.map_or(0, |h| h.index())] += 1;
-            worker.tally.port(from).forwarded += 1;
-        }
-        Err(Handoff { frame, .. }) => drop(Cause::HandoffFull.into(), frame, place, worker),
+    match hand(port, frame, worker) {
+        Ok(()) => worker.tally.port(from).forwarded += 1,
+        Err((cause, frame)) => drop(cause.into(), frame, place, worker),
     }
+}
+
+/// Sends a frame that came in by no port.
+pub(crate) fn send<P: Port, M: Pool>(
+    port: PortId,
+    frame: Frame,
+    worker: &mut Worker<P, M>,
+) -> Result<(), (Cause, Frame)> {
+    worker.lanes.offer(port, frame, &mut worker.tally).or_else(|frame| hand(port, frame, worker))
+}
+
+fn hand<P, M>(port: PortId, frame: Frame, worker: &mut Worker<P, M>) -> Result<(), (Cause, Frame)> {
+    let home = worker.brain.snapshot.port(port).and_then(steer::home);
+    let peer = home.and_then(|home| Some((home, worker.wires.peers.get_mut(home.index())?.as_mut()?)));
+    let Some((home, peer)) = peer else { return Err((Cause::TxUnserved, frame)) };
+    peer.to.push(Handoff { frame, port }).map_err(|Handoff { frame, .. }| (Cause::HandoffFull, frame))?;
+    worker.tally.worker.handed += 1;
+    worker.tally.worker.handed_to[home.index()] += 1;
+    Ok(())
 }
 
 /// Gives a frame to the host stack.

@@ -57,10 +57,10 @@ fn towards_any(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Bra
         }
         MemberKind::Vtep { paths } => {
             let source_port = vxlan::source_port_of(frame, meta);
-            let Path { uplink, outer } = paths.of(source_port)?;
+            let Path { uplink, outer, frame_max } = paths.of(source_port)?;
             let spec = brain.snapshot.port(*uplink).ok_or(Cause::PortUnknown)?;
             brain.ip_id = brain.ip_id.wrapping_add(1);
-            if frame.len() + outer.len() > usize::from(spec.frame_max) {
+            if frame.len() + outer.len() > usize::from(*frame_max) {
                 return Err(Cause::MtuExceededUnderlay);
             }
             vxlan::send(frame, meta, outer, brain.ip_id)?;

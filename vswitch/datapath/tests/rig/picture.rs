@@ -71,7 +71,8 @@ pub(crate) fn outer_params(dscp: Dscp) -> OuterParams {
 pub(crate) fn vtep(network: u16, vni: u32, remote: [u8; 4], resolved: bool) -> Option<Member> {
     let vni = Vni::new(vni).unwrap();
     let params = OuterParams { dst: remote.into(), vni, ..outer_params(Dscp::Fixed(0)) };
-    let path = resolved.then(|| Path { uplink: PortId(0), outer: OuterTemplate::new(&params).unwrap() });
+    let path =
+        resolved.then(|| Path { uplink: PortId(0), outer: OuterTemplate::new(&params).unwrap(), frame_max: 1514 });
     let paths = Paths::spread(path.into_iter().collect(), Cause::NextHopUnresolved);
     Some(Member { generation: 1, network: NetworkId(network), kind: MemberKind::Vtep { paths } })
 }

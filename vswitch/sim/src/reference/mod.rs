@@ -5,6 +5,7 @@
 
 mod ecn;
 mod guard;
+mod too_big;
 mod underlay;
 mod vlan;
 
@@ -195,7 +196,10 @@ impl Reference {
         if is_vtep(from) && is_vtep(target) {
             return Err(Cause::SplitHorizon.into());
         }
-        Ok(vec![self.send(arrival, target)])
+        let fate = self.send(arrival, target);
+        let told =
+            matches!(fate, Fate::Dropped(reason) if is_too_big(reason)).then(|| self.tell(arrival, from, target));
+        Ok([fate].into_iter().chain(told.flatten()).collect())
     }
 
     fn flood(&self, arrival: &Arrival<'_>, from: &Member, network: &Network) -> Result<Vec<Fate>, DropReason> {
@@ -208,6 +212,22 @@ impl Reference {
 
     fn send(&self, arrival: &Arrival<'_>, to: &Member) -> Fate {
         self.shape(arrival, to).unwrap_or_else(|cause| Fate::Dropped(cause.into()))
+    }
+
+    /// What the sender of a frame that is too big for a member is told, on the way the frame came.
+    fn tell(&self, arrival: &Arrival<'_>, from: &Member, to: &Member) -> Option<Fate> {
+        let frame_max = |port| self.snapshot.port(port).map(|spec| usize::from(spec.frame_max));
+        let mtu = match &to.kind {
+            MemberKind::Local { port, .. } => frame_max(*port)? - 14,
+            MemberKind::Vtep { paths } => {
+                let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
+                let Path { outer, frame_max, .. } = path_of(paths, entropy).ok()?;
+                usize::from(*frame_max) - outer.len() - usize::from(arrival.headers.l3)
+            }
+        };
+        let data = too_big::answer(arrival.data, &arrival.headers, mtu)?;
+        let headers = wire::parse(&data).expect("the answer is well-formed");
+        Some(self.send(&Arrival { data: &data, headers, ..*arrival }, from))
     }
 
     /// The frame as it leaves towards a member.
@@ -224,9 +244,8 @@ impl Reference {
             MemberKind::Local { port, vlan } => Ok(Fate::Sent(*port, vlan::tag(*vlan, arrival.data.to_vec()))),
             MemberKind::Vtep { paths } => {
                 let entropy = wire::source_port(wire::flow_hash(arrival.data, &arrival.headers));
-                let Path { uplink, outer } = path_of(paths, entropy)?;
-                let frame_max = frame_max(*uplink)?;
-                if outer.len() + arrival.data.len() > frame_max {
+                let Path { uplink, outer, frame_max } = path_of(paths, entropy)?;
+                if outer.len() + arrival.data.len() > usize::from(*frame_max) {
                     return Err(Cause::MtuExceededUnderlay);
                 }
                 let mut packet = [&vec![0; outer.len()][..], arrival.data].concat();
@@ -251,6 +270,10 @@ impl Reference {
             one_side && probe.macs() == before
         })
     }
+}
+
+fn is_too_big(reason: DropReason) -> bool {
+    [Cause::MtuExceeded, Cause::MtuExceededUnderlay].map(DropReason::from).contains(&reason)
 }
 
 /// Source ports from 49152 up are dealt out to the paths in equal runs.
