@@ -28,7 +28,7 @@ pub struct Ledger {
 pub struct Terms {
     /// Received from ports.
     pub rx: u64,
-    /// Taken from the host stack.
+    /// Taken from the host stack, and answers of the worker itself to what was too big.
     pub injected: u64,
     /// Made by flooding.
     pub copied: u64,

@@ -100,7 +100,7 @@ pub use hello::Hello;
 pub use host::HostLoss;
 pub use ledger::{Ledger, PairLedger, PortLedger, Terms, WorkerLedger};
 pub use mac::{MacKind, MacRow, Macs};
-pub use mtu::{GuestMtu, Mtus, NetworkMtu, PortMtu};
+pub use mtu::{GuestMtu, Mtus, NetworkMtu, PathMtu, PortMtu, TooBig};
 pub use network::{NetworkRow, Networks};
 pub use port::{ChoiceRow, Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};
 pub use reply::Reply;

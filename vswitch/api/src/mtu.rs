@@ -11,6 +11,12 @@ pub struct Mtus {
     pub networks: Vec<NetworkMtu>,
     /// One row a port.
     pub ports: Vec<PortMtu>,
+    /// Ways to VTEPs that take less than their uplink, because the underlay has said so.
+    #[serde(default)]
+    pub paths: Vec<PathMtu>,
+    /// What was too big for its way: one row a worker that had such a frame.
+    #[serde(default)]
+    pub too_big: Vec<TooBig>,
 }
 
 /// What goes through a network.
@@ -41,6 +47,40 @@ pub struct PortMtu {
     pub chain: String,
     /// What the guest of a vhost-user port goes by; none without a guest, and on other ports.
     pub guest: Option<GuestMtu>,
+}
+
+/// A way to a VTEP whose MTU somebody on it has lowered, by an ICMP error about a packet of the tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathMtu {
+    /// The tunnel.
+    pub tunnel: String,
+    /// The port its packets leave by.
+    pub uplink: String,
+    /// Networks it carries.
+    pub networks: Vec<String>,
+    /// Longest outer packet in octets.
+    pub mtu: u16,
+    /// Longest inner packet in octets.
+    pub inner: u16,
+    /// Seconds until that is forgotten, unless it is said again.
+    pub left_s: u64,
+}
+
+/// Frames of one worker that were too big for where they should go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooBig {
+    /// The worker.
+    pub worker: u8,
+    /// Senders that were told so (ICMP "fragmentation needed", ICMPv6 "packet too big").
+    pub answered: u64,
+    /// Senders that were not, because so many were told already.
+    pub limited: u64,
+    /// The port by which the last such frame came in.
+    pub port: String,
+    /// Octets of its packet.
+    pub octets: u64,
+    /// Octets that would have fitted.
+    pub mtu: u16,
 }
 
 /// What a connected guest goes by. It keeps that until it connects again.

@@ -35,7 +35,7 @@ pub struct TunnelRow {
     pub next_hop_mac: Option<Mac>,
     /// Whether packets can be sent.
     pub state: TunnelState,
-    /// Longest inner packet in octets: what the smallest MTU of its uplinks leaves.
+    /// Longest inner packet in octets: what the smallest MTU of its uplinks leaves, or of what the underlay says of them.
     pub mtu: u16,
     /// How several paths are used: `active-backup` or `ecmp`; none where there is one.
     #[serde(default)]

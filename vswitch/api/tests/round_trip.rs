@@ -1,5 +1,7 @@
 //! Whatever one side can say, the other understands as it was meant.
 
+#[path = "round_trip/mtu.rs"]
+mod mtu;
 #[path = "round_trip/schema.rs"]
 mod schema;
 
@@ -146,25 +148,6 @@ impl Dice {
         }
     }
 
-    fn network_mtu(&mut self) -> NetworkMtu {
-        let octets = |dice: &mut Dice| dice.number() as u16;
-        NetworkMtu { name: self.text(), mtu: self.maybe(octets), tagged: self.maybe(octets), chain: self.text() }
-    }
-
-    fn port_mtu(&mut self) -> PortMtu {
-        PortMtu {
-            name: self.text(),
-            role: self.pick(&[PortRole::Uplink, PortRole::Access]),
-            mtu: self.number() as u16,
-            networks: self.list(Dice::text),
-            chain: self.text(),
-            guest: self.maybe(|dice| GuestMtu {
-                offered: dice.number() as u16,
-                told: dice.maybe(|dice| dice.number() as u16),
-            }),
-        }
-    }
-
     fn path(&mut self) -> PathRow {
         use PathState::{Active, NoLink, Standby, Unresolved, Unserved};
         PathRow {
@@ -308,9 +291,7 @@ impl Dice {
             Request::ShowNetworks => Reply::Networks(Networks { networks: self.list(Dice::network) }),
             Request::ShowMacs(_) => Reply::Macs(Macs { total, macs: self.list(Dice::mac_row) }),
             Request::ShowTunnels => Reply::Tunnels(Tunnels { tunnels: self.list(Dice::tunnel) }),
-            Request::ShowMtu => {
-                Reply::Mtus(Mtus { networks: self.list(Dice::network_mtu), ports: self.list(Dice::port_mtu) })
-            }
+            Request::ShowMtu => Reply::Mtus(self.mtus()),
             Request::ShowFlows(_) => Reply::Flows(Flows { total, flows: self.list(Dice::flow) }),
             Request::ShowWorkers => Reply::Workers(Workers { workers: self.list(Dice::worker) }),
             Request::ShowDrops => {

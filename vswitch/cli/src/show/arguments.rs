@@ -81,7 +81,9 @@ pub(crate) enum What {
     /// MTUs: how long a packet may be in each network and at each port, and the sum that says so.
     ///
     /// TAGGED: the same behind a VLAN tag that a guest has put on itself, which takes 4 octets in a tunnel. GUEST: what
-    /// the guest of a vhost-user port was told when it connected.
+    /// the guest of a vhost-user port was told when it connected. Where there is any: tunnels that take less for a while
+    /// because a router of the underlay has said so, and of each worker how many senders were told that a packet was too
+    /// big, and the last such packet.
     #[command(after_help = "Examples:
   millrace show mtu
   millrace show mtu blue      one network and its ports

@@ -24,6 +24,8 @@ pub(super) fn pick(reply: &mut Reply, what: &What) -> Result<(), Failure> {
             let networks = mtus.networks.iter().map(|network| network.name.as_str());
             let ports = mtus.ports.iter().map(|port| port.name.as_str());
             all_there("network or port", names, networks.chain(ports))?;
+            mtus.paths.retain(|path| names.is_empty() || path.networks.iter().any(|n| names.contains(n)));
+            mtus.too_big.retain(|last| is_named(names, &last.port));
             mtus.networks.retain(|network| is_named(names, &network.name));
             mtus.ports.retain(|port| is_named(names, &port.name) || port.networks.iter().any(|n| names.contains(n)));
         }

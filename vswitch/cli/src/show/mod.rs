@@ -134,7 +134,7 @@ fn print(reply: &Reply, past: Past, options: &Show, client: &Client, console: &m
             Ok(())
         }
         Reply::Tunnels(tunnels) => console.say(&tunnels::table(tunnels).to_string()),
-        Reply::Mtus(mtus) => console.say(&mtu::tables(mtus)),
+        Reply::Mtus(mtus) => console.say(&mtu::tables(mtus, numbers)),
         Reply::Flows(flows) => {
             console.say(&flows::table(flows, numbers).to_string())?;
             remark_cut(flows.flows.len(), flows.total, console);

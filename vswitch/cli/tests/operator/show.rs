@@ -40,7 +40,8 @@ fn mtus() -> Mtus {
         guest: None,
     };
     let blue = NetworkMtu { name: "blue".into(), mtu: Some(1450), tagged: Some(1446), chain: "the sum".into() };
-    Mtus { networks: vec![blue], ports: vec![port("a1", 1450, &["blue"]), port("a2", 1500, &[])] }
+    let ports = vec![port("a1", 1450, &["blue"]), port("a2", 1500, &[])];
+    Mtus { networks: vec![blue], ports, ..Mtus::default() }
 }
 
 fn answer(request: &Request) -> Result<Reply, RpcError> {

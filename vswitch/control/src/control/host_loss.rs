@@ -29,6 +29,7 @@ ways! {
     Unserved, "host-unserved", "no worker sends for the uplink by which a frame of the node would leave";
     NoUplink, "host-no-uplink", "a frame for the node came by a port that is no uplink of it any more";
     NotSpoken, "host-not-spoken", "a frame for the node is neither ARP nor ICMP, nothing else is answered";
+    NotOurPacket, "host-not-our-packet", "an ICMP error said how long a packet may be that the node cannot have sent: somebody forges them";
     QueueFull, "host-queue-full", "more frames wait for the host stack than may";
 }
 

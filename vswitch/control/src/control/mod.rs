@@ -38,8 +38,8 @@ pub use transaction::Ticket;
 
 use crate::{
     compile::{Compiled, Facts, compile, own_addresses},
-    config::{Config, Name, Port, Role, Sourced},
-    host::{Attachment, NextHop},
+    config::{Config, Name, Path, Port, Role, Sourced, Tunnel},
+    host::{Attachment, NextHop, Sent},
 };
 use desk::Desk;
 use gone::Gone;
@@ -220,19 +220,20 @@ impl<F: PortFactory> Control<F> {
             desk.order(Order::Install(Arc::clone(&snapshot)));
         }
         self.name_ports();
-        let (uplinks, wanted) = (self.uplinks(), self.wanted());
-        self.underlay.configure(uplinks, &wanted, self.now);
+        let (uplinks, wanted, sent) = (self.uplinks(), self.wanted(), self.sent());
+        self.underlay.configure(uplinks, &wanted, sent, self.now);
         self.announce_moved();
     }
 
-    /// The underlay has changed: a next hop was found, moved or fell silent, a link came or went. The workers need other
-    /// paths, whatever transaction is under way; only behind a worker that lags far, snapshots do not pile up.
+    /// The underlay has changed: a next hop was found, moved or fell silent, a link came or went, packets may be longer or
+    /// have to be shorter. The workers need other paths, whatever transaction is under way; only behind a worker that lags far, snapshots do not pile up.
     fn refresh(&mut self) {
         let lags = |desk: &Desk<F::Queue>| self.generation() - desk.installed >= SNAPSHOTS_OPEN_MAX;
         if self.stopping.is_some() || self.desks.iter().any(lags) {
             return;
         }
-        if self.underlay.neighbours.take_changed() | (self.cut_off() != self.facts.cut_off) {
+        let has_news = self.underlay.neighbours.take_changed() | self.underlay.path_mtus.take_changed();
+        if has_news | (self.cut_off() != self.facts.cut_off) {
             self.install();
         }
     }
@@ -280,6 +281,8 @@ impl<F: PortFactory> Control<F> {
                 facts.macs.insert(name.clone(), mac);
             }
         }
+        let lowered = self.underlay.path_mtus.lowered();
+        facts.path_mtus = lowered.iter().map(|(&between, lowered)| (between, lowered.mtu)).collect();
         facts.macs.extend(self.gone.macs().map(|(name, mac)| (name.clone(), mac)));
         for (next_hop, mac) in self.underlay.neighbours.resolved() {
             // By the name's id: a device opened anew has none yet, and what is known behind it still holds.
@@ -308,6 +311,14 @@ impl<F: PortFactory> Control<F> {
     fn wanted(&self) -> BTreeSet<NextHop> {
         let asks = self.config.tunnels.iter().filter(|tunnel| tunnel.next_hop_mac.is_none());
         asks.flat_map(|tunnel| tunnel.paths.iter().filter_map(|path| self.next_hop(tunnel, path))).collect()
+    }
+
+    /// The packets of tunnels that no router may fragment.
+    fn sent(&self) -> BTreeSet<Sent> {
+        let whole = self.config.tunnels.iter().filter(|tunnel| tunnel.df || tunnel.remote.is_ipv6());
+        let sent =
+            |tunnel: &Tunnel, path: &Path| Sent { between: (path.local, tunnel.remote), udp_port: tunnel.udp_port };
+        whole.flat_map(|tunnel| tunnel.paths.iter().map(|path| sent(tunnel, path))).collect()
     }
 }
 

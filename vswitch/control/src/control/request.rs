@@ -50,7 +50,7 @@ impl<F: PortFactory> Control<F> {
             Request::ShowNetworks => Reply::Networks(self.show_networks()),
             Request::ShowMacs(filter) => Reply::Macs(self.show_macs(&filter)?),
             Request::ShowTunnels => Reply::Tunnels(self.show_tunnels()),
-            Request::ShowMtu => Reply::Mtus(self.show_mtu()),
+            Request::ShowMtu => Reply::Mtus(self.show_mtu()?),
             Request::ShowFlows(filter) => Reply::Flows(self.show_flows(&filter)?),
             Request::ShowWorkers => Reply::Workers(self.show_workers()?),
             Request::ShowDrops => Reply::Drops(self.show_drops()?),

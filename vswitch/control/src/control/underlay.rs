@@ -12,7 +12,7 @@ use super::{
     desk::Desk,
     host_loss::{HostLoss, HostLosses},
 };
-use crate::host::{Attachment, Host, Neighbours, NextHop, Refused};
+use crate::host::{Attachment, Host, Neighbours, NextHop, PathMtus, Refused, Sent};
 
 /// Punted frames handled per worker and tick.
 const PUNTS_A_TICK: usize = 256;
@@ -20,6 +20,7 @@ const PUNTS_A_TICK: usize = 256;
 /// The host stack, the resolver, and their way out.
 pub(super) struct Underlay {
     pub(super) neighbours: Neighbours,
+    pub(super) path_mtus: PathMtus,
     host: Host,
     outlet: Outlet,
 }
@@ -34,16 +35,18 @@ struct Outlet {
 
 impl Underlay {
     pub(super) fn new(pool: Box<dyn Pool>) -> Underlay {
-        let (neighbours, host) = (Neighbours::new(), Host::new());
+        let (neighbours, path_mtus, host) = (Neighbours::new(), PathMtus::default(), Host::new());
         let outlet = Outlet { pool, homes: BTreeMap::new(), losses: HostLosses::default() };
-        Underlay { neighbours, host, outlet }
+        Underlay { neighbours, path_mtus, host, outlet }
     }
 
-    /// Makes `uplinks` (with the worker that sends for each) the node's uplinks and `wanted` the next hops to find.
+    /// Makes `uplinks` (with the worker that sends for each) the node's uplinks, `wanted` the next hops to find and `sent`
+    /// what its packets are like.
     pub(super) fn configure(
         &mut self,
         uplinks: BTreeMap<PortId, (Attachment, WorkerId)>,
         wanted: &BTreeSet<NextHop>,
+        sent: BTreeSet<Sent>,
         now: Duration,
     ) {
         self.outlet.homes = uplinks.iter().map(|(&port, (_, home))| (port, *home)).collect();
@@ -51,6 +54,7 @@ impl Underlay {
         self.host.configure(&attachments, now);
         self.neighbours.configure(&attachments);
         self.neighbours.want(wanted, now);
+        self.path_mtus.configure(sent);
     }
 
     /// Hears what workers punted.
@@ -60,8 +64,9 @@ impl Underlay {
 
     /// Answers, and asks for next hops on those uplinks that can send.
     pub(super) fn speak<Q: Send>(&mut self, desks: &mut [Desk<Q>], ready: &BTreeSet<PortId>, now: Duration) {
-        let Underlay { neighbours, host, outlet } = self;
+        let Underlay { neighbours, path_mtus, host, outlet } = self;
         let mut send = |port: PortId, octets: &[u8]| outlet.send(desks, port, octets);
+        path_mtus.poll(now);
         host.poll(now, &mut send);
         neighbours.poll(now, |uplink| ready.contains(&uplink), &mut send);
     }
@@ -81,7 +86,8 @@ impl Underlay {
             let Some(punt) = desk.link.wires.punts.pop() else { return };
             let octets = punt.frame.data();
             self.neighbours.receive(punt.port, octets, now);
-            if let Err(refused) = self.host.receive(punt.port, octets) {
+            let heard = self.path_mtus.receive(octets, now);
+            if let Err(refused) = heard.and_then(|()| self.host.receive(punt.port, octets)) {
                 log::debug!("a frame of {} octets punted to the node: {refused}", octets.len());
                 self.outlet.losses.count(refused.into());
             }
@@ -119,6 +125,7 @@ impl From<Refused> for HostLoss {
         match refused {
             Refused::NoUplink => HostLoss::NoUplink,
             Refused::NotSpoken => HostLoss::NotSpoken,
+            Refused::NotOurPacket => HostLoss::NotOurPacket,
             Refused::QueueFull => HostLoss::QueueFull,
         }
     }

@@ -1,13 +1,15 @@
 //! The node's own stack on its uplinks, sans-IO.
 //!
 //! Workers punt what is addressed to the node itself; [`Host`] answers ARP, neighbour discovery and ICMP echo for the
-//! uplinks' addresses, and [`Neighbours`] finds the MACs of the tunnels' next hops. Both are fed frames and the time (`now`, since an origin of
-//! the caller's choice) and hand back frames; neither knows a socket, a clock or a thread.
+//! uplinks' addresses, [`Neighbours`] finds the MACs of the tunnels' next hops, and `PathMtus` hears how long packets of
+//! tunnels may be. All are fed frames and the time (`now`, since an origin of the caller's choice) and hand back frames;
+//! none knows a socket, a clock or a thread.
 
 mod advertise;
 mod device;
 mod discovery;
 mod neighbours;
+mod path_mtu;
 mod station;
 
 use std::{
@@ -21,6 +23,7 @@ use wire::Mac;
 
 pub(crate) use advertise::announcement;
 pub use neighbours::{Neighbours, NextHop};
+pub(crate) use path_mtu::{PathMtus, Sent};
 
 use station::Station;
 
@@ -51,6 +54,9 @@ pub enum Refused {
     /// The frame is neither ARP nor neighbour discovery nor ICMP.
     #[error("the host stack speaks ARP, neighbour discovery and ICMP only")]
     NotSpoken,
+    /// The frame is an ICMP error about a packet that the node cannot have sent.
+    #[error("an ICMP error about the length of a packet that the node cannot have sent")]
+    NotOurPacket,
     /// As many frames wait as may.
     #[error("too many frames wait for the host stack")]
     QueueFull,

@@ -1,12 +1,15 @@
 //! `show_mtu`.
 
-use api::{Mtus, NetworkMtu, PortMtu, PortRole};
+use std::time::Duration;
+
+use api::{Mtus, NetworkMtu, PathMtu, PortMtu, PortRole, RpcError, TooBig};
+use datapath::{PortId, WorkerReading};
 
 use super::{Control, PortFactory};
-use crate::config::{Config, Name, Network, Port, Rooms};
+use crate::config::{self, Config, Name, Network, Path, Port, Rooms, Tunnel};
 
 impl<F: PortFactory> Control<F> {
-    pub(in crate::control) fn show_mtu(&self) -> Mtus {
+    pub(in crate::control) fn show_mtu(&self) -> Result<Mtus, RpcError> {
         let rooms = Rooms::of(&self.config);
         let networks = self.config.networks.iter().map(|network| network_mtu(network, &self.config, &rooms));
         let ports = self
@@ -14,7 +17,47 @@ impl<F: PortFactory> Control<F> {
             .ports
             .iter()
             .map(|port| PortMtu { guest: self.factory.guest_mtu(port.name.as_str()), ..port_mtu(port, &rooms) });
-        Mtus { networks: networks.collect(), ports: ports.collect() }
+        let paths = self.config.tunnels.iter().flat_map(|tunnel| self.lowered(tunnel)).collect();
+        let books = self.read_books()?.workers;
+        let too_big = (0..).zip(&books).filter_map(|(worker, reading)| self.too_big(worker, reading));
+        Ok(Mtus { networks: networks.collect(), ports: ports.collect(), paths, too_big: too_big.collect() })
+    }
+
+    /// The longest outer packet on a path, and when the underlay's word for it is forgotten, where it has one.
+    pub(super) fn path_mtu(&self, tunnel: &Tunnel, path: &Path) -> Option<(u16, Option<Duration>)> {
+        let own = self.config.port(path.uplink.as_str())?.mtu;
+        let lowered = self.underlay.path_mtus.lowered().get(&(path.local, tunnel.remote));
+        Some(lowered.filter(|said| said.mtu < own).map_or((own, None), |said| (said.mtu, Some(said.until))))
+    }
+
+    /// The paths of a tunnel on which the underlay has said what is longest.
+    fn lowered(&self, tunnel: &Tunnel) -> impl Iterator<Item = PathMtu> {
+        let carries = |network: &&Network| network.tunnels.contains(&tunnel.name);
+        let row = move |path: &Path| {
+            let (mtu, until) = self.path_mtu(tunnel, path)?;
+            Some(PathMtu {
+                tunnel: tunnel.name.to_string(),
+                uplink: path.uplink.to_string(),
+                networks: self.config.networks.iter().filter(carries).map(|network| network.name.to_string()).collect(),
+                mtu,
+                inner: mtu.saturating_sub(config::overhead(tunnel.remote)),
+                left_s: until?.saturating_sub(self.now).as_secs(),
+            })
+        };
+        tunnel.paths.iter().filter_map(row)
+    }
+
+    /// What a worker's books have about frames that were too big.
+    fn too_big(&self, worker: u8, reading: &WorkerReading) -> Option<TooBig> {
+        let port = self.compiled.port_name(PortId(reading.too_big_port as u16));
+        (reading.too_big_octets > 0).then(|| TooBig {
+            worker,
+            answered: reading.too_big_answered,
+            limited: reading.too_big_limited,
+            port: port.map_or_else(|| "(gone)".to_owned(), Name::to_string),
+            octets: reading.too_big_octets,
+            mtu: reading.too_big_mtu as u16,
+        })
     }
 }
 

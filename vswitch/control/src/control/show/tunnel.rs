@@ -18,7 +18,7 @@ impl<F: PortFactory> Control<F> {
         let is_active = |path: &&PathRow| path.state == PathState::Active;
         // Every tunnel has a path.
         let chosen = paths.iter().find(is_active).or(paths.first())?.clone();
-        let mtus = tunnel.paths.iter().filter_map(|path| Some(self.config.port(path.uplink.as_str())?.mtu));
+        let mtus = tunnel.paths.iter().filter_map(|path| Some(self.path_mtu(tunnel, path)?.0));
         let can_send = states.contains(&PathState::Active);
         Some(TunnelRow {
             name: tunnel.name.to_string(),

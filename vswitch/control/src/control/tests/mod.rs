@@ -1,6 +1,7 @@
 mod books;
 mod filters;
 mod gone;
+mod path_mtu;
 mod random;
 mod revisions;
 mod rig;
