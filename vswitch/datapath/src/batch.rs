@@ -9,6 +9,8 @@ use crate::{DropReason, PortId, feature::senders::Senders, flow::FlowKey};
 /// Where a frame goes after parse and admit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
+    /// Look its flow up: a plain packet, keyed by its MACs, whose `headers` nobody has written yet.
+    Plain,
     /// Look its flow up.
     Flow,
     /// Decide about it anew every time (ARP, ND).
@@ -34,9 +36,9 @@ pub(crate) struct Meta {
     pub(crate) inner_len: u16,
     /// The ECN bits the inner packet gets on its way out of a tunnel; 0 where they stay.
     pub(crate) ecn_mark: u8,
-    /// The headers, with offsets relative to that Ethernet header.
+    /// The headers, with offsets relative to that Ethernet header; not of [`Class::Plain`].
     pub(crate) headers: Parsed,
-    /// Written by parse, for `Flow`.
+    /// Written by parse, for `Plain` and `Flow`.
     pub(crate) key: FlowKey,
     /// The key's hash.
     pub(crate) hash: u64,
@@ -61,10 +63,19 @@ impl Meta {
     }
 }
 
+/// Frames of a batch that came in by one port, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) port: PortId,
+    pub(crate) frames: u8,
+}
+
 /// The frames of a turn. Frames leave it for lanes, rings and lists; it is empty when the turn ends.
 pub(crate) struct Batch {
-    /// As received, in order.
-    pub(crate) frames: Burst,
+    /// As received, in order; not there while the last loop gives them away.
+    pub(crate) frames: Option<Box<Burst>>,
+    /// Where they came from, in order.
+    pub(crate) runs: Vec<Run>,
     /// By place in `frames`.
     pub(crate) meta: [Meta; BURST_MAX],
     /// Frames that need a decision or copies, after the hits.
@@ -81,7 +92,8 @@ impl Batch {
     /// An empty batch; `probe` is any of the flow table's, to fill the places with.
     pub(crate) fn new(probe: Probe) -> Batch {
         Batch {
-            frames: Burst::new(),
+            frames: Some(Box::new(Burst::new())),
+            runs: Vec::with_capacity(BURST_MAX),
             meta: [Meta::blank(probe); BURST_MAX],
             rest: Burst::new(),
             rest_meta: [0; BURST_MAX],

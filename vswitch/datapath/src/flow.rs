@@ -72,6 +72,12 @@ impl FlowKey {
         FlowKey([dst | (member & 0xffff) << MAC_BITS, src | (member >> 16 & 0xff) << MAC_BITS, 0, 0])
     }
 
+    /// The words by which keys of [`Profile::L2`] differ from each other and from all others.
+    #[inline(always)]
+    pub(crate) fn front(&self) -> [u64; 2] {
+        [self.0[0], self.0[1]]
+    }
+
     /// Its hash in `flows`, over the words that are not 0 for all flows of its kind.
     #[inline]
     pub(crate) fn hash(&self, flows: &FlowTable<KEY_WORDS>) -> u64 {
@@ -120,9 +126,10 @@ fn macs(headers: &wire::Parsed, frame: &[u8]) -> (u64, u64) {
 }
 
 #[inline(always)]
-fn mac_numbers(&[a, b, c, d, e, f, g, h, i, j, k, l, y, z]: &[u8; 14]) -> (u64, u64) {
-    let dst = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 16;
-    (dst, u64::from_be_bytes([g, h, i, j, k, l, y, z]) >> 16)
+fn mac_numbers(link: &[u8; 14]) -> (u64, u64) {
+    let [_, _, _, _, _, _, from_src @ ..] = link;
+    let word = |octets: &[u8]| octets.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets) >> 16);
+    (word(link), word(from_src))
 }
 
 fn source_words(headers: &wire::Parsed, frame: &[u8]) -> (Kind, [u64; 2]) {

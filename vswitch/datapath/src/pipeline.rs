@@ -6,14 +6,15 @@
 //! ```
 //!
 //! The verbs are fused into three loops over one batch: (1) parse, admit, key and hash, prefetch the tags; (2) compare
-//! tags, prefetch the entry; (3) compare key and epoch, count, rewrite, place in a lane. What needs a decision or copies
-//! leaves for a list that runs afterwards.
+//! tags, prefetch the entry; (3) compare key and epoch, count, rewrite, place in a lane. Plain packets go through all three
+//! by themselves, without a question that does not concern them; any other is looked at closely, out of line. What needs a
+//! decision or copies leaves for a list that runs afterwards.
 
 use frame::{Frame, Pool, Port};
 
 use crate::{
     Worker,
-    batch::Class,
+    batch::{Class, Run},
     stage::{decide, dispatch, lookup, parse},
 };
 
@@ -36,18 +37,43 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 /// The third loop: what is decided already.
 #[inline(never)]
 fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
-    let mut frames = std::mem::take(&mut worker.batch.frames);
-    for (place, frame) in frames.drain().enumerate() {
-        let meta = &worker.batch.meta[place];
-        match meta.class {
-            Class::Flow => match lookup::hit(meta, &mut worker.brain, &mut worker.tally) {
-                Some(recipe) => dispatch::follow(recipe, frame, place, worker),
-                None => put_aside(frame, place, worker),
-            },
-            Class::Slow => put_aside(frame, place, worker),
-            Class::Punt => dispatch::punt(frame, place, worker),
-            Class::Drop(reason) => dispatch::drop(reason, frame, place, worker),
+    let Some(mut frames) = worker.batch.frames.take() else { return };
+    let mut left = frames.drain().enumerate();
+    for run in 0..worker.batch.runs.len() {
+        let Run { port, frames } = worker.batch.runs[run];
+        let (mut hits, mut forwarded) = (0, 0);
+        for (place, frame) in left.by_ref().take(usize::from(frames)) {
+            let meta = &worker.batch.meta[place];
+            if let Class::Plain = meta.class
+                && let Some(way) = lookup::way(meta, &worker.brain)
+            {
+                hits += 1;
+                forwarded += u64::from(dispatch::express(way, frame, place, worker));
+            } else {
+                look_closely(frame, place, worker);
+            }
         }
+        worker.tally.worker.flow_hits += hits;
+        worker.tally.port(port).forwarded += forwarded;
+    }
+    drop(left);
+    worker.batch.runs.clear();
+    worker.batch.frames = Some(frames);
+}
+
+/// A frame that is not like nearly all.
+#[inline(never)]
+fn look_closely<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    let meta = &mut worker.batch.meta[place];
+    parse::describe(&frame, meta);
+    match meta.class {
+        Class::Plain | Class::Flow => match lookup::hit(meta, &mut worker.brain, &mut worker.tally) {
+            Some(recipe) => dispatch::follow(recipe, frame, place, worker),
+            None => put_aside(frame, place, worker),
+        },
+        Class::Slow => put_aside(frame, place, worker),
+        Class::Punt => dispatch::punt(frame, place, worker),
+        Class::Drop(reason) => dispatch::drop(reason, frame, place, worker),
     }
 }
 

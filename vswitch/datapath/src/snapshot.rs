@@ -11,7 +11,10 @@ use std::{
 use table::{MemberId, NetworkId};
 use wire::{Mac, Vni, vlan::VlanId};
 
-use crate::{PortId, WorkerId, path::Paths};
+use crate::{
+    PortId, WorkerId,
+    path::{Path, Paths},
+};
 
 /// Everything the workers need to decide about a packet.
 #[derive(Clone, Debug, Default)]
@@ -133,6 +136,14 @@ pub struct Member {
     pub network: NetworkId,
     /// Where frames for it go.
     pub kind: MemberKind,
+}
+
+impl Member {
+    /// The path of all packets to this member, where it is behind another VTEP and there is no choice.
+    #[inline]
+    pub(crate) fn only_path(&self) -> Option<&Path> {
+        if let MemberKind::Vtep { paths } = &self.kind { paths.only() } else { None }
+    }
 }
 
 /// Where a member is.

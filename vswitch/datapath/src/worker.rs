@@ -7,7 +7,7 @@ use wire::HashKey;
 
 use crate::{
     Books, Inject, Order, PortSpec, Report, WorkerId,
-    batch::Batch,
+    batch::{Batch, Run},
     brain::Brain,
     feature::{learn, storm::Buckets, too_big::Answers, vlan},
     lanes::Lanes,
@@ -185,19 +185,15 @@ impl<P: Port, M: Pool> Worker<P, M> {
         if self.stopped {
             return;
         }
-        let Batch { frames, meta, .. } = &mut self.batch;
+        let Batch { frames: Some(frames), runs, .. } = &mut self.batch else { return };
         let tally = &mut self.tally;
-        let mut place = 0;
         self.lanes.receive(frames, |port, received| {
             let octets: usize = received.iter().map(Frame::len).sum();
             let books = tally.port(port);
             books.rx += received.len() as u64;
             books.rx_bytes += octets as u64;
             tally.worker.rx += received.len() as u64;
-            for meta in &mut meta[place..place + received.len()] {
-                meta.port = port;
-            }
-            place += received.len();
+            runs.push(Run { port, frames: received.len() as u8 });
         });
     }
 

@@ -127,6 +127,12 @@ impl<const W: usize> FlowTable<W> {
         self.parts.find(probe, |entry| entry.has_key(key)).map(|(slot, entry)| (FlowSlot(slot), entry))
     }
 
+    /// The same for keys that differ in their first two words wherever they differ.
+    #[inline(always)]
+    pub fn find_by_front(&self, probe: &Probe, front: [u64; 2]) -> Option<&FlowEntry<W>> {
+        self.parts.find(probe, |entry| entry.has_front(front)).map(|(_, entry)| entry)
+    }
+
     /// All three steps at once.
     #[inline]
     pub fn get(&self, hash: u64, key: &[u64; W]) -> Option<FlowSlot> {

@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 
 use crate::{
     bucket::{NO_SLOT, Probe, SLOTS, TagGroup},
-    prefetch::prefetch,
+    prefetch::prefetch_at,
 };
 
 /// What a sweep does with the entry it looks at.
@@ -155,7 +155,7 @@ impl<E: Plain> Parts<E> {
     pub(crate) fn probe(&self, hash: u64) -> Probe {
         let probe = Probe::new(hash, self.mask);
         for bucket in probe.buckets {
-            prefetch(self.group(bucket));
+            prefetch_at(&self.groups, bucket);
         }
         probe
     }
@@ -170,7 +170,7 @@ impl<E: Plain> Parts<E> {
             None => NO_SLOT,
         };
         // Of no slot it is the table's last entry, which does no harm.
-        prefetch(self.entry(probe.first));
+        prefetch_at(&self.entries, probe.first & (self.slots() - 1));
     }
 
     /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since its tag was compared: whoever

@@ -32,5 +32,4 @@ pub use flow_reader::FlowReader;
 pub use flow_table::{FlowTable, Inserted};
 pub use id::{MemberId, NetworkId};
 pub use layout::Sweep;
-pub use prefetch::prefetch;
 pub use tick::Tick;

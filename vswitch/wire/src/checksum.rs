@@ -41,6 +41,11 @@ impl Sum {
         })
     }
 
+    /// The sum so far, folded to 16 bits.
+    pub(crate) const fn folded(self) -> u16 {
+        fold16(self.0)
+    }
+
     /// The checksum: the complement of the sum folded to 16 bits. Over a message that holds a right checksum, 0.
     #[inline]
     pub const fn finish(self) -> u16 {
@@ -64,6 +69,13 @@ pub(crate) const fn fold16(sum: u64) -> u16 {
     let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     let sum = (sum & 0xffff) + (sum >> 16);
     ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
+/// The checksum of a few 16-bit words, added up in host order.
+#[inline(always)]
+pub(crate) const fn of_few(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !((sum + (sum >> 16)) as u16)
 }
 
 /// The checksum of `data` alone.

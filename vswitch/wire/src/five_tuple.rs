@@ -1,6 +1,10 @@
 //! The hash of a flow: what spreads flows over paths and workers.
 
-use crate::{HashKey, L3, Parsed, ethernet, field::array_at, fold, ipv4, ipv6, protocol};
+use crate::{
+    HashKey, L3, Parsed, ethernet,
+    field::{array_at, u16_at, u32_at},
+    fold, ipv4, ipv6,
+};
 
 /// The lowest outer source port. "It is RECOMMENDED that the value be in the dynamic/private port range 49152-65535"
 /// (RFC 7348 section 5).
@@ -19,32 +23,36 @@ pub fn flow_hash(frame: &[u8], parsed: &Parsed) -> u32 {
     (flow_hash_keyed(frame, parsed, PUBLIC_KEY) >> 32) as u32
 }
 
-/// [`flow_hash`], and the type of service or traffic class ([`Parsed::tos`]; 0 where there is no IP): what an outer header
-/// takes from the inner packet. Of TCP and UDP over plain IPv4 both are read at once.
-#[inline]
-pub fn flow_hash_and_tos(frame: &[u8], parsed: &Parsed) -> (u32, u8) {
-    if let Some(head) = frame.first_chunk::<PLAIN_LEN>()
-        && is_plain_ipv4(parsed)
-    {
-        let ports = u32::from_be_bytes(array_at(head, PLAIN_L4));
-        let transport = u64::from(ports >> 16) << 32 | u64::from(ports & 0xffff) << 16 | u64::from(parsed.protocol);
-        let addresses = u64::from_be_bytes(array_at(head, ethernet::HEADER_LEN + 12));
-        return ((fold(&[addresses, transport], PUBLIC_KEY) >> 32) as u32, head[ethernet::HEADER_LEN + 1]);
+/// [`flow_hash`] and the type of service or traffic class ([`Parsed::tos`]) of a packet that [`crate::is_plain`]: what an
+/// outer header takes from it. All stands at fixed offsets. Of any other frame the answer is nonsense.
+#[inline(always)]
+pub fn plain_hash_and_tos(frame: &[u8]) -> (u32, u8) {
+    const L4: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
+    match frame.first_chunk::<{ L4 + 4 }>() {
+        Some(head) if u16_at(head, ethernet::HEADER_LEN - 2) == ethernet::IPV4 => {
+            let addresses = u64::from_be_bytes(array_at(head, ethernet::HEADER_LEN + 12));
+            let transport = plain_transport(u32_at(head, L4), head[ethernet::HEADER_LEN + 9]);
+            ((fold(&[addresses, transport], PUBLIC_KEY) >> 32) as u32, head[ethernet::HEADER_LEN + 1])
+        }
+        _ => plain_hash_and_class(frame),
     }
-    (flow_hash(frame, parsed), parsed.tos(frame).unwrap_or(0))
 }
 
-/// Where the ports of a packet are whose Ethernet header has no tag and whose IPv4 header no options, and where they end.
-const PLAIN_L4: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
-const PLAIN_LEN: usize = PLAIN_L4 + 4;
+/// The same with IPv6.
+#[inline(never)]
+fn plain_hash_and_class(frame: &[u8]) -> (u32, u8) {
+    const L4: usize = ethernet::HEADER_LEN + ipv6::HEADER_LEN;
+    let Some(head) = frame.first_chunk::<{ L4 + 4 }>() else { return (0, 0) };
+    let [a, b, c, d] = [8, 16, 24, 32].map(|at| u64::from_be_bytes(array_at(head, ethernet::HEADER_LEN + at)));
+    let transport = plain_transport(u32_at(head, L4), head[ethernet::HEADER_LEN + 6]);
+    let class = (u16_at(head, ethernet::HEADER_LEN) >> 4) as u8;
+    ((fold(&[a, b, c, d, transport], PUBLIC_KEY) >> 32) as u32, class)
+}
 
-/// Whether ports are at [`PLAIN_L4`]. Nothing but an IPv4 header without options, behind no tag, ends there.
-#[inline]
-fn is_plain_ipv4(parsed: &Parsed) -> bool {
-    parsed.l3_kind == L3::Ipv4
-        && usize::from(parsed.l4) == PLAIN_L4
-        && matches!(parsed.protocol, protocol::TCP | protocol::UDP)
-        && !parsed.fragment
+/// Ports and protocol in one word, as [`transport`] puts them.
+#[inline(always)]
+fn plain_transport(ports: u32, protocol: u8) -> u64 {
+    u64::from(ports) << 16 | u64::from(protocol)
 }
 
 /// As [`flow_hash`], under a secret and with all 64 bits.

@@ -39,11 +39,11 @@ pub mod vlan;
 mod vni;
 pub mod vxlan;
 
-pub use five_tuple::{SOURCE_PORT_MIN, flow_hash, flow_hash_and_tos, flow_hash_keyed, source_port};
+pub use five_tuple::{SOURCE_PORT_MIN, flow_hash, flow_hash_keyed, plain_hash_and_tos, source_port};
 pub use hash::{HashKey, fold};
 pub use mac::{Mac, MacParseError};
 pub use malformed::Malformed;
 pub use outer::{Dscp, Outer, OuterEnds, OuterParams, OuterTemplate, PlainOuter, parse_outer, parse_plain_outer};
 pub use parse::{L3, Parsed, parse, parse_into};
-pub use plain::parse as parse_plain;
+pub use plain::is_plain;
 pub use vni::{Vni, VniError};

@@ -13,14 +13,26 @@ const IPV4_LEN: usize = IPV4_TRANSPORT + tcp::HEADER_LEN;
 /// The same with IPv6.
 const IPV6_LEN: usize = IPV6_TRANSPORT + tcp::HEADER_LEN;
 
-/// Whether `frame` is such a packet (no tag, no IP options or extension headers, no fragment, TCP or UDP) and nothing is
-/// wrong with it; then `parsed` says where its headers are, as [`crate::parse`] would.
+/// Whether `frame` is such a packet and nothing is wrong with it: [`crate::parse`] would find no fault.
 #[inline(always)]
-pub fn parse(frame: &[u8], parsed: &mut Parsed) -> bool {
+pub fn is_plain(frame: &[u8]) -> bool {
     let Some(head) = frame.first_chunk::<IPV4_LEN>() else { return false };
-    if frame.len() > usize::from(u16::MAX) {
-        return false;
+    match u16_at(head, NETWORK - 2) {
+        ethernet::IPV4 => ipv4_len(head, frame.len()).is_some(),
+        ethernet::IPV6 => is_plain_ipv6(frame),
+        _ => false,
     }
+}
+
+#[inline(never)]
+fn is_plain_ipv6(frame: &[u8]) -> bool {
+    frame.first_chunk().is_some_and(|head| ipv6_len(head, frame.len()).is_some())
+}
+
+/// Whether `frame` is such a packet; then `parsed` says where its headers are, as [`crate::parse`] would.
+#[inline(always)]
+pub(crate) fn parse(frame: &[u8], parsed: &mut Parsed) -> bool {
+    let Some(head) = frame.first_chunk::<IPV4_LEN>() else { return false };
     match u16_at(head, NETWORK - 2) {
         ethernet::IPV4 => parse_ipv4(head, frame.len(), parsed),
         ethernet::IPV6 => frame.first_chunk::<IPV6_LEN>().is_some_and(|head| parse_ipv6(head, frame.len(), parsed)),
@@ -28,18 +40,34 @@ pub fn parse(frame: &[u8], parsed: &mut Parsed) -> bool {
     }
 }
 
+/// Octets of the IP packet in a frame of `len` octets, if all of this is plain.
+#[inline(always)]
+fn ipv4_len(head: &[u8; IPV4_LEN], len: usize) -> Option<usize> {
+    const VERSION_4_IHL_5: u8 = 0x45;
+    let total = usize::from(u16_at(head, NETWORK + 2));
+    let is_plain = len <= usize::from(u16::MAX)
+        && head[NETWORK] == VERSION_4_IHL_5
+        && u16_at(head, NETWORK + 6) & ipv4::FRAGMENT_MASK == 0
+        && NETWORK + total <= len
+        && carries(head[NETWORK + 9], head, IPV4_TRANSPORT, NETWORK + total);
+    is_plain.then_some(total)
+}
+
+/// The same with IPv6.
+#[inline(always)]
+fn ipv6_len(head: &[u8; IPV6_LEN], len: usize) -> Option<usize> {
+    let total = ipv6::HEADER_LEN + usize::from(u16_at(head, NETWORK + 4));
+    let is_plain = len <= usize::from(u16::MAX)
+        && head[NETWORK] >> 4 == 6
+        && NETWORK + total <= len
+        && carries(head[NETWORK + 6], head, IPV6_TRANSPORT, NETWORK + total);
+    is_plain.then_some(total)
+}
+
 /// `len` is the frame's.
 #[inline(always)]
 fn parse_ipv4(head: &[u8; IPV4_LEN], len: usize, parsed: &mut Parsed) -> bool {
-    const VERSION_4_IHL_5: u8 = 0x45;
-    let total = usize::from(u16_at(head, NETWORK + 2));
-    let protocol = head[NETWORK + 9];
-    let is_plain = head[NETWORK] == VERSION_4_IHL_5
-        && u16_at(head, NETWORK + 6) & ipv4::FRAGMENT_MASK == 0
-        && NETWORK + total <= len;
-    if !is_plain || !carries(protocol, head, IPV4_TRANSPORT, NETWORK + total) {
-        return false;
-    }
+    let Some(total) = ipv4_len(head, len) else { return false };
     let (dst, src) = addresses(head);
     *parsed = Parsed {
         dst,
@@ -49,7 +77,7 @@ fn parse_ipv4(head: &[u8; IPV4_LEN], len: usize, parsed: &mut Parsed) -> bool {
         l3_len: total as u16,
         l4: IPV4_TRANSPORT as u16,
         l3_kind: L3::Ipv4,
-        protocol,
+        protocol: head[NETWORK + 9],
         tags: 0,
         fragment: false,
     };
@@ -58,11 +86,7 @@ fn parse_ipv4(head: &[u8; IPV4_LEN], len: usize, parsed: &mut Parsed) -> bool {
 
 #[inline(always)]
 fn parse_ipv6(head: &[u8; IPV6_LEN], len: usize, parsed: &mut Parsed) -> bool {
-    let total = ipv6::HEADER_LEN + usize::from(u16_at(head, NETWORK + 4));
-    let protocol = head[NETWORK + 6];
-    if head[NETWORK] >> 4 != 6 || NETWORK + total > len || !carries(protocol, head, IPV6_TRANSPORT, NETWORK + total) {
-        return false;
-    }
+    let Some(total) = ipv6_len(head, len) else { return false };
     let (dst, src) = addresses(head);
     *parsed = Parsed {
         dst,
@@ -72,7 +96,7 @@ fn parse_ipv6(head: &[u8; IPV6_LEN], len: usize, parsed: &mut Parsed) -> bool {
         l3_len: total as u16,
         l4: IPV6_TRANSPORT as u16,
         l3_kind: L3::Ipv6,
-        protocol,
+        protocol: head[NETWORK + 6],
         tags: 0,
         fragment: false,
     };
@@ -104,7 +128,7 @@ fn addresses<const N: usize>(head: &[u8; N]) -> (Mac, Mac) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::parse_any;
+    use crate::{flow_hash, parse::parse_any, plain_hash_and_tos};
     use proptest::{prelude::*, sample::Index};
 
     /// A frame with nothing wrong in it: `payload` octets behind the transport header, `padding` behind the packet.
@@ -137,7 +161,7 @@ mod tests {
         fn an_honest_packet_is_plain(is_ipv6: bool, is_tcp: bool, payload in 12usize..60, padding in 0usize..20) {
             let frame = honest(is_ipv6, is_tcp, payload, padding);
             let (mut ours, mut other) = (Parsed::NOTHING, Parsed::NOTHING);
-            prop_assert!(parse(&frame, &mut ours));
+            prop_assert!(is_plain(&frame) && parse(&frame, &mut ours));
             prop_assert_eq!(parse_any(&frame, &mut other), Ok(()));
             prop_assert_eq!(ours, other);
         }
@@ -158,8 +182,12 @@ mod tests {
             frame.truncate(frame.len().saturating_sub(cut.saturating_sub(20)));
             let (mut ours, mut other) = (Parsed::NOTHING, Parsed::NOTHING);
             let found = parse_any(&frame, &mut other);
-            if parse(&frame, &mut ours) {
+            let is_plain = parse(&frame, &mut ours);
+            prop_assert_eq!(super::is_plain(&frame), is_plain);
+            if is_plain {
                 prop_assert_eq!(found, Ok(()));
+                let (hash, tos) = plain_hash_and_tos(&frame);
+                prop_assert_eq!((hash, Some(tos)), (flow_hash(&frame, &ours), ours.tos(&frame)));
                 prop_assert_eq!(ours, other);
             }
         }

@@ -3,7 +3,7 @@
 use frame::Frame;
 use table::MemberId;
 use wire::{
-    OuterTemplate, Vni, flow_hash, flow_hash_and_tos, outer::OUTER_IPV4_LEN, parse_outer, parse_plain_outer,
+    OuterTemplate, Vni, flow_hash, outer::OUTER_IPV4_LEN, parse_outer, parse_plain_outer, plain_hash_and_tos,
     source_port,
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn decap(inner: &[u8], outer_len: u16, outer_tos: u8, meta: &mut Meta
     meta.outer_len = outer_len;
     meta.inner_len = inner.len() as u16;
     wire::parse_into(inner, &mut meta.headers)?;
-    meta.ecn_mark = ecn::mark_of(outer_tos, inner, &meta.headers)?;
+    meta.ecn_mark = ecn::mark_of(outer_tos, meta.headers.tos(inner))?;
     Ok(())
 }
 
@@ -72,11 +72,20 @@ pub(crate) fn source_port_of(frame: &Frame, meta: &Meta) -> u16 {
 
 /// Puts the outer header in front of a stripped frame that is short enough for the uplink with it, with this IPv4
 /// identification. An error leaves the frame as it was.
-#[inline]
 pub(crate) fn send(frame: &mut Frame, meta: &Meta, outer: &OuterTemplate, ip_id: u16) -> Result<(), Cause> {
-    let data = frame.data();
-    let (hash, tos) = flow_hash_and_tos(data, &meta.headers);
-    let port = source_port(hash);
+    let tos = meta.headers.tos(frame.data()).unwrap_or(0);
+    put_in_front(frame, outer, (source_port_of(frame, meta), ip_id, tos))
+}
+
+/// The same for a plain packet.
+#[inline(always)]
+pub(crate) fn send_plain(frame: &mut Frame, outer: &OuterTemplate, ip_id: u16) -> Result<(), Cause> {
+    let (hash, tos) = plain_hash_and_tos(frame.data());
+    put_in_front(frame, outer, (source_port(hash), ip_id, tos))
+}
+
+#[inline(always)]
+fn put_in_front(frame: &mut Frame, outer: &OuterTemplate, (port, ip_id, tos): (u16, u16, u8)) -> Result<(), Cause> {
     let packet = frame.push_front(outer.len()).ok_or(Cause::NoHeadroom)?;
     if outer.write(packet, port, ip_id, tos) {
         return Ok(());

@@ -8,6 +8,7 @@ use crate::{
     feature::{flood, too_big},
     flow::Recipe,
     stage::{rewrite, steer},
+    way::Way,
     wiring::Handoff,
 };
 
@@ -28,6 +29,29 @@ pub(crate) fn forward<P: Port, M: Pool>(to: MemberId, mut frame: Frame, place: u
     match rewrite::towards(to, &mut frame, &worker.batch.meta[place], &mut worker.brain) {
         Ok(port) => leave(port, frame, place, worker),
         Err(cause) => too_big::refuse(cause, to, frame, place, worker),
+    }
+}
+
+/// Sends a plain packet the way that was found for it. `true` where a lane has it, and that is still to be booked on the port
+/// it came in by.
+#[inline(always)]
+pub(crate) fn express<P: Port, M: Pool>(
+    (member, way): (MemberId, Way),
+    mut frame: Frame,
+    place: usize,
+    worker: &mut Worker<P, M>,
+) -> bool {
+    rewrite::strip_plain(&mut frame, &worker.batch.meta[place]);
+    if let Err(cause) = rewrite::by(way, member, &mut frame, &mut worker.brain) {
+        drop(cause.into(), frame, place, worker);
+        return false;
+    }
+    match worker.lanes.offer(way.port, frame, &mut worker.tally) {
+        Ok(()) => true,
+        Err(frame) => {
+            hand_over(way.port, frame, place, worker);
+            false
+        }
     }
 }
 

@@ -1,23 +1,39 @@
 //! lookup: the flow table, in two passes over the batch: compare tags and prefetch, then compare keys.
 
-use table::FlowSlot;
+use table::{FlowEntry, FlowSlot, MemberId};
 
 use crate::{
     batch::{Batch, Class, Meta},
     brain::Brain,
-    flow::Recipe,
+    flow::{KEY_WORDS, Recipe},
     stage::track,
     tally::Tally,
+    way::Way,
 };
 
 /// The second loop.
 #[inline(never)]
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
-    for meta in &mut batch.meta[..batch.frames.len()] {
-        if let Class::Flow = meta.class {
+    let frames = batch.frames.as_ref().map_or(0, |frames| frames.len());
+    for meta in &mut batch.meta[..frames] {
+        if let Class::Plain | Class::Flow = meta.class {
             brain.flows.candidates(&mut meta.probe);
         }
     }
+}
+
+/// The member a plain packet goes to and the way there, if that is decided, still holds, and nothing else is to be done to
+/// the packet; then the hit is counted on its flow.
+#[inline(always)]
+pub(crate) fn way(meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
+    let entry = brain.flows.find_by_front(&meta.probe, meta.key.front())?;
+    let Recipe::Forward(member) = Recipe::decode(entry.recipe()) else { return None };
+    let way = brain.ways.to(member);
+    if meta.inner_len > way.frame_max || meta.ecn_mark != 0 || !holds(entry, meta, brain) {
+        return None;
+    }
+    entry.hit(u64::from(meta.inner_len), brain.now);
+    Some((member, way))
 }
 
 /// The cached decision about a frame, if there is one that still holds and the hit loop can follow; the hit is counted.
@@ -28,15 +44,27 @@ pub(crate) fn hit(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<R
     if !recipe.is_light() {
         return None;
     }
-    let checked_at = entry.checked_at();
-    if checked_at != brain.epoch {
-        if !brain.is_untouched(meta.ingress, &meta.key, checked_at) {
-            return recheck(meta, brain, tally);
-        }
-        entry.set_checked_at(brain.epoch);
+    if !holds(entry, meta, brain) {
+        return recheck(meta, brain, tally);
     }
     track::count(entry, meta, brain.now, tally);
     Some(recipe)
+}
+
+/// Whether a cached decision to forward or to drop holds as of now, as far as that is to be seen at a glance.
+#[inline(always)]
+fn holds(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> bool {
+    entry.checked_at() == brain.epoch || holds_on(entry, meta, brain)
+}
+
+/// The same where the epoch has moved.
+#[inline(never)]
+fn holds_on(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> bool {
+    let is_untouched = brain.is_untouched(meta.ingress, &meta.key, entry.checked_at());
+    if is_untouched {
+        entry.set_checked_at(brain.epoch);
+    }
+    is_untouched
 }
 
 /// The same where something near has changed since the decision was last found right.

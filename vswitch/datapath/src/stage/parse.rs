@@ -1,12 +1,12 @@
 //! parse: one pass over the headers of each frame, the key of its flow and the key's hash.
 
 use frame::Frame;
-use table::{MemberId, prefetch};
+use table::MemberId;
 use wire::L3;
 
 use crate::{
     Cause, DropReason, PortId, PortSpec, Role,
-    batch::{Batch, Class, Meta},
+    batch::{Batch, Class, Meta, Run},
     brain::Brain,
     feature::{ecn, senders::Senders, vlan, vxlan},
     flow::{FlowKey, Profile},
@@ -16,29 +16,72 @@ use crate::{
 /// The first loop.
 #[inline(never)]
 pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
-    let Batch { frames, meta, senders, .. } = batch;
-    let frames = frames.as_mut_slice();
+    let Batch { frames: Some(frames), runs, meta, senders, .. } = batch else { return };
     senders.hold_for(brain.snapshot.generation);
-    for frame in frames.iter() {
-        frame.data().first().into_iter().for_each(prefetch);
+    let (mut frames, mut meta) = (frames.as_mut_slice(), &mut meta[..]);
+    for &Run { port, frames: count } in runs.iter() {
+        let (run, run_meta);
+        (run, frames) = frames.split_at_mut(usize::from(count));
+        (run_meta, meta) = meta.split_at_mut(usize::from(count));
+        let at = At { port, spec: brain.snapshot.port(port), brain };
+        // A loop of its own for each kind of port.
+        match at.spec.map_or(Door::Any, Door::of) {
+            Door::Bare(member) => each(run, run_meta, at, senders, |data, meta, _| bare(member, data, meta)),
+            Door::Tunnel => each(run, run_meta, at, senders, tunnelled),
+            Door::Any => each(run, run_meta, at, senders, |_, _, _| false),
+        }
     }
-    let mut last_port = (PortId(u16::MAX), None, Door::Any);
-    for (frame, meta) in frames.iter_mut().zip(meta) {
-        // Frames of a port come together.
-        if last_port.0 != meta.port {
-            let spec = brain.snapshot.port(meta.port);
-            last_port = (meta.port, spec, spec.map_or(Door::Any, Door::of));
-        }
-        let (_, spec, door) = last_port;
-        meta.class = if pass(door, frame.data(), meta, senders) {
-            Class::Flow
+}
+
+/// Where frames have come in.
+#[derive(Clone, Copy)]
+struct At<'b> {
+    port: PortId,
+    spec: Option<&'b PortSpec>,
+    brain: &'b Brain,
+}
+
+/// Frames of one port, of which `pass` lets in those that are as nearly all are: plain, and what the port is for. Where it
+/// answers `false`, `meta` says nothing.
+#[inline(always)]
+fn each(
+    frames: &mut [Frame],
+    metas: &mut [Meta],
+    at: At<'_>,
+    senders: &mut Senders,
+    pass: impl Fn(&[u8], &mut Meta, &Senders) -> bool,
+) {
+    frames.iter().for_each(Frame::prefetch);
+    let flows = &at.brain.flows;
+    for (frame, meta) in frames.iter_mut().zip(metas) {
+        meta.port = at.port;
+        if pass(frame.data(), meta, senders) {
+            meta.class = Class::Plain;
+            meta.hash = flows.hash(&meta.key.front());
+            meta.probe = flows.probe(meta.hash);
         } else {
-            any(frame, meta, (door, spec), brain, senders).unwrap_or_else(Class::Drop)
-        };
-        if let Class::Flow = meta.class {
-            meta.hash = meta.key.hash(&brain.flows);
-            meta.probe = brain.flows.probe(meta.hash);
+            any(frame, meta, at, senders);
         }
+    }
+}
+
+/// Any frame, looked at closely.
+#[inline(never)]
+fn any(frame: &mut Frame, meta: &mut Meta, at: At<'_>, senders: &mut Senders) {
+    meta.class = class_of(frame, meta, at, senders).unwrap_or_else(Class::Drop);
+    if let Class::Flow = meta.class {
+        meta.hash = meta.key.hash(&at.brain.flows);
+        meta.probe = at.brain.flows.probe(meta.hash);
+    }
+}
+
+/// Writes the headers of a plain packet, for whoever looks closer at it than the loops do.
+pub(crate) fn describe(frame: &Frame, meta: &mut Meta) {
+    if let Class::Plain = meta.class {
+        let inner = frame.data().get(usize::from(meta.outer_len)..).and_then(|data| data.get(..meta.inner_len.into()));
+        let is_parsed = wire::parse_into(inner.unwrap_or_default(), &mut meta.headers).is_ok();
+        debug_assert!(is_parsed, "it was found to be plain");
+        meta.class = Class::Flow;
     }
 }
 
@@ -63,45 +106,35 @@ impl Door {
     }
 }
 
-/// Takes in a packet that is as nearly all are: plain, and what its port is for. `false` where it must be looked at
-/// closely; then `meta` says nothing.
+/// Lets an untagged plain packet in that comes from `member`.
 #[inline(always)]
-fn pass(door: Door, data: &[u8], meta: &mut Meta, senders: &Senders) -> bool {
-    let (inner, outer_tos) = match door {
-        Door::Any => return false,
-        Door::Bare(member) => {
-            meta.ingress = member;
-            meta.outer_len = 0;
-            (data, 0)
-        }
-        Door::Tunnel => match vxlan::recognise(data, meta, senders) {
-            Some(found) => found,
-            None => return false,
-        },
-    };
-    meta.inner_len = inner.len() as u16;
+fn bare(member: MemberId, data: &[u8], meta: &mut Meta) -> bool {
     // Plain packets are TCP or UDP over IP: neither ARP nor neighbour discovery.
-    if !wire::parse_plain(inner, &mut meta.headers) {
-        return false;
+    let Some(link) = data.first_chunk().filter(|_| wire::is_plain(data)) else { return false };
+    (meta.outer_len, meta.inner_len, meta.ecn_mark) = (0, data.len() as u16, 0);
+    meta.ingress = member;
+    meta.key = FlowKey::l2(member, link);
+    true
+}
+
+/// Lets a plain packet in out of a tunnel.
+#[inline(always)]
+fn tunnelled(data: &[u8], meta: &mut Meta, senders: &Senders) -> bool {
+    let Some((inner, outer_tos)) = vxlan::recognise(data, meta, senders) else { return false };
+    let Some(link) = inner.first_chunk().filter(|_| wire::is_plain(inner)) else { return false };
+    meta.inner_len = inner.len() as u16;
+    meta.ecn_mark = 0;
+    if outer_tos & wire::ecn::MASK != 0 {
+        let Ok(mark) = ecn::mark_of(outer_tos, Some(wire::plain_hash_and_tos(inner).1)) else { return false };
+        meta.ecn_mark = mark;
     }
-    let (Some(link), Ok(mark)) = (inner.first_chunk(), ecn::mark_of(outer_tos, inner, &meta.headers)) else {
-        return false;
-    };
-    meta.ecn_mark = mark;
     meta.key = FlowKey::l2(meta.ingress, link);
     true
 }
 
-/// Any frame, looked at closely.
-#[inline(never)]
-fn any(
-    frame: &mut Frame,
-    meta: &mut Meta,
-    (door, spec): (Door, Option<&PortSpec>),
-    brain: &Brain,
-    senders: &mut Senders,
-) -> Result<Class, DropReason> {
-    if let Door::Tunnel = door
+fn class_of(frame: &mut Frame, meta: &mut Meta, at: At<'_>, senders: &mut Senders) -> Result<Class, DropReason> {
+    let At { spec, brain, .. } = at;
+    if let Some(Door::Tunnel) = spec.map(Door::of)
         && let Some((inner, outer_tos)) = vxlan::recognise(frame.data(), meta, senders)
     {
         vxlan::decap(inner, meta.outer_len, outer_tos, meta)?;

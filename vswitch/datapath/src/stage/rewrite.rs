@@ -3,11 +3,11 @@
 use frame::Frame;
 
 use crate::{
-    Cause, MemberKind, Path, Paths, PortId,
+    Cause, Member, MemberKind, Path, Paths, PortId,
     batch::Meta,
     brain::Brain,
     feature::{ecn, vlan, vxlan},
-    way::WayKind,
+    way::{Way, WayKind},
 };
 use table::MemberId;
 
@@ -15,10 +15,31 @@ use table::MemberId;
 /// congestion the outer header told of is told by the inner one then.
 #[inline]
 pub(crate) fn strip(frame: &mut Frame, meta: &Meta) {
+    strip_plain(frame, meta);
+    ecn::mark(frame, meta);
+}
+
+/// The same for a packet that gets no mark.
+#[inline(always)]
+pub(crate) fn strip_plain(frame: &mut Frame, meta: &Meta) {
     if meta.outer_len > 0 {
-        let fits = frame.pull_front(usize::from(meta.outer_len)) && frame.set_len(usize::from(meta.inner_len));
+        let fits = frame.narrow(meta.outer_len, meta.inner_len);
         debug_assert!(fits, "parse found both lengths inside the frame");
-        ecn::mark(frame, meta);
+    }
+}
+
+/// Makes a plain and stripped packet ready for `egress`, to which there is this way.
+#[inline(always)]
+pub(crate) fn by(way: Way, egress: MemberId, frame: &mut Frame, brain: &mut Brain) -> Result<(), Cause> {
+    match way.kind {
+        WayKind::Bare => Ok(()),
+        WayKind::Tunnel => {
+            let Some(path) = brain.snapshot.member(egress).and_then(Member::only_path) else {
+                return Err(Cause::PortUnknown);
+            };
+            brain.ip_id = brain.ip_id.wrapping_add(1);
+            vxlan::send_plain(frame, &path.outer, brain.ip_id)
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 
 use super::OUTER_IPV4_LEN;
 use crate::{
-    checksum::fold16,
     ethernet,
     field::{array_at, u16_at, u32_at},
     ipv4, protocol, udp, vxlan,
@@ -42,7 +41,7 @@ impl OuterEnds {
     /// addresses can make ends meet.
     #[inline]
     pub fn mix(self) -> usize {
-        let sum = self.addresses ^ u64::from(self.vni).rotate_left(40);
+        let sum = self.addresses ^ u64::from(self.vni).rotate_left(16);
         (sum.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
     }
 }
@@ -66,25 +65,32 @@ pub fn parse_plain_outer(frame: &[u8]) -> Option<PlainOuter> {
     if !is_plain || !fits || !is_summed_right(head) {
         return None;
     }
-    let port = u16_at(head, UDP + 2);
-    let dst_mac = u64::from_be_bytes(array_at(head, 0)) & !0xffff;
+    let port = u64::from(u16::from_ne_bytes(array_at(head, UDP + 2)));
+    let dst_mac = u64::from_ne_bytes(array_at(head, 0)) & DST_MAC;
     Some(PlainOuter {
         ends: OuterEnds {
-            addresses: u64::from_be_bytes(array_at(head, NETWORK + 12)),
-            mac_and_port: dst_mac | u64::from(port),
-            vni: u32_at(head, VXLAN + 4) >> 8,
+            addresses: u64::from_ne_bytes(array_at(head, NETWORK + 12)),
+            mac_and_port: dst_mac | port.rotate_left(PORT_SHIFT),
+            vni: u32::from_ne_bytes(array_at(head, VXLAN + 4)) & VNI,
         },
         tos: head[NETWORK + 1],
         inner_len: udp_len - (OUTER_IPV4_LEN - UDP) as u16,
     })
 }
 
-/// Whether the IPv4 header's checksum is right. The sum of five words of 32 bits, folded; octet order makes no difference
-/// to whether it comes to all ones (RFC 1071 section 2 B).
+/// The destination MAC among the first eight octets as they stand in memory, and how far a port is shifted to where it is
+/// not.
+const DST_MAC: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
+const PORT_SHIFT: u32 = if cfg!(target_endian = "little") { 48 } else { 0 };
+/// The VNI in its four octets, likewise.
+const VNI: u32 = u32::from_ne_bytes([0xff, 0xff, 0xff, 0]);
+
+/// Whether the IPv4 header's checksum is right: the sum of its words comes to all ones, which is to say that 0xffff divides
+/// it, as it is not 0. It may be taken of words twice as long and in any octet order (RFC 1071 section 2).
 #[inline(always)]
 fn is_summed_right(head: &[u8; OUTER_IPV4_LEN]) -> bool {
     let word = |at: usize| u64::from(u32::from_ne_bytes(array_at(head, NETWORK + at)));
-    fold16(word(0) + word(4) + word(8) + word(12) + word(16)) == 0xffff
+    (word(0) + word(4) + word(8) + word(12) + word(16)).is_multiple_of(0xffff)
 }
 
 #[cfg(test)]
@@ -138,12 +144,13 @@ mod tests {
                 let parsed = parse(&frame).unwrap();
                 let outer = parse_outer(&frame, &parsed).unwrap().unwrap();
                 prop_assert_eq!((outer.inner, outer.inner_len), (OUTER_IPV4_LEN, usize::from(plain.inner_len)));
-                prop_assert_eq!((outer.tos, outer.vni.get(), parsed.tags), (plain.tos, plain.ends.vni, 0));
-                let addresses = (plain.ends.addresses as u32, (plain.ends.addresses >> 32) as u32);
-                let ipv4 = |bits: u32| std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(bits));
-                prop_assert_eq!((outer.dst, outer.src), (ipv4(addresses.0), ipv4(addresses.1)));
-                prop_assert_eq!(u64::from(outer.udp_dst), plain.ends.mac_and_port & 0xffff);
-                prop_assert_eq!(parsed.dst.to_u64(), plain.ends.mac_and_port >> 16);
+                prop_assert_eq!((outer.tos, outer.vni.get(), parsed.tags), (plain.tos, u32::from_be(plain.ends.vni) >> 8, 0));
+                let [a, b, c, d, dst @ ..] = plain.ends.addresses.to_ne_bytes();
+                prop_assert_eq!([outer.src, outer.dst], [[a, b, c, d], dst].map(std::net::IpAddr::from));
+                let [mac @ .., _, _] = (plain.ends.mac_and_port & DST_MAC).to_ne_bytes();
+                prop_assert_eq!(parsed.dst.octets(), mac);
+                let port = (plain.ends.mac_and_port & !DST_MAC).rotate_right(PORT_SHIFT) as u16;
+                prop_assert_eq!(outer.udp_dst, u16::from_be(port));
             }
         }
     }

@@ -2,7 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::{Mac, Vni, checksum::Sum, ecn, ethernet, field::put, ipv4, ipv6, protocol, udp, vxlan};
+use crate::{
+    Mac, Vni,
+    checksum::{self, Sum},
+    ecn, ethernet,
+    field::put,
+    ipv4, ipv6, protocol, udp, vxlan,
+};
 
 const IPV4_UDP: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
 const IPV6_UDP: usize = ethernet::HEADER_LEN + ipv6::HEADER_LEN;
@@ -86,8 +92,8 @@ pub struct OuterTemplate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    /// With the sum over the header, without TOS, total length and identification.
-    Ipv4(Sum),
+    /// With the folded sum over the header, without TOS, total length and identification.
+    Ipv4(u16),
     Ipv6,
 }
 
@@ -113,7 +119,7 @@ impl OuterTemplate {
         put(&mut bytes, field::IPV4_TOTAL_LEN, [0, 0]);
         put(&mut bytes, field::IPV4_CHECKSUM, [0, 0]);
         let header_sum = Sum::ZERO.bytes(&bytes[ethernet::HEADER_LEN..IPV4_UDP]);
-        Self::finish(bytes, params, IPV4_UDP, Family::Ipv4(header_sum))
+        Self::finish(bytes, params, IPV4_UDP, Family::Ipv4(header_sum.folded()))
     }
 
     fn ipv6(params: &OuterParams, src: Ipv6Addr, dst: Ipv6Addr) -> OuterTemplate {
@@ -159,33 +165,33 @@ impl OuterTemplate {
     /// `source_port` comes from [`crate::source_port`]. `ip_id` is the IPv4 identification: it must differ between
     /// packets that may be fragmented, and may be anything where DF is set (RFC 6864). `inner_tos` is the inner packet's
     /// ([`crate::Parsed::tos`]), 0 where it is not IP.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn write(&self, frame: &mut [u8], source_port: u16, ip_id: u16, inner_tos: u8) -> bool {
         let tos = self.tos.0 | inner_tos & self.tos.1;
         match self.family {
-            Family::Ipv4(header_sum) => self.write_ipv4(header_sum.word(tos.into()), frame, source_port, ip_id, tos),
+            Family::Ipv4(header_sum) => self.write_ipv4(header_sum, frame, source_port, ip_id, tos),
             Family::Ipv6 => self.write_ipv6(frame, source_port, tos),
         }
     }
 
-    #[inline]
-    fn write_ipv4(&self, header_sum: Sum, frame: &mut [u8], source_port: u16, ip_id: u16, tos: u8) -> bool {
-        let total_len = frame.len().saturating_sub(ethernet::HEADER_LEN);
-        let Ok(total_len) = u16::try_from(total_len) else { return false };
+    #[inline(always)]
+    fn write_ipv4(&self, header_sum: u16, frame: &mut [u8], source_port: u16, ip_id: u16, tos: u8) -> bool {
         let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV4_LEN>() else { return false };
+        let total_len = OUTER_IPV4_LEN - ethernet::HEADER_LEN + inner.len();
+        let Ok(total_len) = u16::try_from(total_len) else { return false };
         outer.copy_from_slice(&self.bytes[..OUTER_IPV4_LEN]);
         outer[field::IPV4_TOS] = tos;
         put(outer, field::IPV4_TOTAL_LEN, total_len.to_be_bytes());
         put(outer, field::IPV4_ID, ip_id.to_be_bytes());
-        let checksum = header_sum.word(total_len).word(ip_id).finish();
-        put(outer, field::IPV4_CHECKSUM, checksum.to_be_bytes());
+        let sum = u32::from(header_sum) + u32::from(tos) + u32::from(total_len) + u32::from(ip_id);
+        put(outer, field::IPV4_CHECKSUM, checksum::of_few(sum).to_be_bytes());
         let udp_len = total_len - ipv4::HEADER_LEN as u16;
         self.write_udp(&mut outer[IPV4_UDP..], inner, source_port, udp_len);
         true
     }
 
-    #[inline]
+    #[inline(never)]
     fn write_ipv6(&self, frame: &mut [u8], source_port: u16, tos: u8) -> bool {
         let udp_len = frame.len().saturating_sub(IPV6_UDP);
         let Ok(udp_len) = u16::try_from(udp_len) else { return false };
@@ -199,14 +205,18 @@ impl OuterTemplate {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_udp(&self, outer: &mut [u8], inner: &[u8], source_port: u16, udp_len: u16) {
         put(outer, 0, source_port.to_be_bytes());
         put(outer, 4, udp_len.to_be_bytes());
         if self.checksum {
-            // The length counts twice: once in the pseudo header, once in the header.
-            let sum = self.udp_sum.word(source_port).word(udp_len).word(udp_len).bytes(inner);
-            put(outer, 6, sum.finish_udp().to_be_bytes());
+            put(outer, 6, self.udp_checksum(inner, source_port, udp_len).to_be_bytes());
         }
+    }
+
+    #[inline(never)]
+    fn udp_checksum(&self, inner: &[u8], source_port: u16, udp_len: u16) -> u16 {
+        // The length counts twice: once in the pseudo header, once in the header.
+        self.udp_sum.word(source_port).word(udp_len).word(udp_len).bytes(inner).finish_udp()
     }
 }
