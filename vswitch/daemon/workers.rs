@@ -94,9 +94,37 @@ pub(crate) fn cpus(placement: &Placement, allowed: &[usize]) -> Result<Vec<Optio
     Err(format!("[workers] cores: there is no CPU {wrong} here that this process may use; it may use {allowed}"))
 }
 
-/// Coarse time since `start`, in ticks of 100 ms.
-pub(crate) fn tick(start: Instant) -> Tick {
-    Tick((start.elapsed().as_millis() / 100) as u32)
+/// Coarse time in ticks of 100 ms. A busy worker's turns take microseconds, so most of them do without a look at the clock.
+struct Clock {
+    start: Instant,
+    now: Tick,
+    /// Turns until the next look.
+    turns: u32,
+}
+
+/// Turns between two looks, which are a few milliseconds at the very most.
+const TURNS_A_LOOK: u32 = 32;
+
+impl Clock {
+    fn since(start: Instant) -> Clock {
+        Clock { start, now: Tick(0), turns: 0 }
+    }
+
+    /// The time of the turn that begins.
+    fn tick(&mut self) -> Tick {
+        if self.turns == 0 {
+            self.turns = TURNS_A_LOOK;
+            let elapsed = self.start.elapsed();
+            self.now = Tick((elapsed.as_secs() * 10) as u32 + elapsed.subsec_millis() / 100);
+        }
+        self.turns -= 1;
+        self.now
+    }
+
+    /// Any time may have passed.
+    fn look_again(&mut self) {
+        self.turns = 0;
+    }
 }
 
 fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Instant, eal: &Eal, end: &AtomicBool) {
@@ -108,14 +136,18 @@ fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Ins
     os::sleep_precisely();
     // Unregistered threads have no buffer cache and pay twice for each frame.
     let _registered = eal.register_thread().inspect_err(|error| warn!("{error}"));
+    let mut clock = Clock::since(start);
     while !end.load(Relaxed) {
-        match worker.turn(tick(start)) {
+        match worker.turn(clock.tick()) {
             Turn::Busy => idle.worked(),
-            Turn::Idle | Turn::Stopped => idle.rest(),
+            Turn::Idle | Turn::Stopped => {
+                idle.rest();
+                clock.look_again();
+            }
         }
     }
     // What others handed over a moment ago must not go with the rings it waits in.
-    let _ = (0..LAST_TURNS).any(|_| worker.turn(tick(start)) != Turn::Busy);
+    let _ = (0..LAST_TURNS).any(|_| worker.turn(clock.tick()) != Turn::Busy);
 }
 
 #[cfg(test)]
@@ -146,6 +178,18 @@ mod tests {
         let error = cpus(&Placement::Cpus(vec![1, 99, 7]), &[0, 1, 2]).unwrap_err();
         assert!(error.contains("no CPU 99, 7 here") && error.ends_with("may use 0, 1, 2"), "{error}");
         assert_eq!(cpus(&Placement::Cpus(vec![2, 0]), &[0, 1, 2]), Ok(vec![Some(2), Some(0)]));
+    }
+
+    #[test]
+    fn the_clock_is_looked_at_now_and_then_and_after_a_rest() {
+        let mut clock = Clock::since(Instant::now() - Duration::from_millis(1250));
+        assert_eq!(clock.tick(), Tick(12));
+        clock.start -= Duration::from_secs(1);
+        assert!((1..TURNS_A_LOOK).all(|_| clock.tick() == Tick(12)), "not yet");
+        assert_eq!(clock.tick(), Tick(22));
+        clock.start -= Duration::from_secs(1);
+        clock.look_again();
+        assert_eq!(clock.tick(), Tick(32));
     }
 
     #[test]

@@ -47,9 +47,9 @@ macro_rules! block {
             pub(crate) fn write(&self, reading: &$reading, reasons: usize, workers: usize) {
                 $(self.$field.set(reading.$field);)+
                 $(
-                    let len = if $len == REASONS_MAX { reasons } else { workers };
-                    for (counter, &value) in self.$array.iter().zip(&reading.$array).take(len) {
-                        counter.set(value);
+                    let len = if $len == REASONS_MAX { reasons } else { workers }.min($len);
+                    for (counter, value) in self.$array[..len].iter().zip(&reading.$array[..len]) {
+                        counter.set(*value);
                     }
                 )*
             }

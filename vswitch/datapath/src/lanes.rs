@@ -62,18 +62,17 @@ impl<P: Port> Lanes<P> {
     /// Polls the ports in turn until `burst` is full; says of each frame which port it came from.
     #[inline]
     pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) {
-        let ports = self.held.len();
-        for step in 0..ports {
+        let (later, sooner) = self.held.split_at(self.first.min(self.held.len()));
+        for (step, port) in sooner.iter().chain(later).enumerate() {
             let room = burst.room();
             if room == 0 {
-                self.first = (self.first + step) % ports;
+                self.first = (self.first + step) % self.held.len();
                 return;
             }
-            let port = self.held[(self.first + step) % ports];
             let Some(lane) = &mut self.lanes[port.index()] else { continue };
             let before = burst.len();
             if lane.queue.rx_burst(burst, room.min(self.burst)) > 0 {
-                each(port, &burst.as_slice()[before..]);
+                each(*port, &burst.as_slice()[before..]);
             }
         }
     }

@@ -73,10 +73,12 @@ impl Tally {
         sequence.begin_write();
         // Whoever books a drop says so, and marks its port: where nothing was dropped there is nothing new by reason.
         let drops = if std::mem::take(&mut self.drops_dirty) { REASONS } else { 0 };
-        books.worker(id).write(&self.worker, drops, books.workers());
+        // A worker that is alone hands nothing to anybody.
+        let workers = if books.workers() > 1 { books.workers() } else { 0 };
+        books.worker(id).write(&self.worker, drops, workers);
         for port in self.dirty.drain(..) {
             self.is_dirty[port.index()] = false;
-            books.port(id, port).write(&self.ports[port.index()], drops, books.workers());
+            books.port(id, port).write(&self.ports[port.index()], drops, 0);
         }
         sequence.end_write();
     }
