@@ -232,6 +232,28 @@ impl frame::Pool for Pool {
     }
 
     #[inline]
+    fn alloc_into(&mut self, burst: &mut Burst, count: usize) -> usize {
+        let spare = burst.spare_mut();
+        let count = count.min(spare.len());
+        let slots: *mut *mut rte_mbuf = spare.as_mut_ptr().cast();
+        // SAFETY: `count` slots are free; the pool lives as long as we do.
+        if count > 0 && unsafe { dpdk_sys::millrace_alloc_bulk(self.raw(), slots, count as u32) } == 0 {
+            // SAFETY: all of them hold buffers of ours, as in `alloc`.
+            unsafe { burst.grow(count) };
+            return count;
+        }
+        // It has not so many at home: one by one, those at hand first.
+        let mut taken = 0;
+        while taken < count
+            && let Some(frame) = self.alloc()
+        {
+            burst.push(frame).unwrap_or_else(|frame| self.release_one(frame)); // the room was looked at above
+            taken += 1;
+        }
+        taken
+    }
+
+    #[inline]
     fn release(&mut self, burst: &mut Burst) {
         release_all(burst);
     }

@@ -58,6 +58,17 @@ pub trait Pool {
     /// An empty frame with [`crate::HEADROOM`] in front, or `None` when the pool is exhausted.
     fn alloc(&mut self) -> Option<Frame>;
 
+    /// Appends `count` empty frames, as [`Pool::alloc`] gives them, to `burst`: fewer where it has no room for more, or the
+    /// pool is exhausted. Returns how many.
+    fn alloc_into(&mut self, burst: &mut Burst, count: usize) -> usize {
+        let before = burst.len();
+        for _ in 0..count.min(burst.room()) {
+            let Some(frame) = self.alloc() else { break };
+            burst.push(frame).unwrap_or_else(|frame| self.release_one(frame)); // the room was looked at above
+        }
+        burst.len() - before
+    }
+
     /// Takes all frames back; leaves `burst` empty.
     fn release(&mut self, burst: &mut Burst);
 

@@ -49,16 +49,23 @@ fn receive_singles<R: Ring>(
     burst: &mut Burst,
     pool: &mut impl Pool,
 ) -> Result<(Received, Published), RingFault> {
-    let mut received = Received::default();
-    let mut used = 0;
+    let (mut received, mut used) = (Received::default(), 0);
+    let before = burst.len();
+    let fetched = pool.alloc_into(burst, singles.len());
+    let frames = &mut burst.as_mut_slice()[before..];
     for single in singles {
-        let Some(frame) = pool.alloc() else {
+        let Some(frame) = frames.get_mut(received.frames) else {
             received.no_buffer = 1;
             break;
         };
-        take_in(frame, burst, pool, &mut received, |frame| copy(frame, single));
+        if copy(frame, single) {
+            received.frames += 1;
+        } else {
+            received.errors += 1;
+        }
         used += 1;
     }
+    (received.frames..fetched).filter_map(|_| burst.pop()).for_each(|frame| pool.release_one(frame));
     whole(memory, burst, &received, pool)?;
     let (used, unused) = singles.split_at(used);
     ring.give_back(unused.len() as u16, unused.len() as u16);
