@@ -79,7 +79,9 @@ fn run(file: &Path) -> Result<(), String> {
     let source = load(file)?;
     let config = source.config.clone();
     info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
-    let cpus = workers::cpus(&config.workers.placement, &os::allowed_cpus())?;
+    let allowed = os::allowed_cpus();
+    let cpus = workers::cpus(&config.workers.placement, &allowed)?;
+    workers::keep_off(&cpus, &allowed);
     let gate = Gate::new(access::resolve(&config.switch.access), config.switch.pace);
     let hello = Hello::new(VERSION, config.switch.name.as_str());
     let socket = ControlSocket::listen(&config.switch.socket, gate, hello).map_err(|e| e.to_string())?;

@@ -124,15 +124,15 @@ pub(crate) fn allowed_cpus() -> Vec<usize> {
     (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
 }
 
-/// Binds this thread to one CPU (sched_setaffinity(2)).
-pub(crate) fn pin_to(cpu: usize) -> io::Result<()> {
-    if cpu >= libc::CPU_SETSIZE as usize {
+/// Binds this thread, and those it will start, to these CPUs (sched_setaffinity(2)).
+pub(crate) fn bind_to(cpus: &[usize]) -> io::Result<()> {
+    if cpus.iter().any(|&cpu| cpu >= libc::CPU_SETSIZE as usize) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: an all-zero cpu_set_t is the empty set, and `cpu` is below CPU_SETSIZE.
+    // SAFETY: an all-zero cpu_set_t is the empty set, and each `cpu` is below CPU_SETSIZE.
     let set = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
+        cpus.iter().for_each(|&cpu| libc::CPU_SET(cpu, &mut set));
         set
     };
     // SAFETY: the pointer and the size describe `set`; pid 0 is this thread.

@@ -94,6 +94,18 @@ pub(crate) fn cpus(placement: &Placement, allowed: &[usize]) -> Result<Vec<Optio
     Err(format!("[workers] cores: there is no CPU {wrong} here that this process may use; it may use {allowed}"))
 }
 
+/// Leaves the workers' CPUs to them: this thread, and all that it will start but them, runs on the other `allowed` ones, if
+/// there are any.
+pub(crate) fn keep_off(workers: &[Option<usize>], allowed: &[usize]) {
+    let others: Vec<usize> = allowed.iter().copied().filter(|&cpu| !workers.contains(&Some(cpu))).collect();
+    if others.len() < allowed.len()
+        && !others.is_empty()
+        && let Err(error) = os::bind_to(&others)
+    {
+        warn!("cannot keep off the workers' CPUs: {error}");
+    }
+}
+
 /// Coarse time in ticks of 100 ms. A busy worker's turns take microseconds, so most of them do without a look at the clock.
 struct Clock {
     start: Instant,
@@ -129,7 +141,7 @@ impl Clock {
 
 fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Instant, eal: &Eal, end: &AtomicBool) {
     if let Some(cpu) = cpu
-        && let Err(error) = os::pin_to(cpu)
+        && let Err(error) = os::bind_to(&[cpu])
     {
         warn!("cannot bind {} to CPU {cpu}: {error}", thread::current().name().unwrap_or("a worker"));
     }
@@ -171,6 +183,26 @@ mod tests {
         assert_eq!(workers(|| true).end(Duration::from_secs(60)), Ok(()));
         let error = workers(|| false).end(Duration::from_millis(20)).unwrap_err();
         assert_eq!(error, "worker-7 does not end; leaving without it");
+    }
+
+    #[test]
+    fn others_keep_off_the_cpus_of_workers_where_they_can() {
+        let allowed = os::allowed_cpus();
+        let left_after = |workers: Vec<Option<usize>>, allowed: Vec<usize>| {
+            let keep = move || {
+                keep_off(&workers, &allowed);
+                os::allowed_cpus()
+            };
+            thread::spawn(keep).join().unwrap()
+        };
+        let all: Vec<_> = allowed.iter().copied().map(Some).collect();
+        assert_eq!(left_after(all, allowed.clone()), allowed, "there is nowhere else");
+        assert_eq!(left_after(vec![None], allowed.clone()), allowed, "a worker that roams is in nobody's way");
+        if let [first, others @ ..] = &allowed[..]
+            && !others.is_empty()
+        {
+            assert_eq!(left_after(vec![Some(*first)], allowed.clone()), others);
+        }
     }
 
     #[test]

@@ -109,12 +109,13 @@ impl Containers {
     }
 }
 
-/// What came between either of two threads and its CPU.
-fn both(one: Disturbance, other: Disturbance) -> Disturbance {
+/// What came between either of two threads and its CPU. The containers' is also that of the switch's other threads, which are
+/// part of what it costs: how often they ran there does not matter, only how much they took.
+fn both(switch: Disturbance, containers: Disturbance) -> Disturbance {
     Disturbance {
-        switches: one.switches.max(other.switches),
-        waited: one.waited.max(other.waited),
-        stolen: one.stolen.max(other.stolen),
+        switches: switch.switches,
+        waited: switch.waited.max(containers.waited),
+        stolen: switch.stolen.max(containers.stolen),
     }
 }
 
@@ -153,6 +154,6 @@ mod tests {
         let ms = Duration::from_millis;
         let one = Disturbance { switches: 1, waited: ms(9), stolen: ms(0) };
         let other = Disturbance { switches: 7, waited: ms(3), stolen: ms(2) };
-        assert_eq!(both(one, other), Disturbance { switches: 7, waited: ms(9), stolen: ms(2) });
+        assert_eq!(both(one, other), Disturbance { switches: 1, waited: ms(9), stolen: ms(2) });
     }
 }
