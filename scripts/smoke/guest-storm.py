@@ -6,6 +6,7 @@ usage: guest-storm.py DIRECTORY COUNT
 COUNT front ends on DIRECTORY/vmN.sock set up rings (odd ones two queue pairs), send frames to each other and to everybody,
 and die, by SIGKILL or in order. On SIGTERM all die, and how many lives there were is printed.
 """
+import contextlib
 import os
 import random
 import signal
@@ -58,7 +59,9 @@ def storm(directory, count):
 
     def end(*_):
         for child in running:
-            os.kill(child, signal.SIGKILL)
+            # One may have just been waited for.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         print(lives)
         sys.exit()
 
