@@ -119,15 +119,15 @@ start_guest() {
     GUEST_PID[$name]=$SPAWNED
 }
 
-# in_guest NAME COMMAND...: runs a line of shell inside, for a minute at most.
-in_guest() {
-    local name=$1
-    shift
-    "$ROOT/scripts/smoke/in-guest.py" "$WORK/$name.serial" 60 "$*"
-}
+# ask_guest NAME SECONDS COMMAND...: runs a line of shell inside, and fails where there is no answer in time: one that reboots
+# meanwhile never gives it.
+ask_guest() { "$ROOT/scripts/smoke/in-guest.py" "$WORK/$1.serial" "$2" "${*:3}"; }
+
+# in_guest NAME COMMAND...: the same, for a minute at most.
+in_guest() { ask_guest "$1" 60 "${@:2}"; }
 
 # guest_is_up NAME: whether its shell answers.
-guest_is_up() { [[ $("$ROOT/scripts/smoke/in-guest.py" "$WORK/$1.serial" 2 "echo up") == up ]]; }
+guest_is_up() { [[ $(ask_guest "$1" 2 "echo up") == up ]]; }
 
 # wait_for_guests NAME...: until all are up. TCG takes two seconds on a quiet machine, and much longer on a busy one.
 wait_for_guests() {

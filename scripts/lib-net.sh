@@ -77,6 +77,22 @@ address() {
     ip -n "$(ns "$1")" addr add "$3" dev "$2" $nodad
 }
 
+# routed ROUTER FAR [MTU]: puts FAR (198.51.100.2) one hop behind ROUTER, which is 192.0.2.254 on its underlay, as the gateway of
+# the nodes there.
+routed() {
+    local router=$1 far=$2 mtu=${3:-1600}
+    ip link add ul0 netns "$(ns "$far")" mtu "$mtu" type veth peer name down0 netns "$(ns "$router")" mtu "$mtu"
+    no_offloads "$far" ul0
+    no_offloads "$router" down0
+    ip -n "$(ns "$far")" link set ul0 up
+    ip -n "$(ns "$router")" link set down0 up
+    address "$router" ul0 192.0.2.254/24
+    address "$router" down0 198.51.100.254/24
+    address "$far" ul0 198.51.100.2/24
+    ip -n "$(ns "$far")" route add 192.0.2.0/24 via 198.51.100.254
+    in_ns "$router" sysctl -qw net.ipv4.ip_forward=1
+}
+
 # --- Linux as the peer ---
 
 # kernel_vxlan NAME VNI PORT LOCAL [learning|nolearning] [MTU]: a VXLAN device called vx<VNI>, up, over ul0.

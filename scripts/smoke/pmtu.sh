@@ -9,16 +9,7 @@ command -v python3 >/dev/null || skip "needs python3"
 # node1 =1500= router =1400= far: the uplink promises more than there is.
 netns_add node1 router far m1 m2 k1
 underlay node1 router 1500
-address router ul0 192.0.2.254/24
-ip link add ul0 netns "$(ns far)" mtu 1400 type veth peer name down0 netns "$(ns router)" mtu 1400
-no_offloads far ul0
-no_offloads router down0
-ip -n "$(ns far)" link set ul0 up
-ip -n "$(ns router)" link set down0 up
-address far ul0 198.51.100.2/24
-address router down0 198.51.100.254/24
-ip -n "$(ns far)" route add 192.0.2.0/24 via 198.51.100.254
-in_ns router sysctl -qw net.ipv4.ip_forward=1
+routed router far 1400
 kernel_vxlan far 1 4789 198.51.100.2 learning 1350
 kernel_remote far 1 192.0.2.1
 kernel_bridge far 1 k1 10.0.0.3/24 1500

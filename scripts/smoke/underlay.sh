@@ -8,16 +8,7 @@ need_root
 # node1 === router --- far: the VTEP is one hop away from the link the node is on.
 netns_add node1 router far m1 k1
 underlay node1 router
-address router ul0 192.0.2.254/24
-ip link add up0 netns "$(ns far)" mtu 1600 type veth peer name down0 netns "$(ns router)" mtu 1600
-no_offloads far up0
-no_offloads router down0
-ip -n "$(ns far)" link set up0 up
-ip -n "$(ns router)" link set down0 up
-address far up0 198.51.100.2/24
-address router down0 198.51.100.254/24
-ip -n "$(ns far)" route add 192.0.2.0/24 via 198.51.100.254
-in_ns router sysctl -qw net.ipv4.ip_forward=1
+routed router far
 
 # far_vxlan [OPTION...]: Linux's VXLAN in `far`, with k1 behind it.
 far_vxlan() {

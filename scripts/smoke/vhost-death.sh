@@ -141,8 +141,8 @@ traffic_on odd even
 finish odd "$ODD"
 finish even "$EVEN"
 faultless odd even
-READY=$(grep -o 'ready in [0-9]* ms (DPDK [0-9]* ms)' "$WORK/node1.log" | tail -1)
-read -r START_MS DPDK_MS < <(tr -dc '0-9 \n' <<<"$READY") || die "the switch has not said how long its start took"
+READY=$(grep -o 'ready in [0-9]* ms (DPDK [0-9]* ms)' "$WORK/node1.log" | tail -1) || die "the switch has not said how long its start took"
+read -r START_MS DPDK_MS < <(tr -dc '0-9 \n' <<<"$READY")
 NEEDED_MS=$((GONE - KILLED + START_MS))
 echo "the dead switch was gone after $((GONE - KILLED)) ms; the new one was ready in $START_MS ms, of which DPDK took $DPDK_MS"
 for name in odd even; do
