@@ -9,8 +9,8 @@ use crate::{
     fingerprint::Fingerprint,
     kernel::Way,
     load::Shape,
-    ovs, plot,
-    report::{self, Rounds, Task, two_digits, two_digits_of_some},
+    output, ovs, plot,
+    report::{Rounds, Task, two_digits, two_digits_of_some},
     run::{self, Measured, Plan},
     sample::{Sample, median},
     testpmd::Mode,
@@ -108,11 +108,11 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Failure> {
     let rows: Vec<_> = measured.iter().flat_map(rows).collect();
     print!("{}", table(&rows));
     if let Some(folder) = &arguments.plots {
-        plot::throughput(folder, &rows)?;
+        output::draw_into(folder, |folder| plot::throughput(folder, &rows))?;
     }
     let report = Report { fingerprint, rows };
     if let Some(path) = &settings.json {
-        report::write(path, &report)?;
+        output::write_json(path, &report)?;
     }
     let refused = report.rows.iter().filter(|row| !row.refused.is_empty()).count();
     if refused > 0 { Err(Failure::Refused(refused)) } else { Ok(()) }

@@ -10,7 +10,10 @@ use std::{path::PathBuf, process::Command};
 use clap::Args;
 use serde::Serialize;
 
-use crate::folder::Folder;
+use crate::{
+    folder::Folder,
+    output::{self, OutputError},
+};
 use record::{Counts, Record};
 
 /// What is counted.
@@ -84,6 +87,8 @@ pub(crate) enum CountError {
     Stage(&'static str),
     #[error("{}: {cause}", path.display())]
     Record { path: PathBuf, cause: String },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("{0} count(s) are more than three in a hundred over what is recorded")]
     More(usize),
 }
@@ -125,9 +130,7 @@ pub(crate) fn run(arguments: &Count) -> Result<(), CountError> {
     }
     print(&rows, &recorded);
     if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&rows).unwrap_or_default();
-        std::fs::write(path, text + "\n")
-            .map_err(|cause| CountError::Record { path: path.clone(), cause: cause.to_string() })?;
+        output::write_json(path, &rows)?;
     }
     if arguments.bless {
         return recorded.bless(rows.into_iter().map(|row| (row.name, row.counts)));

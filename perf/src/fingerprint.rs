@@ -49,6 +49,27 @@ pub(crate) fn now_s() -> u64 {
 }
 
 impl Fingerprint {
+    /// This machine, now; the rest is for who measures to say.
+    pub(crate) fn of_now() -> Fingerprint {
+        let (cpu, cpus, kernel) = machine();
+        Fingerprint {
+            cpu,
+            cpus,
+            kernel,
+            dpdk: None,
+            millraced: None,
+            commit: None,
+            poll_cpu: 0,
+            hugepages: false,
+            seed: 0,
+            inner_octets: 0,
+            mac_pairs: 0,
+            rounds: 0,
+            window_ms: 0,
+            began_s: now_s(),
+        }
+    }
+
     /// Notes which switch has answered.
     pub(crate) fn note(&mut self, version: Version) {
         self.dpdk = version.dpdk;

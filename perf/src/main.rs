@@ -26,6 +26,7 @@ mod kernel;
 mod latency;
 mod load;
 mod millraced;
+mod output;
 mod ovs;
 mod pcap;
 mod plot;
@@ -51,6 +52,7 @@ use crate::{
     generator::{LoadArguments, LoadError},
     latency::{LatencyArguments, LatencyError},
     load::{Load, Shape},
+    output::OutputError,
     work::Work,
 };
 
@@ -219,10 +221,8 @@ enum Failure {
     Rows(usize),
     #[error("{0} row(s) have figures that must not be compared; why is said below each")]
     Refused(usize),
-    #[error("cannot draw into {}: {why}", path.display())]
-    Plot { path: PathBuf, why: String },
-    #[error("cannot write {}: {cause}", path.display())]
-    Report { path: PathBuf, cause: std::io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 #[cfg(test)]

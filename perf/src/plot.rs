@@ -7,10 +7,7 @@ use plotters::{
     prelude::*,
 };
 
-use crate::{
-    Failure,
-    compare::{Peer, Row},
-};
+use crate::compare::{Peer, Row};
 
 /// Its size in pixels.
 const SIZE: (u32, u32) = (720, 420);
@@ -36,9 +33,7 @@ pub(crate) struct Picture {
 }
 
 /// One picture a work: millions of packets per second of CPU time over the number of flows.
-pub(crate) fn throughput(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
-    let failed = |why: String| Failure::Plot { path: folder.to_owned(), why };
-    std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+pub(crate) fn throughput(folder: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
     let mut works: Vec<_> = rows.iter().map(|row| row.work).collect();
     works.dedup();
     for work in works {
@@ -46,7 +41,7 @@ pub(crate) fn throughput(folder: &Path, rows: &[Row]) -> Result<(), Failure> {
         let path = folder.join(format!("{work}.svg"));
         let caption = format!("{work}: Mpps of one core over five-tuples");
         let picture = Picture { caption, x: "five-tuples", y: "Mpps", lines: lines(&rows) };
-        picture.draw_over_log(&path).map_err(|error| failed(error.to_string()))?;
+        picture.draw_over_log(&path)?;
     }
     Ok(())
 }

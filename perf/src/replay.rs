@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     Failure, Replay,
     load::Shape,
+    output,
     report::{self, Report, Task},
     run::{self, Measured, Plan},
     sample::median,
@@ -42,7 +43,7 @@ pub(crate) fn run(arguments: &Replay) -> Result<(), Failure> {
     let report = Report { fingerprint, rows };
     print!("{}", report::table(&report.rows));
     if let Some(path) = &settings.json {
-        report::write(path, &report)?;
+        output::write_json(path, &report)?;
     }
     let failed = report.rows.iter().filter(|row| row.failed.is_some()).count();
     if failed > 0 { Err(Failure::Rows(failed)) } else { Ok(()) }

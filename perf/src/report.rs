@@ -1,11 +1,8 @@
-//! The figures, as a table and as JSON.
-
-use std::{fs, path::Path};
+//! The figures, as a table and as what goes into JSON.
 
 use serde::{Serialize, Serializer};
 
 use crate::{
-    Failure,
     fingerprint::Fingerprint,
     kernel::Way,
     load::Shape,
@@ -124,13 +121,6 @@ impl Rounds {
         let (program, work) = (self.task.program(), self.task.work());
         Row { program, work, shape, flows, figures: figures(&self.samples, io), failed: self.failed }
     }
-}
-
-/// Writes a report as JSON.
-pub(crate) fn write(path: &Path, report: &impl Serialize) -> Result<(), Failure> {
-    let failure = |cause| Failure::Report { path: path.to_owned(), cause };
-    let json = serde_json::to_vec_pretty(report).map_err(|error| failure(error.into()))?;
-    fs::write(path, json).map_err(failure)
 }
 
 fn figures(samples: &[Sample], io: Option<Sample>) -> Option<Figures> {

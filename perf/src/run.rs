@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Failure, Measure,
-    fingerprint::{self, Fingerprint},
+    fingerprint::Fingerprint,
     folder::Folder,
     kernel::Kernel,
     load::{INNER_LEN, Load, Shape},
@@ -87,14 +87,7 @@ pub(crate) fn run(
 }
 
 fn fingerprint(settings: &Measure, plan: &Plan) -> Fingerprint {
-    let (cpu, cpus, kernel) = fingerprint::machine();
     Fingerprint {
-        cpu,
-        cpus,
-        kernel,
-        dpdk: None,
-        millraced: None,
-        commit: None,
         poll_cpu: settings.cpu,
         hugepages: true,
         seed: settings.seed,
@@ -102,7 +95,7 @@ fn fingerprint(settings: &Measure, plan: &Plan) -> Fingerprint {
         mac_pairs: MAC_PAIRS,
         rounds: plan.rounds,
         window_ms: plan.window.as_millis() as u64,
-        began_s: fingerprint::now_s(),
+        ..Fingerprint::of_now()
     }
 }
 

@@ -14,13 +14,15 @@ mod report;
 mod setup;
 mod switch;
 
-use std::{fs, io, path::PathBuf, thread};
+use std::{io, path::PathBuf, thread};
 
 use clap::Args;
 
 use crate::{
-    fingerprint::{self, Fingerprint},
+    fingerprint::Fingerprint,
     flows::{change::Change, report::Report},
+    output::{self, OutputError},
+    run,
 };
 
 /// Flows that every table is made for at least, so that loads are compared in the same one.
@@ -100,10 +102,8 @@ pub(crate) enum FlowsError {
     Hugepages(usize, usize),
     #[error("cannot start a thread, or it died: {0}")]
     Thread(io::Error),
-    #[error("cannot draw into {}: {why}", path.display())]
-    Plot { path: PathBuf, why: String },
-    #[error("cannot write {}: {cause}", path.display())]
-    Write { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("{0} propert(ies) do not hold")]
     Broken(usize),
 }
@@ -125,10 +125,10 @@ pub(crate) fn run(arguments: &FlowsArguments) -> Result<(), FlowsError> {
     let report = thread.map_err(FlowsError::Thread)?.join().map_err(|_| died())?;
     print!("{}", report::tables(&report));
     if let Some(folder) = &arguments.plots {
-        picture::draw(folder, &report.curve).map_err(|why| FlowsError::Plot { path: folder.clone(), why })?;
+        output::draw_into(folder, |folder| picture::draw(folder, &report.curve))?;
     }
     if let Some(path) = &arguments.json {
-        write(&report, path)?;
+        output::write_json(path, &report)?;
     }
     match report.properties.iter().filter(|property| property.holds == Some(false)).count() {
         0 => Ok(()),
@@ -163,20 +163,13 @@ fn measure(fingerprint: Fingerprint, [curve, set_up, change]: [bool; 3], most: u
 fn check_hugepages(arguments: &FlowsArguments) -> Result<(), FlowsError> {
     let slots = TABLE.max(2 * arguments.most as usize);
     let needed = datapath::flow_table_bytes(slots, true) / (2 << 20) + 2;
-    let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").unwrap_or_default();
-    let free = free.trim().parse().unwrap_or(0);
+    let free = run::free_hugepages() as usize;
     if arguments.hugepages && free < needed { Err(FlowsError::Hugepages(free, needed)) } else { Ok(()) }
 }
 
 fn fingerprint(arguments: &FlowsArguments, scale: &Scale) -> Fingerprint {
-    let (cpu, cpus, kernel) = fingerprint::machine();
     Fingerprint {
-        cpu,
-        cpus,
-        kernel,
-        dpdk: None,
         millraced: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        commit: None,
         poll_cpu: arguments.cpu,
         hugepages: arguments.hugepages,
         seed: arguments.seed,
@@ -184,12 +177,6 @@ fn fingerprint(arguments: &FlowsArguments, scale: &Scale) -> Fingerprint {
         mac_pairs: arguments.most,
         rounds: scale.windows as u32,
         window_ms: 1,
-        began_s: fingerprint::now_s(),
+        ..Fingerprint::of_now()
     }
-}
-
-fn write(report: &Report, path: &PathBuf) -> Result<(), FlowsError> {
-    let error = |cause| FlowsError::Write { path: path.clone(), cause };
-    let json = serde_json::to_vec_pretty(report).map_err(|cause| error(cause.into()))?;
-    fs::write(path, json).map_err(error)
 }

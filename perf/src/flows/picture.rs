@@ -1,6 +1,6 @@
 //! The curve as a picture.
 
-use std::{fs, path::Path};
+use std::{error::Error, path::Path};
 
 use crate::{
     flows::curve::{Point, ZIPF},
@@ -8,8 +8,7 @@ use crate::{
 };
 
 /// Cost over flows, one line a distribution: `flows.svg`.
-pub(crate) fn draw(folder: &Path, points: &[Point]) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+pub(crate) fn draw(folder: &Path, points: &[Point]) -> Result<(), Box<dyn Error>> {
     let line = |(exponent, colour): (f64, _)| {
         let name = format!("zipf {exponent}");
         let mine = points.iter().filter(|point| point.load == name);
@@ -21,5 +20,5 @@ pub(crate) fn draw(folder: &Path, points: &[Point]) -> Result<(), String> {
         y: "ns",
         lines: ZIPF.into_iter().zip(COLOURS).map(line).collect(),
     };
-    picture.draw_over_log(&folder.join("flows.svg")).map_err(|error| error.to_string())
+    picture.draw_over_log(&folder.join("flows.svg"))
 }

@@ -22,7 +22,7 @@ mod table;
 mod tally;
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     str::FromStr,
     sync::{
@@ -45,10 +45,13 @@ pub(crate) use crate::generator::{
     stream::Traffic,
 };
 
-use crate::generator::{
-    end::{DESCRIPTORS, End},
-    journal::Journal,
-    packet::FLOWS_MAX,
+use crate::{
+    generator::{
+        end::{DESCRIPTORS, End},
+        journal::Journal,
+        packet::FLOWS_MAX,
+    },
+    output::{self, OutputError},
 };
 
 /// Buffers beside those in the rings of devices.
@@ -172,8 +175,8 @@ pub(crate) enum LoadError {
     Pool(#[from] PoolError),
     #[error(transparent)]
     Device(#[from] EthError),
-    #[error("cannot write {}: {cause}", path.display())]
-    Write { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("cannot handle signals or start the thread that polls: {0}")]
     Start(io::Error),
     #[error("cannot write the journal: {0}")]
@@ -188,7 +191,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<(), LoadError> {
     let devices: Vec<_> = arguments.ports.iter().map(|port| (port.number, port.device.clone())).collect();
     let mut poller = open(&devices, arguments.hugepages, arguments.quiet)?;
     if let Some(path) = &arguments.journal {
-        let journal = Journal::create(path).map_err(|cause| LoadError::Write { path: path.clone(), cause })?;
+        let journal = Journal::create(path).map_err(|cause| OutputError::Write { path: path.clone(), cause })?;
         poller.journal = Some(journal);
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -207,7 +210,10 @@ pub(crate) fn run(arguments: &LoadArguments) -> Result<(), LoadError> {
     show_progress(&told, arguments.quiet);
     let report = thread.map_err(LoadError::Start)?.join().map_err(|_| LoadError::Died)?.map_err(LoadError::Journal)?;
     print!("{}", table::table(&report));
-    arguments.json.as_ref().map_or(Ok(()), |path| write(&report, path))
+    if let Some(path) = &arguments.json {
+        output::write_json(path, &report)?;
+    }
+    Ok(())
 }
 
 fn check(arguments: &LoadArguments) -> Result<(), LoadError> {
@@ -276,12 +282,6 @@ fn show_progress(told: &Receiver<Vec<StreamRow>>, quiet: bool) {
             eprintln!("{}", table::progress(seconds as u64, &rows));
         }
     }
-}
-
-fn write(report: &Report, path: &PathBuf) -> Result<(), LoadError> {
-    let error = |cause| LoadError::Write { path: path.clone(), cause };
-    let json = serde_json::to_vec_pretty(report).map_err(|cause| error(cause.into()))?;
-    fs::write(path, json).map_err(error)
 }
 
 #[cfg(test)]
@@ -353,7 +353,7 @@ mod tests {
         );
         run(&arguments(&line).unwrap()).unwrap();
         let read =
-            |name: &str| -> serde_json::Value { serde_json::from_slice(&fs::read(file(name)).unwrap()).unwrap() };
+            |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(file(name)).unwrap()).unwrap() };
         let report = read("report");
         for (at, number) in [1, 2].into_iter().enumerate() {
             let (stream, port) = (&report["streams"][at], &report["ports"][at]);

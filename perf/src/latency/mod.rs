@@ -9,12 +9,12 @@ mod picture;
 mod report;
 mod search;
 
-use std::{fs, io, path::PathBuf, thread, time::Duration};
+use std::{io, path::PathBuf, thread, time::Duration};
 
 use clap::Args;
 
 use crate::{
-    fingerprint::{self, Fingerprint},
+    fingerprint::Fingerprint,
     folder::Folder,
     generator::{LEN_MAX, LEN_MIN, LoadError},
     latency::{
@@ -23,6 +23,7 @@ use crate::{
         search::search,
     },
     millraced::{MillracedError, Running},
+    output::{self, OutputError},
     run,
 };
 
@@ -101,10 +102,8 @@ pub(crate) enum LatencyError {
     NoPackets,
     #[error("cannot make a folder for temporary files: {0}")]
     Folder(io::Error),
-    #[error("cannot draw into {}: {why}", path.display())]
-    Plot { path: PathBuf, why: String },
-    #[error("cannot write {}: {cause}", path.display())]
-    Write { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// How long things take.
@@ -124,9 +123,12 @@ pub(crate) fn run(arguments: &LatencyArguments) -> Result<(), LatencyError> {
     let report = measure_all(arguments, times)?;
     print!("{}", report::table(&report));
     if let Some(folder) = &arguments.plots {
-        picture::draw(folder, &report).map_err(|why| LatencyError::Plot { path: folder.clone(), why })?;
+        output::draw_into(folder, |folder| picture::draw(folder, &report))?;
     }
-    arguments.json.as_ref().map_or(Ok(()), |path| write(&report, path))
+    if let Some(path) = &arguments.json {
+        output::write_json(path, &report)?;
+    }
+    Ok(())
 }
 
 fn times(arguments: &LatencyArguments) -> Times {
@@ -168,22 +170,14 @@ fn measure_all(arguments: &LatencyArguments, times: Times) -> Result<Report, Lat
 }
 
 fn fingerprint(arguments: &LatencyArguments, times: Times) -> Fingerprint {
-    let (cpu, cpus, kernel) = fingerprint::machine();
     Fingerprint {
-        cpu,
-        cpus,
-        kernel,
-        dpdk: None,
-        millraced: None,
-        commit: None,
         poll_cpu: arguments.cpu,
         hugepages: arguments.hugepages,
-        seed: 0,
         inner_octets: arguments.size.into(),
         mac_pairs: bench::HOSTS.into(),
         rounds: 1,
         window_ms: times.trial.as_millis() as u64,
-        began_s: fingerprint::now_s(),
+        ..Fingerprint::of_now()
     }
 }
 
@@ -216,10 +210,4 @@ fn measure(bench: &mut Bench, setting: &Setting, times: Times) -> Result<Row, La
         idle_cpu,
         loads,
     })
-}
-
-fn write(report: &Report, path: &PathBuf) -> Result<(), LatencyError> {
-    let error = |cause| LatencyError::Write { path: path.clone(), cause };
-    let json = serde_json::to_vec_pretty(report).map_err(|cause| error(cause.into()))?;
-    fs::write(path, json).map_err(error)
 }

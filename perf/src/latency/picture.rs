@@ -1,6 +1,6 @@
 //! Latency over load as a picture.
 
-use std::{fs, path::Path};
+use std::{error::Error, path::Path};
 
 use crate::{
     latency::report::{Direction, Report, Row},
@@ -8,9 +8,8 @@ use crate::{
 };
 
 /// The 99th percentile over packets a second, one line a setting: `latency.svg`.
-pub(crate) fn draw(folder: &Path, report: &Report) -> Result<(), String> {
-    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    picture(&report.settings).draw_under_log(&folder.join("latency.svg")).map_err(|error| error.to_string())
+pub(crate) fn draw(folder: &Path, report: &Report) -> Result<(), Box<dyn Error>> {
+    picture(&report.settings).draw_under_log(&folder.join("latency.svg"))
 }
 
 fn picture(rows: &[Row]) -> Picture {
@@ -38,7 +37,7 @@ mod tests {
         let (rows, path) = ([row("default", 20.0), row("busy", 9.0)], folder.path().join("latency.svg"));
         assert_eq!(points(&rows[1]), [(0.01, 9.0), (0.05, 9.0)]);
         picture(&rows).draw_under_log(&path).unwrap();
-        let picture = fs::read_to_string(&path).unwrap();
+        let picture = std::fs::read_to_string(&path).unwrap();
         assert!(picture.contains("default") && picture.contains("busy") && picture.contains("microseconds"));
     }
 }

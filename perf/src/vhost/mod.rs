@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Vhost) -> Result<(), Failure> {
     let report = Report { fingerprint: fingerprint(arguments), rings, pipeline };
     print!("{}", report.tables());
     if let Some(path) = &arguments.json {
-        crate::report::write(path, &report)?;
+        crate::output::write_json(path, &report)?;
     }
     let refused = report.pipeline.iter().filter(|row| row.is_refused()).count();
     if refused > 0 { Err(Failure::Refused(refused)) } else { Ok(()) }
