@@ -142,13 +142,13 @@ impl Frame {
     }
 
     #[inline(always)]
-    fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         // SAFETY: from_raw promised a live header that only we use.
         unsafe { self.0.as_ref() }
     }
 
     #[inline(always)]
-    fn header_mut(&mut self) -> &mut Header {
+    pub(crate) fn header_mut(&mut self) -> &mut Header {
         // SAFETY: as above, and we hold `&mut self`.
         unsafe { self.0.as_mut() }
     }

@@ -13,10 +13,12 @@ mod burst;
 mod header;
 mod heap;
 mod mem_port;
+mod offload;
 mod port;
 
 pub use burst::{BURST_MAX, Burst};
 pub use header::{Frame, HEADROOM, Header, HeaderOffsets, lost_frames};
 pub use heap::HeapPool;
 pub use mem_port::{MemPort, MemPortPeer};
+pub use offload::{Offload, SUPER_MAX, Takes, Transport};
 pub use port::{DeviceStats, Pool, Port, Sent};

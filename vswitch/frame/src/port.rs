@@ -1,6 +1,6 @@
 //! What a device and a buffer pool look like to a worker.
 
-use crate::{Burst, Frame};
+use crate::{Burst, Frame, Takes};
 
 /// What became of a burst offered to a device: `offered = frames + refused`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,12 @@ pub trait Port {
     /// the result, never retried. Never waits.
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent;
 
+    /// What the device does by itself to frames that are sent: others must be finished ([`Frame::offload`]) before they are
+    /// offered. May change while the port is held, as when a guest comes back.
+    fn takes(&self) -> Takes {
+        Takes::default()
+    }
+
     /// What the device has lost since this was last asked, so that whoever holds the port books each loss once and no
     /// other does again. Cheap enough to be asked once a second, and may make system calls.
     fn device_stats(&mut self) -> DeviceStats {
@@ -57,6 +63,12 @@ pub trait Port {
 pub trait Pool {
     /// An empty frame with [`crate::HEADROOM`] in front, or `None` when the pool is exhausted.
     fn alloc(&mut self) -> Option<Frame>;
+
+    /// An empty frame for a super-frame: with room for [`crate::SUPER_MAX`] octets, or `None` where the pool has no such
+    /// frames, or none left.
+    fn alloc_super(&mut self) -> Option<Frame> {
+        None
+    }
 
     /// Appends `count` empty frames, as [`Pool::alloc`] gives them, to `burst`: fewer where it has no room for more, or the
     /// pool is exhausted. Returns how many.
