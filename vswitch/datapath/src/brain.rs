@@ -110,17 +110,24 @@ impl Brain {
     }
 
     /// Where `mac` is in `network`, and the FDB entry that says so. Entries that speak of a predecessor go.
+    #[inline]
     pub(crate) fn locate(&mut self, network: NetworkId, mac: Mac) -> Option<(FdbSlot, MemberId)> {
         let slot = self.fdb.lookup(network, mac)?;
-        let entry = self.fdb.entry(slot);
-        if !self.scopes.is_current(&self.snapshot, entry.member, entry.changed_at) {
-            self.epoch = self.epoch.wrapping_add(1);
-            self.fdb.remove(slot, self.epoch);
-            self.stirs.note(mac, self.epoch);
-            self.gave_room();
-            return None;
+        let member = self.fdb.member(slot);
+        if self.scopes.is_current(&self.snapshot, member, self.fdb.changed_at(slot)) {
+            return Some((slot, member));
         }
-        Some((slot, entry.member))
+        self.forget(slot, mac);
+        None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn forget(&mut self, slot: FdbSlot, mac: Mac) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.fdb.remove(slot, self.epoch);
+        self.stirs.note(mac, self.epoch);
+        self.gave_room();
     }
 
     /// Marks that `network` has learned where `mac` is, so that its floods, and what goes to it or comes from it, are
@@ -156,9 +163,15 @@ impl Brain {
         !(after(network.touched_at, checked_at) || after(dst, checked_at) || after(src, checked_at))
     }
 
-    /// Whether a cached decision that was last found right in another epoch still holds; if so, it holds as of now.
+    /// Whether a cached decision holds; if so, it holds as of now.
+    #[inline]
+    pub(crate) fn holds(&mut self, slot: FlowSlot, key: &FlowKey) -> bool {
+        self.flows.entry(slot).checked_at() == self.epoch || self.still_holds(slot, key)
+    }
+
+    /// The same for one that was last found right in another epoch.
     #[cold]
-    pub(crate) fn still_holds(&mut self, slot: FlowSlot, key: &FlowKey) -> bool {
+    fn still_holds(&mut self, slot: FlowSlot, key: &FlowKey) -> bool {
         let checked_at = self.flows.entry(slot).checked_at();
         let holds = self.scopes_unchanged(slot, key, checked_at);
         if holds {

@@ -10,11 +10,14 @@
 //! by themselves, without a question that does not concern them; any other is looked at closely, out of line. What needs a
 //! decision or copies leaves for a list that runs afterwards.
 
+use std::sync::Arc;
+
 use frame::{Frame, Pool, Port};
 
 use crate::{
     Worker,
     batch::{Class, Run},
+    flow::Recipe,
     stage::{decide, dispatch, lookup, parse},
 };
 
@@ -65,6 +68,12 @@ fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 #[inline(never)]
 fn look_closely<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let meta = &mut worker.batch.meta[place];
+    if let Class::Plain = meta.class
+        && meta.probe.is_vain()
+    {
+        // A new flow. What is decided about it asks for no more than its key.
+        return put_aside(frame, place, worker);
+    }
     parse::describe(&frame, meta);
     match meta.class {
         Class::Plain | Class::Flow => match lookup::hit(meta, &mut worker.brain, &mut worker.tally) {
@@ -92,10 +101,27 @@ fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     if worker.batch.rest.is_empty() {
         return;
     }
+    let snapshot = Arc::clone(&worker.brain.snapshot);
     let mut rest = std::mem::take(&mut worker.batch.rest);
+    decide::expect(&rest, &worker.batch, &worker.brain);
     for (nth, frame) in rest.drain().enumerate() {
         let place = usize::from(worker.batch.rest_meta[nth]);
-        let recipe = decide::recipe(&frame, place, worker);
-        dispatch::follow(recipe, frame, place, worker);
+        let recipe = decide::recipe(&frame, place, &snapshot, worker);
+        follow(recipe, frame, place, worker);
     }
+}
+
+/// Does what was decided to a frame that may be plain still.
+#[inline(always)]
+fn follow<P: Port, M: Pool>(recipe: Recipe, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+    let meta = &mut worker.batch.meta[place];
+    if let (Class::Plain, Recipe::Forward(member)) = (meta.class, recipe)
+        && let Some(way) = lookup::simple_way(member, meta, &worker.brain)
+    {
+        let port = meta.port;
+        worker.tally.port(port).forwarded += u64::from(dispatch::express((member, way), frame, place, worker));
+        return;
+    }
+    parse::describe(&frame, meta);
+    dispatch::follow(recipe, frame, place, worker);
 }

@@ -4,6 +4,7 @@
 
 mod rig;
 
+use datapath::{Cause, Guard, Role};
 use rig::*;
 use wire::{checksum, parse};
 
@@ -58,4 +59,39 @@ fn a_plain_packet_too_long_for_its_way_is_dropped_by_name_and_those_around_it_ar
     assert_eq!(rig.drops(), [("mtu-exceeded-underlay", 1)].into());
     assert_eq!(rig.total().rx - before.rx, 4);
     rig.assert_balanced();
+}
+
+#[test]
+fn the_first_packets_of_a_flow_are_one_miss_and_keep_their_order_among_those_of_others() {
+    let mut rig = Rig::new(Size::default());
+    rig.through(2, &plain(1, 2));
+    let before = rig.total();
+    let payload = |nth: u8| udp_frame(2, if nth.is_multiple_of(2) { 1 } else { 100 + nth }, nth, 40);
+    for nth in 0..20 {
+        assert!(rig.peers[&1].send(&payload(nth)));
+    }
+    rig.settle();
+    for nth in (0..20).filter(|nth| nth % 2 == 0) {
+        assert!(std::iter::from_fn(|| rig.peers[&2].recv()).any(|packet| packet == payload(nth)), "{nth}");
+    }
+    let after = rig.total();
+    assert_eq!((after.flow_misses - before.flow_misses, after.flow_hits - before.flow_hits), (11, 9));
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_station_bound_by_its_mac_alone_is_held_to_it_from_the_first_plain_packet() {
+    let mut rig = Rig::new(Size::default());
+    rig.change(|snapshot, generation| {
+        let guard = Guard { macs: Some(vec![mac(1)]), addresses: None };
+        let spec = snapshot.ports[1].as_mut().unwrap();
+        (spec.generation, spec.role) = (generation, Role::Access { guard });
+    });
+    rig.through(2, &plain(1, 2));
+    for _ in 0..2 {
+        assert_eq!(rig.through(1, &udp_frame(2, 9, 1, 40)), [0; 5]);
+        assert_eq!(rig.through(1, &udp_frame(2, 1, 1, 40)), [0, 0, 1, 0, 0]);
+    }
+    assert_eq!(rig.dropped(Cause::SpoofedMac), 2);
+    rig.assert_at_rest();
 }

@@ -19,9 +19,16 @@ pub(crate) struct TagGroup([AtomicU64; 2]);
 pub(crate) struct SlotSet(u32);
 
 impl SlotSet {
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn len(self) -> u32 {
         self.0.count_ones()
+    }
+
+    /// Of the slots of two buckets, those of the bucket that has more of them; of the first where both have as many.
+    #[inline]
+    pub(crate) fn emptier(self) -> SlotSet {
+        let [first, second] = [self.0 & 0xff, self.0 & 0xff00];
+        SlotSet(if second.count_ones() > first.count_ones() { second } else { first })
     }
 }
 
@@ -104,6 +111,12 @@ impl Probe {
         let first = hash as u32 & mask;
         let step = (u32::from(tag).wrapping_mul(0x9e37_79b1) | 1) & mask;
         Probe { buckets: [first, first ^ step], tag, further: SlotSet::default(), first: NO_SLOT }
+    }
+
+    /// Whether no tag matched: the key is not in the table.
+    #[inline]
+    pub fn is_vain(&self) -> bool {
+        self.first == NO_SLOT
     }
 
     /// The slots, counted through the whole table, of a set in this probe's two buckets.

@@ -185,6 +185,12 @@ impl Fdb {
         }
     }
 
+    /// Takes in that the MAC in a slot was seen where it is known to be: by this worker (`local`), or as another one tells.
+    #[inline]
+    pub fn refresh(&mut self, slot: FdbSlot, local: bool, seen: Tick) {
+        self.parts.entry(slot.0).refresh(local, seen);
+    }
+
     /// Takes in that `mac` was seen behind `member`: by this worker (`local`), or as another worker tells. `limit` is
     /// how many MACs the network may have. Whether `mac` is a possible source at all is for the caller to check.
     #[expect(clippy::too_many_arguments, reason = "one sighting, in words; a struct would be built for each frame")]

@@ -152,20 +152,33 @@ impl<const W: usize> FlowTable<W> {
         self.parts.occupied().map(FlowSlot)
     }
 
+    /// Asks for the lines that [`FlowTable::insert_new`] will write.
+    #[inline]
+    pub fn expect(&self, probe: &Probe) {
+        self.parts.expect(probe);
+    }
+
     /// Remembers a flow, or gives one that is here already a new value and keeps its counts.
     pub fn insert(&mut self, hash: u64, key: &[u64; W], value: FlowValue) -> Inserted {
         if let Some(slot) = self.get(hash, key) {
             self.update(slot, value);
             return Inserted { slot, evicted: false, replaced: true };
         }
-        let probe = self.parts.probe(hash);
-        let free = self.parts.free_slot(&probe);
-        let slot = free.unwrap_or_else(|| self.least_recently_seen(&probe, value));
+        self.insert_new(&self.parts.probe(hash), key, value)
+    }
+
+    /// Remembers a flow that is not here, as a lookup with this probe has just found out.
+    #[inline]
+    pub fn insert_new(&mut self, probe: &Probe, key: &[u64; W], value: FlowValue) -> Inserted {
+        let free = self.parts.free_slot(probe);
+        let slot = free.unwrap_or_else(|| self.least_recently_seen(probe, value));
         self.parts.write(slot, probe.tag, |entry| entry.begin(key, value));
         self.len += usize::from(free.is_some());
         Inserted { slot: FlowSlot(slot), evicted: free.is_none(), replaced: false }
     }
 
+    #[cold]
+    #[inline(never)]
     fn least_recently_seen(&self, probe: &Probe, value: FlowValue) -> u32 {
         let age = |slot: &u32| value.last_seen.since(self.parts.entry(*slot).last_seen());
         Parts::<FlowEntry<W>>::slots_of(probe).max_by_key(age).unwrap_or(probe.buckets[0] * crate::bucket::SLOTS)

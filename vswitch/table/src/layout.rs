@@ -207,11 +207,21 @@ impl<E: Plain> Parts<E> {
     }
 
     /// A free slot in the emptier of the key's buckets.
+    #[inline]
     pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
-        let [first, second] = probe.buckets.map(|bucket| self.group(bucket).matching(0));
-        let (bucket, mut free) =
-            if second.len() > first.len() { (probe.buckets[1], second) } else { (probe.buckets[0], first) };
-        free.next().map(|(_, slot)| bucket * SLOTS + slot)
+        let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
+        let (choice, slot) = TagGroup::matching_pair(first, second, 0).emptier().next()?;
+        Some(probe.buckets[choice] * SLOTS + slot)
+    }
+
+    /// Asks for the lines that are written when the key of this probe gets an entry of its own: those of the slot that it
+    /// would get now.
+    #[inline]
+    pub(crate) fn expect(&self, probe: &Probe) {
+        // Of full buckets any entry may have to give way; their sequence words are at hand then.
+        let slot = self.free_slot(probe).unwrap_or(probe.buckets[0] * SLOTS);
+        prefetch_at(&self.entries, slot);
+        prefetch_at(&self.sequences, slot / SLOTS);
     }
 
     /// All sixteen slots of the key's buckets.

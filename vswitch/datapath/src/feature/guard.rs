@@ -31,7 +31,8 @@ pub(crate) fn check(guard: &Guard, frame: &[u8], headers: &Parsed) -> Result<(),
     }
 }
 
-fn may_be(guard: &Guard, mac: Mac) -> bool {
+/// Whether a port with this guard may be `mac`.
+pub(crate) fn may_be(guard: &Guard, mac: Mac) -> bool {
     guard.macs.as_ref().is_none_or(|macs| macs.contains(&mac))
 }
 

@@ -57,8 +57,20 @@ pub(crate) fn tell_one(delta: &FdbDelta, tally: &mut Tally, peer: &mut Peer) {
 
 /// Returns whether the FDB now says something new.
 fn note(sighting: &FdbDelta, local: bool, limit: u32, brain: &mut Brain, tally: &mut Tally) -> bool {
+    // An entry that speaks of a predecessor must not be refreshed: it is not found here, and gone afterwards.
+    match brain.locate(sighting.network, sighting.mac) {
+        Some((slot, at)) if at == sighting.member => {
+            brain.fdb.refresh(slot, local, sighting.seen);
+            false
+        }
+        _ => take_in(sighting, local, limit, brain, tally),
+    }
+}
+
+/// The same where the MAC is not known to be there.
+#[inline(never)]
+fn take_in(sighting: &FdbDelta, local: bool, limit: u32, brain: &mut Brain, tally: &mut Tally) -> bool {
     let FdbDelta { network, mac, member, seen } = *sighting;
-    brain.locate(network, mac); // an entry that speaks of a predecessor must not be refreshed
     let next = brain.epoch.wrapping_add(1);
     let books = &mut tally.worker;
     let (counter, is_news) = match brain.fdb.learn(network, mac, member, local, seen, next, limit) {

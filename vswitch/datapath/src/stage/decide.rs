@@ -2,16 +2,17 @@
 //!
 //! What is a function of the key is decided here once and not rechecked on a hit.
 
-use frame::Frame;
-use table::{FdbSlot, FlowValue};
+use frame::{Burst, Frame};
+use table::{FdbSlot, FlowSlot, FlowValue};
+use wire::Mac;
 
 use crate::{
-    Cause, MemberKind, Role, Worker,
-    batch::{Class, Meta},
+    Cause, Guard, Member, MemberKind, Role, Snapshot, Worker,
+    batch::{Batch, Class, Meta},
     brain::Brain,
     feature::{guard, learn},
     flow::Recipe,
-    stage::{lookup, track},
+    stage::track,
     tally::Tally,
     wiring::Peer,
 };
@@ -22,44 +23,68 @@ struct Decision {
     dst_slot: Option<FdbSlot>,
 }
 
-/// What becomes of the frame whose meta is at `place`: the cached decision where one holds, a new one otherwise.
-pub(crate) fn recipe<P, M>(frame: &Frame, place: usize, worker: &mut Worker<P, M>) -> Recipe {
-    let meta = worker.batch.meta[place];
-    let cached = matches!(meta.class, Class::Flow);
-    if cached {
-        worker.batch.meta[place].probe = worker.brain.flows.probe(meta.hash);
-        worker.brain.flows.candidates(&mut worker.batch.meta[place].probe);
-        if let Some((slot, recipe)) = lookup::find(&worker.batch.meta[place], &mut worker.brain) {
-            track::count(worker.brain.flows.entry(slot), &meta, worker.brain.now, &mut worker.tally);
-            return recipe;
+impl Decision {
+    fn drop(cause: Cause) -> Decision {
+        Decision { recipe: Recipe::Drop(cause.into()), dst_slot: None }
+    }
+}
+
+/// Asks for what decisions about these frames will write, so that memory answers once for all of them.
+pub(crate) fn expect(rest: &Burst, batch: &Batch, brain: &Brain) {
+    for &place in &batch.rest_meta[..rest.len()] {
+        let meta = &batch.meta[usize::from(place)];
+        if let Class::Plain | Class::Flow = meta.class {
+            brain.flows.expect(&meta.probe);
         }
     }
-    let data = &frame.data()[usize::from(meta.outer_len)..];
-    let decision = decide(data, &meta, &mut worker.brain, &mut worker.tally, &mut worker.wires.peers);
-    if cached {
-        remember(&meta, &decision, &mut worker.brain, &mut worker.tally);
+}
+
+/// What becomes of the frame whose meta is at `place`: the cached decision where one holds, a new one otherwise. `snapshot`
+/// is the one in force.
+#[inline]
+pub(crate) fn recipe<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, worker: &mut Worker<P, M>) -> Recipe {
+    let Worker { batch, brain, tally, wires, .. } = worker;
+    let meta = &mut batch.meta[place];
+    if let Class::Slow = meta.class {
+        return decide(frame, meta, snapshot, brain, tally, &mut wires.peers).recipe;
     }
+    // Once more: the flow's first frame may have been decided about since.
+    brain.flows.candidates(&mut meta.probe);
+    let known = brain.flows.find(&meta.probe, &meta.key.0);
+    if let Some(slot) = known
+        && brain.holds(slot, &meta.key)
+    {
+        let entry = brain.flows.entry(slot);
+        track::count(entry, meta, brain.now, tally);
+        return Recipe::decode(entry.recipe());
+    }
+    let decision = decide(frame, meta, snapshot, brain, tally, &mut wires.peers);
+    remember(known, meta, &decision, brain, tally);
     decision.recipe
 }
 
-fn decide(data: &[u8], meta: &Meta, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) -> Decision {
-    let drop = |cause: Cause| Decision { recipe: Recipe::Drop(cause.into()), dst_slot: None };
-    let snapshot = std::sync::Arc::clone(&brain.snapshot);
-    let Some(member) = snapshot.member(meta.ingress) else { return drop(Cause::PortUnknown) };
-    let Some(network) = snapshot.network(member.network) else { return drop(Cause::PortUnknown) };
-    let src = meta.headers.src;
+fn decide(
+    frame: &Frame,
+    meta: &Meta,
+    snapshot: &Snapshot,
+    brain: &mut Brain,
+    tally: &mut Tally,
+    peers: &mut [Option<Peer>],
+) -> Decision {
+    let Some(member) = snapshot.member(meta.ingress) else { return Decision::drop(Cause::PortUnknown) };
+    let Some(network) = snapshot.network(member.network) else { return Decision::drop(Cause::PortUnknown) };
+    let (dst, src) = ends(meta);
     if src.is_multicast() || src.to_u64() == 0 {
-        return drop(Cause::SourceMacInvalid);
+        return Decision::drop(Cause::SourceMacInvalid);
     }
     if let Some(Role::Access { guard, .. }) = snapshot.port(meta.port).map(|port| &port.role)
-        && let Err(cause) = guard::check(guard, data, &meta.headers)
+        && let Err(cause) = check(guard, frame, meta)
     {
-        return drop(cause);
+        return Decision::drop(cause);
     }
     learn::seen(member.network, network, src, meta.ingress, brain, tally, peers);
-    let dst = meta.headers.dst;
     if is_reserved(dst) {
-        return drop(Cause::ReservedMac);
+        return Decision::drop(Cause::ReservedMac);
     }
     if dst.is_multicast() {
         return Decision { recipe: Recipe::Flood(member.network), dst_slot: None };
@@ -67,22 +92,44 @@ fn decide(data: &[u8], meta: &Meta, brain: &mut Brain, tally: &mut Tally, peers:
     let Some((slot, egress)) = brain.locate(member.network, dst) else {
         return Decision { recipe: Recipe::Flood(member.network), dst_slot: None };
     };
-    let from_vtep = matches!(member.kind, MemberKind::Vtep { .. });
-    let to_vtep = snapshot.member(egress).is_some_and(|m| matches!(m.kind, MemberKind::Vtep { .. }));
     let recipe = match egress {
         _ if egress == meta.ingress => Recipe::Drop(Cause::SamePort.into()),
-        _ if from_vtep && to_vtep => Recipe::Drop(Cause::SplitHorizon.into()),
+        _ if is_remote(member) && snapshot.member(egress).is_some_and(is_remote) => {
+            Recipe::Drop(Cause::SplitHorizon.into())
+        }
         _ => Recipe::Forward(egress),
     };
     Decision { recipe, dst_slot: Some(slot) }
 }
 
+/// Both MACs, destination first; of a plain packet the key alone knows them.
+fn ends(meta: &Meta) -> (Mac, Mac) {
+    match meta.class {
+        Class::Plain => (meta.key.dst(), meta.key.src()),
+        _ => (meta.headers.dst, meta.headers.src),
+    }
+}
+
+/// Whether a port with this guard may send this frame.
+fn check(guard: &Guard, frame: &Frame, meta: &Meta) -> Result<(), Cause> {
+    if let Class::Plain = meta.class {
+        // Only ports whose addresses are not checked let packets in as plain, and those are neither ARP nor ND.
+        return if guard::may_be(guard, meta.key.src()) { Ok(()) } else { Err(Cause::SpoofedMac) };
+    }
+    guard::check(guard, &frame.data()[usize::from(meta.outer_len)..], &meta.headers)
+}
+
+fn is_remote(member: &Member) -> bool {
+    matches!(member.kind, MemberKind::Vtep { .. })
+}
+
 /// Whether bridges keep frames to this address to themselves: 01-80-C2-00-00-00 to -0F (IEEE 802.1Q-2018, table 8-1).
-fn is_reserved(mac: wire::Mac) -> bool {
+fn is_reserved(mac: Mac) -> bool {
     mac.to_u64() >> 4 == 0x0180_c200_0000 >> 4
 }
 
-fn remember(meta: &Meta, decision: &Decision, brain: &mut Brain, tally: &mut Tally) {
+/// Writes the decision down: in the place of the one that does not hold any more, or as a new one.
+fn remember(known: Option<FlowSlot>, meta: &Meta, decision: &Decision, brain: &mut Brain, tally: &mut Tally) {
     let value = FlowValue {
         recipe: decision.recipe.encode(),
         dst_slot: decision.dst_slot,
@@ -90,8 +137,17 @@ fn remember(meta: &Meta, decision: &Decision, brain: &mut Brain, tally: &mut Tal
         last_seen: brain.now,
     };
     tally.worker.flow_misses += 1;
-    let inserted = brain.flows.insert(meta.hash, &meta.key.0, value);
-    tally.worker.flow_evicted += u64::from(inserted.evicted);
-    tally.worker.flow_redecided += u64::from(inserted.replaced);
-    brain.flows.entry(inserted.slot).hit(u64::from(meta.inner_len), brain.now);
+    let slot = match known {
+        Some(slot) => {
+            brain.flows.update(slot, value);
+            tally.worker.flow_redecided += 1;
+            slot
+        }
+        None => {
+            let inserted = brain.flows.insert_new(&meta.probe, &meta.key.0, value);
+            tally.worker.flow_evicted += u64::from(inserted.evicted);
+            inserted.slot
+        }
+    };
+    brain.flows.entry(slot).hit(u64::from(meta.inner_len), brain.now);
 }

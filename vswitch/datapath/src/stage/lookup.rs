@@ -28,12 +28,19 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
 pub(crate) fn way(meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
     let entry = brain.flows.find_by_front(&meta.probe, meta.key.front())?;
     let Recipe::Forward(member) = Recipe::decode(entry.recipe()) else { return None };
-    let way = brain.ways.to(member);
-    if meta.inner_len > way.frame_max || meta.ecn_mark != 0 || !holds(entry, meta, brain) {
+    let way = simple_way(member, meta, brain)?;
+    if !holds(entry, meta, brain) {
         return None;
     }
     entry.hit(u64::from(meta.inner_len), brain.now);
     Some((member, way))
+}
+
+/// The way to a member, if nothing but what is to be done on it is to be done to a plain packet.
+#[inline(always)]
+pub(crate) fn simple_way(member: MemberId, meta: &Meta, brain: &Brain) -> Option<Way> {
+    let way = brain.ways.to(member);
+    (meta.inner_len <= way.frame_max && meta.ecn_mark == 0).then_some(way)
 }
 
 /// The cached decision about a frame, if there is one that still holds and the hit loop can follow; the hit is counted.
@@ -79,7 +86,6 @@ fn recheck(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> 
 /// The cached decision about a frame, if there is one that still holds.
 #[inline]
 pub(crate) fn find(meta: &Meta, brain: &mut Brain) -> Option<(FlowSlot, Recipe)> {
-    let (slot, entry) = brain.flows.find_entry(&meta.probe, &meta.key.0)?;
-    let (recipe, is_fresh) = (entry.recipe(), entry.checked_at() == brain.epoch);
-    (is_fresh || brain.still_holds(slot, &meta.key)).then(|| (slot, Recipe::decode(recipe)))
+    let slot = brain.flows.find(&meta.probe, &meta.key.0)?;
+    brain.holds(slot, &meta.key).then(|| (slot, Recipe::decode(brain.flows.entry(slot).recipe())))
 }
