@@ -97,8 +97,9 @@ fn run(file: &Path) -> Result<(), String> {
     let dpdk_took = start.elapsed() - before_dpdk;
     let worker_nodes = numa::nodes_of(cpus.iter().copied().flatten());
     let node = memory::node(&config.memory, plan, &worker_nodes)?;
-    let pool =
-        Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, node).map_err(|e| e.to_string())?;
+    let pool = Pool::create(&eal, "frames", config.memory.frames, config.memory.buffer, node)
+        .and_then(|pool| pool.with_supers(&eal, config.memory.super_frames))
+        .map_err(|e| e.to_string())?;
     let books = Books::create(config.switch.name.as_str(), config.workers.count()).map_err(|e| e.to_string())?;
     let (workers, links) = make_workers(&config, cpus, plan, &pool, &books)?;
     let idle = match config.workers.idle {

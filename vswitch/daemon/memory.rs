@@ -140,7 +140,14 @@ mod tests {
 
     #[test]
     fn buffers_lie_where_the_file_says_or_where_all_workers_are() {
-        let memory = |numa| Memory { numa, frames: 1, buffer: 2048, hugepages: Hugepages::Auto, eal: Vec::new() };
+        let memory = |numa| Memory {
+            numa,
+            frames: 1,
+            buffer: 2048,
+            super_frames: 0,
+            hugepages: Hugepages::Auto,
+            eal: Vec::new(),
+        };
         let plan = |hugepages| Plan { hugepages, memory_mib: 1 };
         assert_eq!(node(&memory(None), plan(true), &[0]), Ok(Some(0)));
         assert_eq!(node(&memory(None), plan(true), &[0, 1]), Ok(None));

@@ -2,7 +2,7 @@
 //!
 //! `millrace check` and `millrace doctor` tell it, and the switch asks DPDK and the kernel for the same figures.
 
-use frame::HEADROOM;
+use frame::{HEADROOM, SUPER_MAX};
 use serde::Serialize;
 
 use crate::config::{Config, Hugepages, Memory};
@@ -50,7 +50,7 @@ impl Need {
     pub fn on(config: &Config, huge: bool) -> Need {
         let workers = config.workers.count();
         let (flows, macs) = (config.tables.flows_max, config.tables.macs_max);
-        let Memory { frames, buffer, .. } = config.memory;
+        let Memory { frames, buffer, super_frames, .. } = config.memory;
         let all = |bytes: usize| (workers * bytes) as u64;
         let item = |what, detail: String, bytes, huge| Item { what, detail, bytes, huge };
         let whole = |bytes: u64| if huge { bytes.next_multiple_of(HUGE_PAGE) } else { bytes.next_multiple_of(PAGE) };
@@ -60,6 +60,12 @@ impl Need {
                     "packet buffers",
                     format!("{frames} of {buffer} octets"),
                     whole(pool_bytes(frames, buffer, huge)),
+                    huge,
+                ),
+                item(
+                    "super-frames",
+                    format!("{super_frames} of {SUPER_MAX} octets"),
+                    whole(supers_bytes(super_frames, huge)),
                     huge,
                 ),
                 item("DPDK", "queues, device state".to_owned(), DPDK_BYTES, huge),
@@ -104,7 +110,13 @@ impl Need {
 
 /// What DPDK is to be given, in MiB, for buffers on hugepages or on ordinary ones.
 pub fn dpdk_mib(memory: &Memory, huge: bool) -> u64 {
-    (pool_bytes(memory.frames, memory.buffer, huge) + DPDK_BYTES).div_ceil(1 << 20)
+    let buffers = pool_bytes(memory.frames, memory.buffer, huge) + supers_bytes(memory.super_frames, huge);
+    (buffers + DPDK_BYTES).div_ceil(1 << 20)
+}
+
+/// What the DPDK pool of `frames` buffers for super-frames takes, which is not made where there are none.
+fn supers_bytes(frames: u32, huge: bool) -> u64 {
+    if frames == 0 { 0 } else { pool_bytes(frames, SUPER_MAX as u16, huge) }
 }
 
 /// What a DPDK pool of `frames` buffers takes: each with its headroom, fields and padding, none across the end of a page
@@ -149,6 +161,16 @@ mod tests {
         // 2368 octets: one fits an ordinary page, 885 a hugepage.
         assert_eq!(pool_bytes(1023, 2048, false), 1023 * PAGE + 8192);
         assert_eq!(pool_bytes(1023, 2048, true), 2 * HUGE_PAGE + 8192);
+    }
+
+    #[test]
+    fn super_frames_take_what_their_buffers_do_and_nothing_where_there_are_none() {
+        let with = |count| config(&format!("[memory]\nsuper_frames = {count}\n"));
+        let bytes = |count| Need::of(&with(count)).items.iter().find(|item| item.what == "super-frames").unwrap().bytes;
+        // 65,728 octets each: 31 fit a hugepage.
+        assert_eq!((bytes(0), bytes(1), bytes(31 * 3)), (0, 2 * HUGE_PAGE, 4 * HUGE_PAGE));
+        let given = |count| dpdk_mib(&with(count).memory, true);
+        assert_eq!(given(31 * 3) - given(0), 6);
     }
 
     #[test]

@@ -12,25 +12,25 @@ use std::{
 };
 
 use dpdk_sys::{rte_mbuf, rte_mempool};
-use frame::{Burst, Frame, HEADROOM};
+use frame::{Burst, Frame, HEADROOM, SUPER_MAX};
 
 use crate::{
-    Eal, Errno, Said, chatter,
+    Eal, Errno, PoolError, Said, chatter,
     eal::{Runtime, lock},
     mbuf,
+    pool_error::NAME_LEN_MAX,
 };
 
 /// The longest packet a buffer can hold: a buffer ends at 65,535 bytes, headroom included.
 pub const DATA_MAX: u16 = u16::MAX - HEADROOM;
+
+const _: () = assert!(DATA_MAX as usize == SUPER_MAX);
 
 /// Buffers a handle fetches at once; an allocation costs a third of what single ones cost (measured).
 const CACHE: usize = 32;
 
 /// More do not fit the ring they wait in, which has a power of two of places below 2^31 and more than it holds.
 const FRAMES_MAX: u64 = (1 << 30) - 1;
-
-/// The longest name DPDK lets a pool have (RTE_MEMPOOL_NAMESIZE and its prefix).
-const NAME_LEN_MAX: usize = 24;
 
 /// DPDK's "any NUMA node".
 const ANY_NODE: i32 = -1;
@@ -41,58 +41,15 @@ const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4 << 10;
 const HUGE_PAGE: u64 = 2 << 20;
 
-/// Why there is no pool.
-#[derive(Debug, thiserror::Error)]
-pub enum PoolError {
-    /// A name DPDK cannot use.
-    #[error("pool name {0:?}: 1 to {NAME_LEN_MAX} printable ASCII characters are allowed")]
-    Name(String),
-    /// A size that cannot be.
-    #[error("pool {name}: {what} is {value}, it must be 1 to {max}")]
-    Size {
-        /// The pool.
-        name: String,
-        /// Which size.
-        what: &'static str,
-        /// What was asked for.
-        value: u64,
-        /// What is possible.
-        max: u64,
-    },
-    /// The memory is not there.
-    #[error(
-        "pool {name}: {frames} frames of {data_max} bytes need {needed_mib} MiB, DPDK has {free_mib} MiB free; {fix}"
-    )]
-    Memory {
-        /// The pool.
-        name: String,
-        /// Frames asked for.
-        frames: u32,
-        /// Octets of the longest packet.
-        data_max: u16,
-        /// What they need in all.
-        needed_mib: u64,
-        /// What DPDK has, without hugepages it can still get.
-        free_mib: u64,
-        /// What to do.
-        fix: &'static str,
-    },
-    /// DPDK said no for another cause.
-    #[error("pool {name}: {errno}{said}")]
-    Refused {
-        /// The pool.
-        name: String,
-        /// Its error number.
-        errno: Errno,
-        /// What it said in its log.
-        said: Said,
-    },
-}
-
 /// A handle on a pool of buffers; clones are further handles on the same pool, one per thread. Each keeps a few buffers
 /// at hand and gives them back when it goes. The buffers' memory stays until the process ends.
+///
+/// It may have frames for super-frames beside its own. Those never reach an Ethernet device, whose queues may thus count
+/// on frames of one pool: who fills one says into which segments it is to be cut ([`Frame::offload`]), and whoever sends by a
+/// port that does not take it ([`frame::Port::takes`]) cuts it into ordinary frames first.
 pub struct Pool {
     shared: Arc<Shared>,
+    supers: Option<Supers>,
     at_hand: [MaybeUninit<NonNull<rte_mbuf>>; CACHE],
     /// How many of `at_hand` are filled; written by this handle only, read by reports.
     count: Arc<AtomicUsize>,
@@ -106,6 +63,13 @@ struct Shared {
     node: Option<u32>,
     counts: Mutex<Vec<Weak<AtomicUsize>>>,
     _runtime: Arc<Runtime>,
+}
+
+/// The frames for super-frames.
+#[derive(Clone, Copy)]
+struct Supers {
+    raw: NonNull<rte_mempool>,
+    frames: u32,
 }
 
 // SAFETY: the mempool is made for many threads (flags 0); the rest of the fields are Send and Sync.
@@ -126,24 +90,28 @@ impl Pool {
     /// Makes a pool of `frames` buffers for packets of at most `data_max` octets (plus headroom), on NUMA node `node`
     /// where it matters. `2^n - 1` frames waste the least memory.
     pub fn create(eal: &Eal, name: &str, frames: u32, data_max: u16, node: Option<u32>) -> Result<Pool, PoolError> {
-        check(name, frames, data_max)?;
-        let c_name = CString::new(name).map_err(|_| PoolError::Name(name.to_owned()))?;
-        if !eal.runtime().hugepages && least_memory(frames, data_max) > free_memory() {
-            return Err(no_memory(eal, name, frames, data_max));
-        }
-        let node_number = node.map_or(ANY_NODE, |node| node as i32);
-        // SAFETY: DPDK is initialised, the name is zero-terminated and copied.
-        let (raw, said) = chatter::capture(|| unsafe {
-            let room = data_max + HEADROOM;
-            dpdk_sys::rte_pktmbuf_pool_create(c_name.as_ptr(), frames, thread_cache(frames), 0, room, node_number)
-        });
-        let errno = Errno::last();
-        let Some(raw) = NonNull::new(raw) else {
-            return Err(refused(eal, name, frames, data_max, errno, said));
-        };
-        eal.runtime().adopt(raw, frames);
+        let raw = make(eal, name, frames, data_max, node)?;
         let (counts, _runtime) = (Mutex::default(), Arc::clone(eal.runtime()));
-        Ok(Pool::handle(Arc::new(Shared { raw, name: name.to_owned(), frames, data_max, node, counts, _runtime })))
+        let shared = Arc::new(Shared { raw, name: name.to_owned(), frames, data_max, node, counts, _runtime });
+        Ok(Pool::handle(shared, None))
+    }
+
+    /// The same pool with `frames` further buffers for super-frames ([`frame::Pool::alloc_super`]); with 0 there are none.
+    pub fn with_supers(mut self, eal: &Eal, frames: u32) -> Result<Pool, PoolError> {
+        if frames > 0 {
+            let name = format!("{}-super", self.name());
+            self.supers = Some(Supers { raw: make(eal, &name, frames, DATA_MAX, self.node())?, frames });
+        }
+        Ok(self)
+    }
+
+    /// Frames for super-frames in all, and those not allocated at this moment.
+    pub fn supers(&self) -> (usize, usize) {
+        self.supers.map_or((0, 0), |supers| {
+            // SAFETY: mempools live as long as the environment, which we keep.
+            let available = unsafe { dpdk_sys::rte_mempool_avail_count(supers.raw.as_ptr()) };
+            (supers.frames as usize, available as usize)
+        })
     }
 
     /// Memory a pool takes, in bytes, on hugepages or on ordinary ones: its buffers with their headers and padding, and
@@ -174,14 +142,14 @@ impl Pool {
         self.shared.raw.as_ptr()
     }
 
-    fn handle(shared: Arc<Shared>) -> Pool {
+    fn handle(shared: Arc<Shared>, supers: Option<Supers>) -> Pool {
         let count = Arc::new(AtomicUsize::new(0));
         {
             let mut counts = lock(&shared.counts);
             counts.retain(|count| count.strong_count() > 0);
             counts.push(Arc::downgrade(&count));
         }
-        Pool { shared, at_hand: [const { MaybeUninit::uninit() }; CACHE], count }
+        Pool { shared, supers, at_hand: [const { MaybeUninit::uninit() }; CACHE], count }
     }
 
     /// Fetches buffers until [`CACHE`] are at hand, or one where the pool is nearly empty. Returns how many there are.
@@ -207,7 +175,7 @@ impl Pool {
 
 impl Clone for Pool {
     fn clone(&self) -> Self {
-        Pool::handle(Arc::clone(&self.shared))
+        Pool::handle(Arc::clone(&self.shared), self.supers)
     }
 }
 
@@ -229,6 +197,16 @@ impl frame::Pool for Pool {
         // SAFETY: slots below the count are filled with buffers of ours, fresh from the pool: one segment, empty, with
         // the headroom in front, as Frame wants it; the count no longer covers this one.
         Some(unsafe { Frame::from_raw(self.at_hand[last].assume_init().cast()) })
+    }
+
+    fn alloc_super(&mut self) -> Option<Frame> {
+        let mut slot = MaybeUninit::<Frame>::uninit();
+        // SAFETY: one slot is free; the mempool lives as long as we do.
+        match unsafe { dpdk_sys::millrace_alloc_bulk(self.supers?.raw.as_ptr(), slot.as_mut_ptr().cast(), 1) } {
+            // SAFETY: it holds a buffer of ours, as in `alloc`.
+            0 => Some(unsafe { slot.assume_init() }),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -286,6 +264,33 @@ pub(crate) fn release_all(burst: &mut Burst) {
     unsafe { dpdk_sys::millrace_free_plain(mbuf::pointers(burst.as_mut_slice()), count as u32) }
     // SAFETY: `count` is the length, and the pools own these frames now.
     unsafe { burst.forget_front(count) }
+}
+
+/// Makes a mempool that lives as long as the environment.
+fn make(
+    eal: &Eal,
+    name: &str,
+    frames: u32,
+    data_max: u16,
+    node: Option<u32>,
+) -> Result<NonNull<rte_mempool>, PoolError> {
+    check(name, frames, data_max)?;
+    let c_name = CString::new(name).map_err(|_| PoolError::Name(name.to_owned()))?;
+    if !eal.runtime().hugepages && least_memory(frames, data_max) > free_memory() {
+        return Err(no_memory(eal, name, frames, data_max));
+    }
+    let node_number = node.map_or(ANY_NODE, |node| node as i32);
+    // SAFETY: DPDK is initialised, the name is zero-terminated and copied.
+    let (raw, said) = chatter::capture(|| unsafe {
+        let room = data_max + HEADROOM;
+        dpdk_sys::rte_pktmbuf_pool_create(c_name.as_ptr(), frames, thread_cache(frames), 0, room, node_number)
+    });
+    let errno = Errno::last();
+    let Some(raw) = NonNull::new(raw) else {
+        return Err(refused(eal, name, frames, data_max, errno, said));
+    };
+    eal.runtime().adopt(raw, frames);
+    Ok(raw)
 }
 
 /// Buffers DPDK keeps for each thread it knows: few in a small pool, where they would be missed elsewhere.

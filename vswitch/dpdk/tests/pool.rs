@@ -5,7 +5,7 @@
 mod rig;
 
 use dpdk::{DATA_MAX, Pool, PoolError};
-use frame::{Burst, HEADROOM, Pool as _};
+use frame::{Burst, HEADROOM, Offload, Pool as _, SUPER_MAX, Transport};
 use rig::{assert_conserved, eal, pool_of, unique};
 
 #[test]
@@ -65,6 +65,37 @@ fn buffers_can_be_as_large_as_a_super_frame() {
     assert_eq!(frame.headroom() + frame.len() + frame.tailroom(), 65_535);
     pool.release_one(frame);
     assert_conserved(&pool);
+}
+
+#[test]
+fn super_frames_come_from_buffers_of_their_own_and_go_home_to_them() {
+    let pool = pool_of(31, 2048).with_supers(eal(), 15).unwrap();
+    let mut handle = pool.clone();
+    assert_eq!(pool.supers(), (15, 15));
+    let mut burst = Burst::new();
+    let (mut ordinary, mut long) = (handle.alloc().unwrap(), handle.alloc_super().unwrap());
+    assert_eq!((long.len(), long.headroom(), long.tailroom()), (0, usize::from(HEADROOM), SUPER_MAX));
+    assert!(ordinary.write(&[1; 60]) && long.write(&vec![7; SUPER_MAX]));
+    long.set_offload(Some(Offload { transport: Transport::Tcp, segment: 1448 }));
+    let copy = handle.copy(&long).unwrap();
+    assert_eq!((copy.data() == long.data(), copy.offload()), (true, long.offload()));
+    assert_eq!((pool.supers(), pool.available()), ((15, 13), 30));
+    long.set_offload(None);
+    assert!(handle.copy(&long).is_none(), "what is no super-frame never lies in one's buffer");
+    [copy, ordinary, long].into_iter().for_each(|frame| assert!(burst.push(frame).is_ok()));
+    handle.release(&mut burst);
+    assert_eq!(pool.supers(), (15, 15));
+    let all: Vec<_> = std::iter::from_fn(|| handle.alloc_super()).collect();
+    assert_eq!(all.len(), 15);
+    all.into_iter().for_each(|frame| handle.release_one(frame));
+    assert_conserved(&pool);
+}
+
+#[test]
+fn a_pool_without_super_frames_has_none() {
+    let mut pool = pool_of(31, 2048).with_supers(eal(), 0).unwrap();
+    assert!(pool.alloc_super().is_none());
+    assert_eq!(pool.supers(), (0, 0));
 }
 
 #[test]

@@ -87,14 +87,21 @@ pub trait Pool {
     /// Takes one frame back.
     fn release_one(&mut self, frame: Frame);
 
-    /// A new frame with the same bytes, or `None` when the pool is exhausted or its buffers are too small.
+    /// A new frame with the same bytes and the same work left to be done, or `None` when the pool is exhausted or its buffers
+    /// are too small. A super-frame that fits no ordinary frame takes one of its kind, and nothing else does.
     fn copy(&mut self, frame: &Frame) -> Option<Frame> {
+        let offload = frame.offload();
         let mut copy = self.alloc()?;
-        if copy.write(frame.data()) {
-            return Some(copy);
+        if copy.tailroom() < frame.len() && offload.is_some_and(|offload| offload.segment > 0) {
+            self.release_one(copy);
+            copy = self.alloc_super()?;
         }
-        self.release_one(copy);
-        None
+        if !copy.write(frame.data()) {
+            self.release_one(copy);
+            return None;
+        }
+        copy.set_offload(offload);
+        Some(copy)
     }
 
     /// Frames not allocated at this moment, for reports.

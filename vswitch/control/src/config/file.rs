@@ -65,6 +65,7 @@ pub(super) struct Memory {
     pub(super) hugepages: Option<Text>,
     pub(super) frames: Option<Int>,
     pub(super) buffer: Option<Int>,
+    pub(super) super_frames: Option<Int>,
     pub(super) numa: Option<Int>,
     pub(super) eal: Option<Vec<Text>>,
 }

@@ -21,6 +21,10 @@ const TAP_FRAMES: u32 = 64;
 /// Buffers a pool has where the file does not say and the ports do not need more.
 pub(super) const FRAMES_DEFAULT: u32 = 16_384;
 
+/// Buffers for super-frames a pool has where the file does not say. Containers may come later, and their number is fixed at
+/// the start.
+pub(super) const SUPER_FRAMES_DEFAULT: u32 = 256;
+
 /// Classes of buffers, in octets behind the headroom. The last ends where DPDK's 16-bit `buf_len` ends.
 pub(super) const BUFFERS: [u32; 3] = [2048, 10_240, 65_407];
 
@@ -33,6 +37,8 @@ pub struct Memory {
     pub frames: u32,
     /// Octets a buffer holds behind its headroom.
     pub buffer: u16,
+    /// Further buffers, for super-frames: packets of up to 64 KiB that leave a TAP or a guest before they are cut.
+    pub super_frames: u32,
     /// The NUMA node the buffers lie on, where the file says.
     pub numa: Option<u32>,
     /// Further arguments for DPDK's EAL.
@@ -63,8 +69,14 @@ impl Memory {
         let largest = ports.iter().max_by_key(|port| port.mtu);
         let octets = largest.map_or(0, |port| u32::from(port.mtu) + FRAME_OVERHEAD);
         let class = BUFFERS.into_iter().find(|&class| octets <= class).unwrap_or(BUFFERS[2]);
-        let mut memory =
-            Memory { hugepages: Hugepages::Auto, frames, buffer: class as u16, numa: None, eal: Vec::new() };
+        let mut memory = Memory {
+            hugepages: Hugepages::Auto,
+            frames,
+            buffer: class as u16,
+            super_frames: SUPER_FRAMES_DEFAULT,
+            numa: None,
+            eal: Vec::new(),
+        };
         let Some(section) = section else { return memory };
         let said = section.get_ref();
         let mut check = Section::single(errors, "[memory]", section.span());
@@ -90,6 +102,9 @@ impl Memory {
                 let problem = format!("is too small for the mtu {} of port `{}`", port.mtu, port.name);
                 check.refuse("buffer", &int.span(), problem, format!("at least {octets}, or leave it out"));
             }
+        }
+        if let Some(int) = &said.super_frames {
+            memory.super_frames = check.counted(&keys::SUPER_FRAMES, int).unwrap_or(SUPER_FRAMES_DEFAULT);
         }
         memory.numa = said.numa.as_ref().and_then(|int| check.counted(&keys::NUMA, int));
         memory.eal = said.eal.iter().flatten().filter_map(|text| argument(&mut check, text)).collect();

@@ -43,6 +43,7 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
     };
     pool("[memory] frames", old.memory.frames, new.memory.frames);
     pool("[memory] buffer", old.memory.buffer.into(), new.memory.buffer.into());
+    pool("[memory] super_frames", old.memory.super_frames, new.memory.super_frames);
     let mut live = |key: &str, old: String, new: String| setting(key, Effect::Live, old, new);
     // What they mean for ports is among what differs in those.
     let (was, is) = (&old.switch.vhost, &new.switch.vhost);

@@ -1,7 +1,7 @@
 //! `[memory]`
 
 use super::{
-    super::memory::{BUFFERS, FRAMES_DEFAULT},
+    super::memory::{BUFFERS, FRAMES_DEFAULT, SUPER_FRAMES_DEFAULT},
     Change::Restart,
     Key, Part, Section,
 };
@@ -10,7 +10,7 @@ pub(in crate::config) const SECTION: Section = Section {
     name: "memory",
     many: false,
     meaning: "Packet buffers, and what they lie on. `millrace check` says what a file needs in all.",
-    parts: &[Part { meaning: "", keys: &[HUGEPAGES, FRAMES, BUFFER, NUMA, EAL], values: &[] }],
+    parts: &[Part { meaning: "", keys: &[HUGEPAGES, FRAMES, BUFFER, SUPER_FRAMES, NUMA, EAL], values: &[] }],
 };
 
 pub(in crate::config) const HUGEPAGES: Key = Key::words("hugepages", &["auto", "always", "never"])
@@ -33,6 +33,14 @@ pub(in crate::config) const BUFFER: Key = Key::number("buffer", "octets", BUFFER
     .meaning(
         "What a buffer holds behind its headroom. The default is the first of 2048, 10_240 and 65_407 that holds a \
          packet of the largest MTU.",
+    );
+
+pub(in crate::config) const SUPER_FRAMES: Key = Key::number("super_frames", "buffers", 0, 1 << 20)
+    .or_number(SUPER_FRAMES_DEFAULT as i64)
+    .change(Restart)
+    .meaning(
+        "Further buffers, of 64 KiB, for packets that containers and VMs leave to the switch to be cut into segments. A TAP          that finds none when it is opened lets its kernel cut them, at a third of the speed. With 0 there are none. Less than \
+         the switch runs with waits for the next start.",
     );
 
 pub(in crate::config) const NUMA: Key = Key::number("numa", "", 0, 31)
