@@ -37,6 +37,7 @@ pub mod sctp;
 pub mod tcp;
 pub mod too_big;
 pub mod udp;
+pub mod virtio_net;
 pub mod vlan;
 mod vni;
 pub mod vxlan;

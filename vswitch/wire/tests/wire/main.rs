@@ -10,3 +10,4 @@ mod hostile;
 mod outer;
 mod parse;
 mod samples;
+mod virtio_net;
