@@ -129,6 +129,23 @@ fn choice_row(choice: Choice) -> ChoiceRow {
     ChoiceRow { what: what.to_owned(), asked, chosen, why, falls_short }
 }
 
+/// What the container's kernel and the switch leave to each other, and what of the former's packets was not taken.
+fn tap_choices(tap: &TapControl) -> Vec<ChoiceRow> {
+    let row = |what: &str, chosen: String, why: String, falls_short| ChoiceRow {
+        what: what.to_owned(),
+        asked: None,
+        chosen,
+        why,
+        falls_short,
+    };
+    let agreed = tap.offloads().map(|it| row("offloads", it.text(), it.why().to_owned(), it.falls_short()));
+    let faults = tap.faults();
+    let total: u64 = faults.iter().map(|(_, count)| count).sum();
+    let reasons: Vec<String> = faults.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let refused = (total > 0).then(|| row("not taken", total.to_string(), reasons.join(", "), true));
+    agreed.into_iter().chain(refused).collect()
+}
+
 fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapConfig, String> {
     Ok(TapConfig {
         netns: netns.map(Netns::new).transpose().map_err(|error| error.to_string())?,
@@ -137,6 +154,7 @@ fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapCo
         mtu: port.mtu,
         addresses: addresses(port),
         up: true,
+        offloads: false,
     })
 }
 
@@ -230,7 +248,8 @@ impl PortFactory for Factory {
         match self.devices.get(name) {
             Some(Device::Eth(device)) => device.choices().into_iter().map(choice_row).collect(),
             Some(Device::Vhost(device)) => guest::choices(&device.status(), Instant::now()),
-            Some(Device::Tap(_)) | None => Vec::new(),
+            Some(Device::Tap(tap)) => tap_choices(tap),
+            None => Vec::new(),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct TapConfig {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Whether to set it up.
     pub up: bool,
+    /// Whether checksums and cutting into segments may be left to the switch, and by it to the container's kernel.
+    pub offloads: bool,
 }
 
 impl TapConfig {
@@ -109,7 +111,15 @@ mod tests {
     use super::*;
 
     fn config() -> TapConfig {
-        TapConfig { netns: None, interface: "tap0".into(), mac: None, mtu: 1500, addresses: vec![], up: false }
+        TapConfig {
+            netns: None,
+            interface: "tap0".into(),
+            mac: None,
+            mtu: 1500,
+            addresses: vec![],
+            up: false,
+            offloads: true,
+        }
     }
 
     #[test]

@@ -12,10 +12,12 @@ use std::{
 };
 
 use crate::{
-    Place, TapConfig, TapError,
+    Offloads, Place, TapConfig, TapError,
     config::{check_addresses, check_buffer, check_mtu},
+    faults::Faults,
     kernel,
     netlink::Netlink,
+    offloads::Wanted,
 };
 
 /// An interface without a pool yet: opened by control, given to [`crate::TapPort::new`] where the pool is at hand.
@@ -27,6 +29,8 @@ pub struct TapDevice {
     pub(crate) queue: File,
     pub(crate) control: TapControl,
     pub(crate) mtu: u16,
+    /// What the port should ask the kernel to leave to it.
+    pub(crate) wanted: Wanted,
 }
 
 /// Control's handle on the interface; works while a worker holds the port. Drop it with the port: it keeps the namespace
@@ -39,6 +43,9 @@ pub struct TapControl {
     place: Place,
     /// Bytes a frame of the port's pool holds, once known.
     pub(crate) buffer_len: Option<usize>,
+    /// What was agreed on, once it was.
+    pub(crate) offloads: Option<Offloads>,
+    pub(crate) faults: Arc<Faults>,
 }
 
 impl TapDevice {
@@ -67,6 +74,13 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
     }
     kernel::set_mtu(socket.as_fd(), index, config.mtu).map_err(failed("setting the MTU"))?;
     let netlink = Netlink::open().map_err(failed("opening a netlink socket"))?;
+    let wanted = match config.offloads {
+        false => Wanted::Nothing,
+        true if netlink.limit_super_frames(index.cast_unsigned()).is_ok() => Wanted::All,
+        true => Wanted::Checksums(
+            "this kernel does not let the length of super-frames be limited (Linux does from 4.17 on)",
+        ),
+    };
     for &(address, prefix) in &config.addresses {
         netlink
             .add_address(index.cast_unsigned(), address, prefix)
@@ -75,8 +89,16 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
     if config.up {
         kernel::set_up(socket.as_fd(), index).map_err(failed("setting the interface up"))?;
     }
-    let control = TapControl { socket: Arc::new(socket), netlink: Arc::new(netlink), index, place, buffer_len: None };
-    Ok(TapDevice { queue, control, mtu: config.mtu })
+    let control = TapControl {
+        socket: Arc::new(socket),
+        netlink: Arc::new(netlink),
+        index,
+        place,
+        buffer_len: None,
+        offloads: None,
+        faults: Arc::default(),
+    };
+    Ok(TapDevice { queue, control, mtu: config.mtu, wanted })
 }
 
 /// A tun descriptor belongs to the namespace of the thread that opens it, whatever namespace it is used from later.
@@ -115,6 +137,16 @@ impl TapControl {
     /// The interface and its namespace as they were when it was opened, for messages.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// What kernel and switch leave to each other; `None` before the port is made.
+    pub fn offloads(&self) -> Option<Offloads> {
+        self.offloads
+    }
+
+    /// Why packets of the container were not taken, and how many; each is one of the port's `rx_errors`.
+    pub fn faults(&self) -> Vec<(&'static str, u64)> {
+        self.faults.met()
     }
 
     /// The interface's index in its namespace.

@@ -3,7 +3,7 @@
 //! The only `unsafe` of this room. Everything here is control path: called when a port is opened or changed.
 
 use std::{
-    ffi::c_int,
+    ffi::{c_int, c_uint, c_ulong},
     io,
     mem::zeroed,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
@@ -24,12 +24,23 @@ pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Turns the fresh tun descriptor into a TAP without packet information. Fails with `EBUSY` where an interface of that
+/// Turns the fresh tun descriptor into a TAP without packet information, which puts a `virtio_net_hdr` in front of each
+/// packet: one of ten octets, the kernel's default, for the two more of virtio 1.0 say nothing on a TAP. Fails with `EBUSY` where an interface of that
 /// name exists, persistent TAPs included: what we did not create would not vanish with us.
 pub(crate) fn become_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     let mut request = request_for(name)?;
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_TUN_EXCL) as u16 as i16;
+    request.ifr_ifru.ifru_flags = IFF_WANTED as u16 as i16;
     ioctl(tun, libc::TUNSETIFF, &mut request)
+}
+
+const IFF_WANTED: c_int = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
+
+/// Says by `TUN_F_` flags what the TAP's kernel may leave to be done to packets. Fails with `EINVAL` where it does not know one
+/// of them.
+pub(crate) fn set_offloads(tun: BorrowedFd<'_>, flags: c_uint) -> io::Result<()> {
+    // SAFETY: the code takes a number, no memory is handed over.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETOFFLOAD, c_ulong::from(flags)) })?;
+    Ok(())
 }
 
 /// The interface's index in its namespace.
@@ -97,7 +108,7 @@ fn request_for(name: &str) -> io::Result<libc::ifreq> {
 }
 
 fn ioctl(fd: BorrowedFd<'_>, code: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
-    // SAFETY: every code used in this file takes a pointer to an ifreq; ours is valid, ours alone, and outlives the call.
+    // SAFETY: every code used with this function takes a pointer to an ifreq; ours is valid, ours alone, and outlives the call.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), code, std::ptr::from_mut(request)) })?;
     Ok(())
 }

@@ -5,24 +5,29 @@
 //! written straight from one. The host's namespace never sees the interface, the caller's own namespace does not change,
 //! and the interface vanishes with the port.
 //!
-//! This is the plain form: one queue, one system call a frame, the kernel segments and checksums before the switch sees a
-//! frame. `virtio_net_hdr` (TSO) and several queues are a matter of [`TapPort`] alone.
+//! One queue, one system call a packet. So that few packets do for much, kernel and switch leave each other work
+//! ([`Offloads`]): what a container sends comes as super-frames of up to 64 KiB, of which a header in front
+//! ([`wire::virtio_net`]) says into which segments they are to be cut, and goes to the next container as it came. The port
+//! believes of that header what the packet bears out, and drops the rest by name.
 //!
 //! Where to look: what the operator asks for is `config.rs`, the order in which a device comes to life is `device.rs`,
-//! the packet path is `port.rs`; `kernel.rs` is the only file with `unsafe` in it.
+//! what is left to whom is `offloads.rs`, the packet path is `port.rs`; `kernel.rs` is the only file with `unsafe` in it.
 
 mod config;
 mod device;
 mod error;
+mod faults;
 mod kernel;
 mod netlink;
 mod netns;
+mod offloads;
 mod port;
 
 pub use config::TapConfig;
 pub use device::{TapControl, TapDevice};
 pub use error::{Place, TapError};
 pub use netns::Netns;
+pub use offloads::Offloads;
 pub use port::TapPort;
 
 /// Creates the interface `config` describes and a port on it whose frames come from `pool`.

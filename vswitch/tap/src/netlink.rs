@@ -1,15 +1,19 @@
-//! Two rtnetlink requests: add an address to an interface, and take one away.
+//! Three rtnetlink requests: add an address to an interface, take one away, and limit its super-frames.
 //!
 //! The older `ioctl`s need a second mechanism for IPv6, an alias name for each further IPv4 address, and cannot switch
 //! duplicate address detection off; one message does all of it for both families. Numbers are in host byte order, as
 //! netlink has them; addresses are in network byte order.
 
 use std::{
+    ffi::c_int,
     fs::File,
     io::{self, Read, Write},
     net::IpAddr,
     sync::{Mutex, PoisonError},
 };
+
+use frame::SUPER_MAX;
+use wire::gso::SEGMENTS_MAX;
 
 use crate::kernel;
 
@@ -22,6 +26,13 @@ const IFADDRMSG_LEN: usize = 8;
 /// A socket to the routing tables of the namespace it was opened in, wherever it is used from later.
 #[derive(Debug)]
 pub(crate) struct Netlink(Mutex<File>);
+
+/// Octets of `struct ifinfomsg`.
+const IFINFOMSG_LEN: usize = 16;
+
+/// Attributes of a link (`linux/if_link.h`).
+const IFLA_GSO_MAX_SEGS: u16 = 40;
+const IFLA_GSO_MAX_SIZE: u16 = 41;
 
 /// What to do with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +63,12 @@ impl Netlink {
         self.exchange(&request(Verb::Remove, index, address, prefix))
     }
 
+    /// Lets the kernel make super-frames on the interface with this index that are shorter than [`SUPER_MAX`] octets, and of no
+    /// more segments than the switch cuts. Over IPv4 as over IPv6: below 65,536 octets the kernel has one limit for both.
+    pub(crate) fn limit_super_frames(&self, index: u32) -> io::Result<()> {
+        self.exchange(&limits(index, [(IFLA_GSO_MAX_SEGS, SEGMENTS_MAX as u32), (IFLA_GSO_MAX_SIZE, SUPER_MAX as u32)]))
+    }
+
     /// One request and its acknowledgement; the lock keeps the answers of two callers apart.
     fn exchange(&self, request: &[u8]) -> io::Result<()> {
         let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,14 +91,7 @@ fn request(verb: Verb, index: u32, address: IpAddr, prefix: u8) -> Vec<u8> {
         Verb::Add => (libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL),
         Verb::Remove => (libc::RTM_DELADDR, 0),
     };
-    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | special;
-
-    let mut message = Vec::with_capacity(len);
-    message.extend((len as u32).to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend((flags as u16).to_ne_bytes());
-    message.extend(1u32.to_ne_bytes()); // sequence number
-    message.extend(0u32.to_ne_bytes()); // sender: the kernel fills it in
+    let mut message = begin(kind, special, len);
     // No duplicate address detection: the operator says the address is ours, and a container must not wait two seconds.
     message.extend([family as u8, prefix, libc::IFA_F_NODAD as u8, libc::RT_SCOPE_UNIVERSE]);
     message.extend(index.to_ne_bytes());
@@ -90,6 +100,34 @@ fn request(verb: Verb, index: u32, address: IpAddr, prefix: u8) -> Vec<u8> {
         message.extend(kind.to_ne_bytes());
         message.extend(&octets);
     }
+    message
+}
+
+/// The bytes of an `RTM_SETLINK` request with these attributes, which asks for an acknowledgement.
+fn limits(index: u32, attributes: [(u16, u32); 2]) -> Vec<u8> {
+    const ATTRIBUTE_LEN: u16 = 8;
+    let len = HEADER_LEN + IFINFOMSG_LEN + attributes.len() * usize::from(ATTRIBUTE_LEN);
+    let mut message = begin(libc::RTM_SETLINK, 0, len);
+    message.extend([libc::AF_UNSPEC as u8, 0, 0, 0]); // family, padding, kind of device
+    message.extend(index.to_ne_bytes());
+    message.extend([0; 8]); // flags, and which of them change
+    for (kind, value) in attributes {
+        message.extend(ATTRIBUTE_LEN.to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend(value.to_ne_bytes());
+    }
+    message
+}
+
+/// A message of `len` octets with its header.
+fn begin(kind: u16, special: c_int, len: usize) -> Vec<u8> {
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | special;
+    let mut message = Vec::with_capacity(len);
+    message.extend((len as u32).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend((flags as u16).to_ne_bytes());
+    message.extend(1u32.to_ne_bytes()); // sequence number
+    message.extend(0u32.to_ne_bytes()); // sender: the kernel fills it in
     message
 }
 
@@ -118,6 +156,15 @@ mod tests {
         assert_eq!(v4[..4], 40u32.to_ne_bytes());
         assert_eq!(v4.windows(4).filter(|w| w == &[10, 0, 0, 1]).count(), 2);
         assert_eq!(request(Verb::Remove, 7, "fd00::1".parse().unwrap(), 64).len(), 64);
+    }
+
+    #[test]
+    fn a_limit_carries_its_own_length_the_index_and_both_numbers() {
+        let message = limits(7, [(IFLA_GSO_MAX_SEGS, 512), (IFLA_GSO_MAX_SIZE, 65_407)]);
+        assert_eq!((message.len(), &message[..4]), (48, &48u32.to_ne_bytes()[..]));
+        assert_eq!(message[20..24], 7u32.to_ne_bytes());
+        assert_eq!(message[36..40], 512u32.to_ne_bytes());
+        assert_eq!(message[44..], 65_407u32.to_ne_bytes());
     }
 
     #[test]

@@ -1,44 +1,45 @@
-//! The packet path of a TAP: one read or write a frame, nothing allocated on the heap.
+//! The packet path of a TAP: one read or write a packet, nothing allocated on the heap.
 
 use std::{
     fmt,
     fs::File,
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
     os::fd::{AsFd, BorrowedFd},
 };
 
-use frame::{Burst, DeviceStats, Frame, Pool, Port, Sent};
+use frame::{Burst, DeviceStats, Frame, Offload, Pool, Port, Sent, Takes, Transport};
+use wire::{
+    protocol,
+    virtio_net::{HEADER_LEN, Header, Left},
+};
 
-use crate::{TapControl, TapDevice, TapError, config::check_buffer};
+use crate::{Offloads, TapControl, TapDevice, TapError, config::check_buffer, faults::Fault, offloads::Wanted};
+
+/// Octets after which a burst ends: what is read should still be in the core's cache when it is written.
+const OCTETS_A_BURST: usize = 256 << 10;
 
 /// A TAP as the switch sees it: what the container sends is received here, what is sent here the container receives.
 ///
 /// Holds one frame of the pool while it lives, so that looking into an empty queue costs one system call and nothing
-/// else.
+/// else, and one for a super-frame beside it where those may come.
 pub struct TapPort<M: Pool> {
     queue: File,
     control: TapControl,
     pool: M,
+    offloads: Offloads,
     /// The frame the next packet will be read into; empty.
     spare: Option<Frame>,
+    /// The one in which it goes on where it is longer; empty.
+    long: Option<Frame>,
     stats: DeviceStats,
     gone: bool,
 }
 
-/// What one read did.
-enum Fetched {
-    /// A whole packet is in the frame.
-    Packet,
-    /// The packet did not fit, or was empty; it is gone, the frame is as before.
-    Unusable,
-    /// Nothing there now.
-    Nothing,
-}
-
 impl<M: Pool> TapPort<M> {
-    /// A port on `device` whose frames come from `pool`. Refuses a device whose MTU does not fit the pool's buffers.
+    /// A port on `device` whose frames come from `pool`. Refuses a device whose MTU does not fit the pool's buffers. Without
+    /// a frame for super-frames none are asked for.
     pub fn new(device: TapDevice, mut pool: M) -> Result<TapPort<M>, TapError> {
-        let TapDevice { queue, mut control, mtu } = device;
+        let TapDevice { queue, mut control, mtu, wanted } = device;
         let mut spare = pool.alloc();
         // An exhausted pool gives no buffer to measure; then a frame too long is found out when it comes.
         control.buffer_len = spare.as_mut().map(|frame| frame.spare_mut().len().saturating_sub(1));
@@ -48,7 +49,14 @@ impl<M: Pool> TapPort<M> {
             spare.into_iter().for_each(|frame| pool.release_one(frame));
             return Err(error);
         }
-        Ok(TapPort { queue, control, pool, spare, stats: DeviceStats::default(), gone: false })
+        let long = if wanted == Wanted::All { pool.alloc_super() } else { None };
+        let wanted = match (wanted, &long) {
+            (Wanted::All, None) => Wanted::Checksums("there is no buffer for super-frames: [memory] super_frames"),
+            _ => wanted,
+        };
+        let offloads = Offloads::agree(queue.as_fd(), wanted);
+        control.offloads = Some(offloads);
+        Ok(TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false })
     }
 
     /// The descriptor, readable when a frame waits, to sleep on with `poll`. Not to be read from.
@@ -71,64 +79,138 @@ impl<M: Pool> TapPort<M> {
         self.gone
     }
 
-    /// Reads the next packet straight into `frame`.
-    fn fetch(&mut self, frame: &mut Frame) -> Fetched {
-        let buffer = frame.spare_mut();
-        match self.queue.read(buffer) {
-            // The kernel cuts a packet off at the buffer's end without a word: a full buffer is taken for a cut.
-            Ok(len) if len == 0 || len >= buffer.len() => Fetched::Unusable,
-            Ok(len) if frame.set_len(len) => Fetched::Packet,
-            Ok(_) => Fetched::Unusable,
+    /// An empty frame to read into. None where there is none, or no long one though one may be needed: then nothing is read,
+    /// and the packet, if any, stays in the kernel's queue.
+    fn empty_frame(&mut self) -> Option<Frame> {
+        if self.offloads.has_super_frames() && self.long.is_none() {
+            self.long = Some(self.pool.alloc_super()?);
+        }
+        self.spare.take().or_else(|| self.pool.alloc())
+    }
+
+    /// Reads the next packet straight into `frame`, or, where it is longer, into the long frame, with which `frame` then
+    /// changes places. `false` where there is none now.
+    ///
+    /// # Errors
+    /// A packet that cannot be passed on; it is gone, and both frames are empty.
+    fn fetch(&mut self, frame: &mut Frame) -> Result<bool, Fault> {
+        let mut header = [0; HEADER_LEN];
+        let front = frame.spare_mut();
+        let front_len = front.len();
+        let rest = self.long.as_mut().and_then(|long| long.spare_mut().get_mut(front_len..)).unwrap_or_default();
+        let room = front_len + rest.len();
+        let read = self.queue.read_vectored(&mut [&mut header[..], front, rest].map(IoSliceMut::new));
+        let len = match read {
+            Ok(read) => read.saturating_sub(HEADER_LEN),
             Err(error) => {
-                // EAGAIN: empty. EINTR: next turn. EBADFD, the one lasting error: the interface was deleted.
-                self.gone |= error.raw_os_error() == Some(libc::EBADFD);
-                Fetched::Nothing
+                self.note(&error);
+                return Ok(false); // EAGAIN: empty. EINTR: next turn
             }
+        };
+        match len {
+            0 => Err(Fault::Empty),
+            // The kernel cuts a packet off at the buffers' end without a word: full buffers are taken for a cut.
+            len if len >= room => Err(Fault::TooLong),
+            len if len <= front_len => take_in(header, frame, len).map(|()| true),
+            len => self.take_in_long(header, frame, len).map(|()| true),
         }
     }
 
+    /// Makes a packet of the long frame and its beginning, which was read into `front`. Long is what is to be cut, and nothing
+    /// else: no frame that any port would take as it is lies in such a buffer.
+    fn take_in_long(&mut self, header: [u8; HEADER_LEN], front: &mut Frame, len: usize) -> Result<(), Fault> {
+        let Some(long) = &mut self.long else { return Err(Fault::TooLong) };
+        let beginning = front.spare_mut();
+        long.spare_mut()[..beginning.len()].copy_from_slice(beginning);
+        take_in(header, long, len)?;
+        if long.offload().is_none_or(|offload| offload.segment == 0) {
+            long.reset();
+            return Err(Fault::TooLong);
+        }
+        std::mem::swap(front, long);
+        self.spare = self.long.take();
+        Ok(())
+    }
+
     /// Writes one packet; `false` where the kernel does not take it (interface down: EIO; shorter than an Ethernet
-    /// header: EINVAL; out of memory).
-    fn offer(&mut self, packet: &[u8]) -> bool {
+    /// header: EINVAL; out of memory), or its headers are not of what is left to be done to it.
+    fn offer(&mut self, frame: &Frame) -> bool {
         if self.gone {
             return false;
         }
+        let left = frame.offload().map(|offload| Header::of(frame.data(), left(offload)));
+        let Some(header) = left.unwrap_or(Some(Header::default())) else { return false };
+        let header = header.emit();
         loop {
-            match self.queue.write(packet) {
+            match self.queue.write_vectored(&[&header, frame.data()].map(IoSlice::new)) {
                 Ok(_) => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {} // a signal a time: this ends
                 Err(error) => {
-                    self.gone |= error.raw_os_error() == Some(libc::EBADFD);
+                    self.note(&error);
                     return false;
                 }
             }
         }
     }
+
+    /// EBADFD is the one lasting error: the interface was deleted.
+    fn note(&mut self, error: &io::Error) {
+        self.gone |= error.raw_os_error() == Some(libc::EBADFD);
+    }
+}
+
+/// Makes a packet of the `len` octets in `frame`, and notes what its sender left to be done.
+#[inline]
+fn take_in(header: [u8; HEADER_LEN], frame: &mut Frame, len: usize) -> Result<(), Fault> {
+    if !frame.set_len(len) {
+        return Err(Fault::TooLong);
+    }
+    let header = Header::parse(header);
+    if !header.is_done() {
+        let left = header.settle(frame.data_mut()).map_err(Fault::Header)?;
+        frame.set_offload(left.map(offload));
+    }
+    Ok(())
+}
+
+fn offload(left: Left) -> Offload {
+    let transport = if left.protocol == protocol::TCP { Transport::Tcp } else { Transport::Udp };
+    Offload { transport, segment: left.segment }
+}
+
+fn left(offload: Offload) -> Left {
+    let protocol = match offload.transport {
+        Transport::Tcp => protocol::TCP,
+        Transport::Udp => protocol::UDP,
+    };
+    Left { protocol, segment: offload.segment }
 }
 
 impl<M: Pool> Port for TapPort<M> {
     fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
-        let mut received = 0;
+        let (mut received, mut octets) = (0, 0);
         for _ in 0..max.min(burst.room()) {
-            if self.gone {
+            if self.gone || octets >= OCTETS_A_BURST {
                 break;
             }
-            let Some(mut frame) = self.spare.take().or_else(|| self.pool.alloc()) else {
+            let Some(mut frame) = self.empty_frame() else {
                 self.stats.rx_no_buffer += 1; // a look that could not be taken; the packet, if any, stays in the queue
                 break;
             };
             match self.fetch(&mut frame) {
-                Fetched::Packet => match burst.push(frame) {
-                    Ok(()) => received += 1,
-                    Err(frame) => self.pool.release_one(frame), // cannot be: the loop is bounded by the room
-                },
-                Fetched::Unusable => {
-                    self.stats.rx_errors += 1;
-                    self.spare = Some(frame);
+                Ok(true) => {
+                    octets += frame.len();
+                    received += 1;
+                    burst.push(frame).unwrap_or_else(|frame| self.pool.release_one(frame)); // the room was looked at above
                 }
-                Fetched::Nothing => {
+                Ok(false) => {
                     self.spare = Some(frame);
                     break;
+                }
+                Err(fault) => {
+                    self.spare = Some(frame);
+                    self.stats.rx_errors += 1;
+                    self.control.faults.count(fault);
                 }
             }
         }
@@ -138,7 +220,7 @@ impl<M: Pool> Port for TapPort<M> {
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
         let mut sent = Sent::default();
         for frame in burst.as_slice() {
-            if self.offer(frame.data()) {
+            if self.offer(frame) {
                 sent.frames += 1;
                 sent.bytes += frame.len() as u64;
             } else {
@@ -149,6 +231,10 @@ impl<M: Pool> Port for TapPort<M> {
         sent
     }
 
+    fn takes(&self) -> Takes {
+        self.offloads.takes()
+    }
+
     fn device_stats(&mut self) -> DeviceStats {
         std::mem::take(&mut self.stats)
     }
@@ -156,7 +242,7 @@ impl<M: Pool> Port for TapPort<M> {
 
 impl<M: Pool> Drop for TapPort<M> {
     fn drop(&mut self) {
-        if let Some(frame) = self.spare.take() {
+        for frame in [self.spare.take(), self.long.take()].into_iter().flatten() {
             self.pool.release_one(frame);
         }
     }

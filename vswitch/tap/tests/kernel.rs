@@ -13,6 +13,7 @@ use tap::{Netns, TapConfig, TapDevice, TapError, TapPort};
 
 mod answer;
 mod namespace;
+mod super_frames;
 
 use namespace::Namespace;
 
@@ -203,6 +204,7 @@ fn a_missing_namespace_is_named_with_the_command_that_makes_it() {
             mtu: 1500,
             addresses: vec![],
             up: true,
+            offloads: true,
         },
         pool(),
     )
@@ -221,6 +223,7 @@ fn a_file_that_is_no_namespace_is_an_error_and_not_a_hang() {
             mtu: 1500,
             addresses: vec![],
             up: true,
+            offloads: true,
         };
         let error = tap::open(config, pool()).unwrap_err();
         assert!(matches!(error, TapError::NotNetns { .. } | TapError::Permission { .. }), "{path}: {error}");

@@ -37,6 +37,7 @@ impl Namespace {
             mtu: 1400,
             addresses: vec![("10.9.0.1".parse().unwrap(), 24), ("fd09::1".parse().unwrap(), 64)],
             up: true,
+            offloads: true,
         }
     }
 

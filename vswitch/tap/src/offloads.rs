@@ -1,0 +1,87 @@
+//! What the container's kernel and the switch leave to each other to be done: agreed on when a TAP is opened.
+
+use std::os::fd::BorrowedFd;
+
+use frame::Takes;
+use libc::{TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, TUN_F_USO6, c_uint};
+
+use crate::kernel;
+
+const TCP: c_uint = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+const UDP: c_uint = TUN_F_USO4 | TUN_F_USO6;
+
+/// What may be asked of the kernel, the most first, and why it is not more.
+const STEPS: [(c_uint, &str); 4] = [
+    (TCP | UDP, "all that this kernel can leave to a TAP"),
+    (TCP, "this kernel does not leave it to a TAP to cut UDP datagrams (Linux does from 6.2 on)"),
+    (TUN_F_CSUM, "this kernel does not leave it to a TAP to cut TCP segments"),
+    (0, "this kernel leaves nothing to a TAP"),
+];
+
+/// What is left to the switch when the container sends, and to the container's kernel when it receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offloads {
+    flags: c_uint,
+    why: &'static str,
+    /// Less than was asked for.
+    falls_short: bool,
+}
+
+/// How much is to be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Nothing: the operator says so.
+    Nothing,
+    /// Checksums: there are no super-frames, for this reason.
+    Checksums(&'static str),
+    /// All there is.
+    All,
+}
+
+impl Offloads {
+    /// Asks the kernel for as much as is wanted and it has.
+    pub(crate) fn agree(queue: BorrowedFd<'_>, wanted: Wanted) -> Offloads {
+        let (most, why, falls_short) = match wanted {
+            Wanted::Nothing => (0, "the port has `offloads = false`", false),
+            Wanted::Checksums(why) => (TUN_F_CSUM, why, true),
+            Wanted::All => (TCP | UDP, STEPS[0].1, false),
+        };
+        let possible = STEPS.into_iter().filter(|(flags, _)| flags & !most == 0);
+        let got = possible.into_iter().find(|&(flags, _)| kernel::set_offloads(queue, flags).is_ok());
+        match got {
+            Some((flags, _)) if flags == most => Offloads { flags, why, falls_short },
+            Some((flags, why)) => Offloads { flags, why, falls_short: true },
+            None => Offloads { flags: 0, why: STEPS[3].1, falls_short: true },
+        }
+    }
+
+    /// What the container's kernel does by itself to what the switch sends. It takes what it may send.
+    pub fn takes(self) -> Takes {
+        let has = |flags| self.flags & flags == flags;
+        let (checksum, tcp, udp) = (has(TUN_F_CSUM), has(TCP), has(UDP));
+        Takes { checksum, tcp4: tcp, tcp6: tcp, udp }
+    }
+
+    /// Whether super-frames may come.
+    pub(crate) fn has_super_frames(self) -> bool {
+        self.takes().tcp4
+    }
+
+    /// In words, such as "checksums, TCP segments".
+    pub fn text(self) -> String {
+        let takes = self.takes();
+        let names = [(takes.checksum, "checksums"), (takes.tcp4, "TCP segments"), (takes.udp, "UDP segments")];
+        let names: Vec<&str> = names.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
+    /// Why it is not more.
+    pub fn why(self) -> &'static str {
+        self.why
+    }
+
+    /// Whether it is less than was asked for.
+    pub fn falls_short(self) -> bool {
+        self.falls_short
+    }
+}
