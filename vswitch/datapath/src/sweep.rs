@@ -17,8 +17,10 @@ use crate::{
 
 /// Ticks in which each table is walked once: one second.
 const PASS_TICKS: u32 = 10;
-/// Slots looked at in one turn, of each table.
-const BUDGET: u32 = 128;
+/// Slots looked at in one turn, of each table, where frames wait for the turn's end.
+const BUDGET: u32 = 32;
+/// The same in a turn without frames: a worker that rests between its turns has few of them.
+const IDLE_BUDGET: u32 = 256;
 /// Static entries put in place in one turn.
 const STATICS_BUDGET: usize = 64;
 
@@ -78,8 +80,8 @@ impl Walk {
         now.since(self.began_before) + 1
     }
 
-    fn spend(&mut self) -> u32 {
-        let budget = self.credit.min(BUDGET);
+    fn spend(&mut self, budget: u32) -> u32 {
+        let budget = self.credit.min(budget);
         self.credit -= budget;
         budget
     }
@@ -95,8 +97,9 @@ impl Sweeper {
         self.statics = Some(Placing::at(0));
     }
 
-    /// One turn's share.
-    pub(crate) fn step(&mut self, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
+    /// One turn's share: what it looks at was asked for in the turn before.
+    pub(crate) fn step(&mut self, idle: bool, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
+        let budget = if idle { IDLE_BUDGET } else { BUDGET };
         let ticks = brain.now.since(self.last);
         if ticks > 0 {
             self.last = brain.now;
@@ -107,17 +110,19 @@ impl Sweeper {
             self.place_statics(brain);
         }
         if self.flows.credit > 0 {
-            self.walk_flows(brain, tally);
+            self.walk_flows(budget, brain, tally);
+            brain.flows.look_ahead(self.flows.cursor, budget);
         }
         if self.macs.credit > 0 {
-            self.walk_macs(brain, tally, peers);
+            self.walk_macs(budget, brain, tally, peers);
+            brain.fdb.look_ahead(self.macs.cursor, budget);
         }
     }
 
-    fn walk_flows(&mut self, brain: &mut Brain, tally: &mut Tally) {
+    fn walk_flows(&mut self, budget: u32, brain: &mut Brain, tally: &mut Tally) {
         let (now, idle, epoch) = (brain.now, self.flow_idle_ticks, brain.epoch);
         let (snapshot, fdb) = (&brain.snapshot, &mut brain.fdb);
-        let (before, lag, budget) = (self.flows.cursor, self.flows.lag(now), self.flows.spend());
+        let (before, lag, budget) = (self.flows.cursor, self.flows.lag(now), self.flows.spend(budget));
         let gone = brain.flows.sweep(&mut self.flows.cursor, budget, |_, entry| {
             let key = FlowKey(entry.key());
             let quiet = now.since(entry.last_seen());
@@ -138,12 +143,12 @@ impl Sweeper {
         self.flows.moved_on(before, now);
     }
 
-    fn walk_macs(&mut self, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
+    fn walk_macs(&mut self, budget: u32, brain: &mut Brain, tally: &mut Tally, peers: &mut [Option<Peer>]) {
         let next = brain.epoch.wrapping_add(1);
         let Brain { fdb, snapshot, scopes, stirs, now, .. } = brain;
         // A hit reaches the FDB by one walk and is told by the next.
         let lag = self.flows.lag(*now) + self.macs.lag(*now);
-        let (before, budget) = (self.macs.cursor, self.macs.spend());
+        let (before, budget) = (self.macs.cursor, self.macs.spend(budget));
         let gone = fdb.sweep(&mut self.macs.cursor, budget, next, |_, entry| {
             if is_over(&entry, snapshot, scopes, *now, lag) {
                 stirs.note(entry.mac, next);

@@ -113,8 +113,8 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.take_injected();
         self.hear_deltas();
         self.lanes.flush(&mut self.tally);
-        self.sweeper.step(&mut self.brain, &mut self.tally, &mut self.wires.peers);
         let idle = !mail && self.tally.worker.credit() == before;
+        self.sweeper.step(idle, &mut self.brain, &mut self.tally, &mut self.wires.peers);
         self.finish(idle)
     }
 

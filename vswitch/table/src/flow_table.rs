@@ -199,6 +199,11 @@ impl<const W: usize> FlowTable<W> {
         }
     }
 
+    /// Asks for what the next [`sweep`](Self::sweep) of this budget looks at, so that it need not wait for memory.
+    pub fn look_ahead(&self, cursor: u32, budget: u32) {
+        self.parts.look_ahead(cursor, budget);
+    }
+
     /// Looks at the flows in the next `budget` slots behind `cursor` and removes those that `judge` says. Returns how
     /// many. The cursor goes round; each slot is visited once at most, so that a budget of `u32::MAX` visits all.
     pub fn sweep(

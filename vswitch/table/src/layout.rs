@@ -21,6 +21,9 @@ pub enum Sweep {
     Remove,
 }
 
+/// Groups of tags in a cache line.
+const GROUPS_A_LINE: usize = 64 / size_of::<TagGroup>();
+
 /// Buckets at most: slot numbers are 32 bits wide.
 const BUCKETS_MAX: usize = 1 << 28;
 
@@ -253,6 +256,17 @@ impl<E: Plain> Parts<E> {
         let (start, budget, mask) = (*cursor, budget.min(self.slots()), self.slots() - 1);
         *cursor = start.wrapping_add(budget) & mask;
         (0..budget).map(move |step| start.wrapping_add(step) & mask)
+    }
+
+    /// Asks for the entries that the next sweep of `budget` slots behind `cursor` looks at, of which the tags were asked for
+    /// the last time, and for the tags of the sweep after that.
+    pub(crate) fn look_ahead(&self, cursor: u32, budget: u32) {
+        let buckets = (budget / SLOTS).min(self.mask + 1);
+        let ahead = |step: u32| (cursor / SLOTS).wrapping_add(step) & self.mask;
+        for bucket in (0..buckets).map(ahead) {
+            self.group(bucket).occupied().for_each(|(_, slot)| prefetch_at(&self.entries, bucket * SLOTS + slot));
+        }
+        (buckets..2 * buckets).step_by(GROUPS_A_LINE).for_each(|step| prefetch_at(&self.groups, ahead(step)));
     }
 
     /// What `copy` makes of an occupied slot, whole: `None` where the slot is free or the writer is at it all the time.
