@@ -9,7 +9,10 @@ use std::{
     },
 };
 
-use super::{guest_slice::prefetch, mapping::Mapping};
+use super::{
+    guest_slice::{prefetch, prefetch_to_write},
+    mapping::Mapping,
+};
 
 /// What a guest array is made of.
 ///
@@ -75,6 +78,12 @@ impl<T: GuestItem> GuestArray<T> {
     #[inline]
     pub fn prefetch(&self, index: usize) {
         prefetch(self.place(index).as_ptr().cast());
+    }
+
+    /// The same, to write it.
+    #[inline]
+    pub fn prefetch_to_write(&self, index: usize) {
+        prefetch_to_write(self.place(index).as_ptr().cast());
     }
 
     /// Items in it.

@@ -198,6 +198,12 @@ pub(super) trait Ring {
         singles: &mut Singles<'m>,
     ) -> bool;
 
+    /// Asks for the first octets of the next `count` chains, as far as they are there already, so that they are here by the
+    /// next burst. Only where looking at their descriptors early is no price to pay: a packed ring's are still being written
+    /// by the driver.
+    #[inline(always)]
+    fn foresee(&self, _memory: &GuestMemory, _direction: Direction, _count: usize) {}
+
     /// Takes the next available chain, whatever its shape; what it has beside its first piece goes to `pieces`.
     fn take<'m>(
         &mut self,

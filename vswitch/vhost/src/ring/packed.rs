@@ -213,7 +213,7 @@ impl PackedRing {
     fn prefetch(&self, index: u16) {
         if index.is_multiple_of(DESCRIPTORS_A_LINE) {
             let ahead = index + 2 * DESCRIPTORS_A_LINE;
-            self.descriptors.prefetch(usize::from(if ahead < self.size { ahead } else { 0 }));
+            self.descriptors.prefetch_to_write(usize::from(if ahead < self.size { ahead } else { 0 }));
         }
     }
 
@@ -274,7 +274,7 @@ impl Ring for PackedRing {
             self.prefetch(at.index);
             at = at.forward(1, size);
         }
-        singles.iter().for_each(|single| single.slice.prefetch());
+        singles.iter().for_each(|single| single.prefetch(direction));
         self.open += singles.len() as u16;
         self.next = at;
         true

@@ -73,6 +73,7 @@ fn receive_singles<R: Ring>(
         Some(last) if shape.in_order => ring.publish(iter::once(Used { slots: used.len() as u16, ..last.used(0) })),
         _ => ring.publish(used.iter().map(|single| single.used(0))),
     };
+    ring.foresee(memory, Direction::FromGuest, used.len());
     Ok((received, published))
 }
 

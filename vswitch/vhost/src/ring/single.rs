@@ -47,6 +47,15 @@ impl<'m> Single<'m> {
         memory.whole(descriptor.address, descriptor.len).map(|slice| Single { slice, id })
     }
 
+    /// Asks for its first octets, for what is going to be done with them.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, direction: Direction) {
+        match direction {
+            Direction::FromGuest => self.slice.prefetch(),
+            Direction::ToGuest => self.slice.prefetch_to_write(),
+        }
+    }
+
     /// The header, and the frame behind it, where there is one.
     #[inline(always)]
     pub(super) fn parts(&self) -> ([u8; HEADER_MAX], Option<GuestSlice<'m>>) {

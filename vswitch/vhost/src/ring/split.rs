@@ -204,9 +204,21 @@ impl Ring for SplitRing {
                 return false;
             }
         }
-        singles.iter().for_each(|single| single.slice.prefetch());
+        singles.iter().for_each(|single| single.prefetch(direction));
         self.next = self.next.wrapping_add(singles.len() as u16);
         true
+    }
+
+    #[inline(always)]
+    fn foresee(&self, memory: &GuestMemory, direction: Direction, count: usize) {
+        let count = (count as u16).min(self.waiting());
+        for entry in 0..count {
+            if let Ok(descriptor) = self.descriptor(self.head(self.next.wrapping_add(entry)))
+                && let Some(single) = Single::new(memory, &descriptor, 0)
+            {
+                single.prefetch(direction);
+            }
+        }
     }
 
     fn take<'m>(

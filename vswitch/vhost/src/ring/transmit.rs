@@ -92,6 +92,7 @@ fn send_singles<R: Ring>(
     }
     let filled = frames.iter().zip(singles);
     let published = ring.publish(filled.map(|(frame, single)| single.used(HEADER_MAX + frame.len())));
+    ring.foresee(memory, Direction::ToGuest, singles.len());
     let count = singles.len() as u32;
     Ok((Sent { frames: count, refused: frames.len() as u32 - count, bytes }, published))
 }
