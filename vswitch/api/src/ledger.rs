@@ -32,7 +32,7 @@ pub struct Terms {
     pub injected: u64,
     /// Made by flooding.
     pub copied: u64,
-    /// Made by segmenting.
+    /// Made by cutting super-frames: one for every segment beyond the first.
     pub split: u64,
     /// Taken from other workers.
     pub taken: u64,

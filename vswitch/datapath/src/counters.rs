@@ -73,7 +73,7 @@ block! {
         injected,
         /// Made by flooding: one for every member beyond the first.
         copied,
-        /// Made by segmenting.
+        /// Made by cutting super-frames: one for every segment beyond the first.
         split,
         /// Taken from other workers' handoff rings.
         taken,

@@ -2,7 +2,13 @@
 
 use frame::{BURST_MAX, Burst, Frame, Pool, Port};
 
-use crate::{Cause, PORTS_MAX, PortId, tally::Tally};
+use wire::gso::Cut;
+
+use crate::{
+    Cause, PORTS_MAX, PortId,
+    feature::gso::{self, Work},
+    tally::Tally,
+};
 
 /// One queue pair and the frames of this turn that will leave by it.
 struct Lane<P> {
@@ -79,13 +85,68 @@ impl<P: Port> Lanes<P> {
 
     /// Queues `frame` for `port`, which should be served here.
     pub(crate) fn place(&mut self, port: PortId, frame: Frame, tally: &mut Tally, pool: &mut impl Pool) {
-        if let Err(frame) = self.offer(port, frame, tally) {
+        if let Err(frame) = self.offer_any(port, frame, tally, pool) {
             tally.drop_unattributed(Cause::TxUnserved.into(), 1);
             pool.release_one(frame);
         }
     }
 
-    /// Queues `frame` for `port`, or gives it back where the port is not served here; a full lane is sent at once.
+    /// As [`Lanes::offer`], for any frame: what its sender left to be done and the port does not do is done first.
+    #[inline]
+    pub(crate) fn offer_any(
+        &mut self,
+        port: PortId,
+        frame: Frame,
+        tally: &mut Tally,
+        pool: &mut impl Pool,
+    ) -> Result<(), Frame> {
+        if frame.is_unfinished() {
+            self.offer_unfinished(port, frame, tally, pool)
+        } else {
+            self.offer(port, frame, tally)
+        }
+    }
+
+    #[inline(never)]
+    fn offer_unfinished(
+        &mut self,
+        port: PortId,
+        mut frame: Frame,
+        tally: &mut Tally,
+        pool: &mut impl Pool,
+    ) -> Result<(), Frame> {
+        let Some(Some(lane)) = self.lanes.get(port.index()) else { return Err(frame) };
+        match gso::finish(&mut frame, lane.queue.takes()) {
+            Ok(Work::Done) => return self.offer(port, frame, tally),
+            Ok(Work::Cut(layout, segment)) => {
+                if let Some(cut) = Cut::new(frame.data(), layout, segment) {
+                    self.offer_segments(port, &cut, tally, pool);
+                }
+            }
+            Err(cause) => tally.drop_unattributed(cause.into(), 1),
+        }
+        pool.release_one(frame);
+        Ok(())
+    }
+
+    /// Queues the segments of a super-frame, all but the first of which are booked as new frames; where the pool has no more
+    /// buffers, what is left of the super-frame is dropped as one.
+    fn offer_segments(&mut self, port: PortId, cut: &Cut<'_>, tally: &mut Tally, pool: &mut impl Pool) {
+        let count = cut.count();
+        for nth in 0..count {
+            let Some(segment) = gso::segment(cut, nth, pool) else {
+                tally.worker.split += nth as u64;
+                return tally.drop_unattributed(Cause::SplitOutOfFrames.into(), 1);
+            };
+            if let Err(segment) = self.offer(port, segment, tally) {
+                pool.release_one(segment); // the lane is there: it was asked what it takes
+            }
+        }
+        tally.worker.split += count as u64 - 1;
+    }
+
+    /// Queues `frame` for `port`, or gives it back where the port is not served here; a full lane is sent at once. The frame
+    /// has nothing left to be done, or nothing that the port does not do.
     #[inline(always)]
     pub(crate) fn offer(&mut self, port: PortId, frame: Frame, tally: &mut Tally) -> Result<(), Frame> {
         // Neither the lane's first frame nor the one that fills it, as nearly all are.

@@ -63,6 +63,9 @@ causes! {
     OuterUdpZeroChecksum, "outer-udp-zero-checksum", "a VXLAN packet over IPv6 without a UDP checksum from a VTEP that may not leave it out (udp6_zero_checksum_rx)";
     EcnNotCapable, "ecn-not-capable", "the underlay marked a VXLAN packet as having met congestion, and its inner packet does not know of ECN (RFC 6040)";
     OutOfFrames, "out-of-frames", "the pool had no buffer for a copy of a flooded frame";
+    OffloadHeaders, "offload-headers", "what the sender left to its device does not fit the packet, which is no whole TCP or UDP over IP, or has IPv6 extension headers";
+    OffloadSegments, "offload-segments", "the sender wants segments of fewer than 8 octets, or more than 512 of them";
+    SplitOutOfFrames, "split-out-of-frames", "the pool had no buffer for the rest of a super-frame that its port does not take whole";
     TxRefused, "tx-refused", "the device refused the frame: its queue is full, its link is down, or the frame does not suit it";
     TxUnserved, "tx-unserved", "no worker serves the port the frame would leave by (it is being added or removed)";
     HandoffFull, "handoff-full", "the handoff ring to the worker that serves the port is full";

@@ -7,7 +7,7 @@ mod rig;
 use std::{collections::HashSet, net::Ipv6Addr, sync::Arc};
 
 use datapath::{Cause, DropReason, MemberKind, Order, Paths, PortId, Report, Role, VtepKey, WorkerId};
-use frame::HeapPool;
+use frame::{HeapPool, Offload, Transport};
 use rig::*;
 use table::{MemberId, Tick};
 use wire::{Mac, Vni};
@@ -45,11 +45,20 @@ const CASES: &[Case] = &[
     (Cause::UnknownVni, USUAL, |rig| rig.send(0, &Tunnelled { vni: 9, ..Tunnelled::default() }.around(&plain(1, 9))), 1),
     // A flood from port 1 goes to three members: the frame itself and two copies.
     (Cause::OutOfFrames, Size { frames: 1, ..USUAL }, |rig| rig.send(1, &plain(99, 1)), 2),
+    (Cause::OffloadHeaders, USUAL, |rig| send_unfinished(rig, &udp_frame(2, 1, 1, 10), 0), 1),
+    (Cause::OffloadSegments, USUAL, |rig| send_unfinished(rig, &tcp(2, 1, 100), 1), 1),
+    (Cause::SplitOutOfFrames, Size { frames: 4, ..USUAL }, |rig| { rig.send(2, &plain(1, 2)); send_unfinished(rig, &tcp(2, 1, 9000), 1400) }, 1),
     (Cause::TxRefused, Size { depth: 1, ..USUAL }, |rig| { rig.send(1, &plain(99, 1)); rig.send(1, &plain(99, 1)) }, 3),
     (Cause::TxUnserved, USUAL, |rig| { rig.order(0, Order::Detach { port: PortId(2) }); rig.send(1, &plain(99, 1)) }, 1),
     (Cause::HandoffFull, Size { workers: 2, ..USUAL }, |rig| overrun_the_other(rig, 1024 + 76), 76),
     (Cause::PuntFull, USUAL, |rig| ask_the_node(rig, 256 + 5), 5),
 ];
+
+/// Sends a packet in by port 1 that is said to be TCP with work left, to be cut into so many octets.
+fn send_unfinished(rig: &mut Rig, packet: &[u8], segment: u16) {
+    assert!(rig.peers[&1].send_unfinished(packet, Some(Offload { transport: Transport::Tcp, segment })));
+    rig.settle();
+}
 
 /// A frame from the other VTEP that has met congestion on its way.
 fn congested(inner: &[u8]) -> Vec<u8> {

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::{Burst, Frame, HEADROOM, Header, Pool};
+use crate::{Burst, Frame, HEADROOM, Header, Pool, SUPER_MAX};
 
 /// A pool whose frames are heap blocks. Clones share one budget, so a test can ask after a run whether every frame came
 /// back. Thread-safe; allocates on every call, so it never feeds the real switch.
@@ -35,16 +35,8 @@ impl HeapPool {
         self.used.load(Relaxed)
     }
 
-    fn layout(buf_len: u16) -> Layout {
-        Layout::from_size_align(size_of::<Header>() + usize::from(buf_len), align_of::<Header>())
-            .expect("a header and 64 KiB fit an isize")
-    }
-}
-
-impl Pool for HeapPool {
-    fn alloc(&mut self) -> Option<Frame> {
+    fn alloc_of(&mut self, buf_len: u16) -> Option<Frame> {
         self.used.fetch_update(Relaxed, Relaxed, |n| (n < self.capacity).then_some(n + 1)).ok()?;
-        let buf_len = self.data_max + HEADROOM;
         let layout = Self::layout(buf_len);
         // SAFETY: the layout has a size above zero.
         let block = unsafe { alloc_zeroed(layout) }.cast::<Header>();
@@ -61,6 +53,22 @@ impl Pool for HeapPool {
         };
         frame.reset();
         Some(frame)
+    }
+
+    fn layout(buf_len: u16) -> Layout {
+        Layout::from_size_align(size_of::<Header>() + usize::from(buf_len), align_of::<Header>())
+            .expect("a header and 64 KiB fit an isize")
+    }
+}
+
+impl Pool for HeapPool {
+    fn alloc(&mut self) -> Option<Frame> {
+        self.alloc_of(self.data_max + HEADROOM)
+    }
+
+    /// One of the same budget.
+    fn alloc_super(&mut self) -> Option<Frame> {
+        self.alloc_of(SUPER_MAX as u16 + HEADROOM)
     }
 
     fn release(&mut self, burst: &mut Burst) {
@@ -82,5 +90,25 @@ impl Pool for HeapPool {
 
     fn capacity(&self) -> usize {
         self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Offload, Transport};
+
+    #[test]
+    fn a_super_frame_is_copied_with_what_is_left_to_be_done() {
+        let mut pool = HeapPool::new(2, 100);
+        let mut frame = pool.alloc_super().unwrap();
+        assert!(frame.write(&[7; SUPER_MAX]) && !frame.set_len(SUPER_MAX + 1));
+        let offload = Some(Offload { transport: Transport::Tcp, segment: 1448 });
+        frame.set_offload(offload);
+        let copy = pool.copy(&frame).unwrap();
+        assert_eq!((copy.offload(), copy.len(), copy.headroom()), (offload, SUPER_MAX, usize::from(HEADROOM)));
+        assert!(pool.copy(&frame).is_none() && pool.alloc_super().is_none(), "the pool is empty");
+        [frame, copy].into_iter().for_each(|frame| pool.release_one(frame));
+        assert_eq!(pool.used(), 0);
     }
 }

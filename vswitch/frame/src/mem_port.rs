@@ -5,13 +5,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{Burst, DeviceStats, HeapPool, Pool, Port, Sent};
+use crate::{Burst, DeviceStats, HeapPool, Offload, Pool, Port, Sent, Takes};
+
+/// A packet, and what its sender left to be done.
+type Packet = (Vec<u8>, Option<Offload>);
 
 #[derive(Debug)]
 struct Wires {
-    to_switch: VecDeque<Vec<u8>>,
-    from_switch: VecDeque<Vec<u8>>,
+    to_switch: VecDeque<Packet>,
+    from_switch: VecDeque<Packet>,
     depth: usize,
+    takes: Takes,
     rx_no_buffer: u64,
     tx_errors: u64,
 }
@@ -36,8 +40,8 @@ fn lock(wires: &Mutex<Wires>) -> MutexGuard<'_, Wires> {
 impl MemPort {
     /// Both ends of a link whose queues hold `depth` packets each; a full queue refuses.
     pub fn pair(pool: HeapPool, depth: usize) -> (MemPort, MemPortPeer) {
-        let wires =
-            Wires { to_switch: VecDeque::new(), from_switch: VecDeque::new(), depth, rx_no_buffer: 0, tx_errors: 0 };
+        let (to_switch, from_switch) = (VecDeque::new(), VecDeque::new());
+        let wires = Wires { to_switch, from_switch, depth, takes: Takes::default(), rx_no_buffer: 0, tx_errors: 0 };
         let wires = Arc::new(Mutex::new(wires));
         (MemPort { wires: Arc::clone(&wires), pool }, MemPortPeer { wires })
     }
@@ -46,17 +50,32 @@ impl MemPort {
 impl MemPortPeer {
     /// Sends one packet to the switch; `false` where the queue is full.
     pub fn send(&self, packet: &[u8]) -> bool {
+        self.send_unfinished(packet, None)
+    }
+
+    /// The same with work left to whoever passes the packet on.
+    pub fn send_unfinished(&self, packet: &[u8], offload: Option<Offload>) -> bool {
         let mut wires = lock(&self.wires);
         if wires.to_switch.len() == wires.depth {
             return false;
         }
-        wires.to_switch.push_back(packet.to_vec());
+        wires.to_switch.push_back((packet.to_vec(), offload));
         true
     }
 
     /// The next packet the switch sent here.
     pub fn recv(&self) -> Option<Vec<u8>> {
+        self.recv_unfinished().map(|(packet, _)| packet)
+    }
+
+    /// The same with the work that the switch left to this end.
+    pub fn recv_unfinished(&self) -> Option<(Vec<u8>, Option<Offload>)> {
         lock(&self.wires).from_switch.pop_front()
+    }
+
+    /// Says what this end does by itself from now on; at first that is nothing.
+    pub fn take(&self, takes: Takes) {
+        lock(&self.wires).takes = takes;
     }
 
     /// Loses the oldest packet the switch sent, as a driver does that cannot send what it took; `false` where there is
@@ -83,12 +102,19 @@ impl Port for MemPort {
                 wires.rx_no_buffer += 1;
                 break;
             };
-            let Some(packet) = wires.to_switch.pop_front() else { unreachable!("checked above") };
+            let Some((packet, offload)) = wires.to_switch.pop_front() else { unreachable!("checked above") };
+            if packet.len() > frame.tailroom()
+                && offload.is_some()
+                && let Some(larger) = self.pool.alloc_super()
+            {
+                self.pool.release_one(std::mem::replace(&mut frame, larger));
+            }
             // A packet that fits no buffer is what a NIC would cut off at the MRU: the test sees it missing.
             if packet.is_empty() || !frame.write(&packet) {
                 self.pool.release_one(frame);
                 continue;
             }
+            frame.set_offload(offload);
             if let Err(frame) = burst.push(frame) {
                 self.pool.release_one(frame);
                 break;
@@ -103,7 +129,7 @@ impl Port for MemPort {
         let mut sent = Sent::default();
         for frame in burst.drain() {
             if wires.from_switch.len() < wires.depth {
-                wires.from_switch.push_back(frame.data().to_vec());
+                wires.from_switch.push_back((frame.data().to_vec(), frame.offload()));
                 sent.frames += 1;
                 sent.bytes += frame.len() as u64;
             } else {
@@ -112,6 +138,10 @@ impl Port for MemPort {
             self.pool.release_one(frame);
         }
         sent
+    }
+
+    fn takes(&self) -> Takes {
+        lock(&self.wires).takes
     }
 
     fn device_stats(&mut self) -> DeviceStats {

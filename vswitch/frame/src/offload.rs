@@ -51,6 +51,8 @@ const ANY: u64 = TCP_SEGMENTS | UDP_SEGMENTS | UDP_CHECKSUM;
 
 /// Where `tso_segsz` lies in `tx_offload`, behind lengths of 7, 9 and 8 bits.
 const SEGMENT_AT: u32 = 24;
+/// Where the lengths of outer headers lie, behind it.
+const OUTER_AT: u32 = 40;
 
 impl Header {
     #[inline(always)]
@@ -60,6 +62,16 @@ impl Header {
 }
 
 impl Frame {
+    /// As [`Frame::prefetch`], for all of these; whether any of them [is unfinished](Frame::is_unfinished).
+    #[inline(always)]
+    pub fn prefetch_all(frames: &[Frame]) -> bool {
+        let look = |flags, frame: &Frame| {
+            frame.prefetch();
+            flags | frame.header().ol_flags
+        };
+        frames.iter().fold(0, look) & ANY != 0
+    }
+
     /// Whether [`Frame::offload`] has something to say; reads the header's first cache line only.
     #[inline(always)]
     pub fn is_unfinished(&self) -> bool {
@@ -79,7 +91,18 @@ impl Frame {
         Some(Offload { transport, segment })
     }
 
-    /// Says what is left to be done, or that nothing is.
+    /// Octets in front of the headers that [`Frame::offload`] speaks of: an outer header that was put on since.
+    pub fn outer_len(&self) -> usize {
+        usize::from((self.header().tx_offload >> OUTER_AT) as u8)
+    }
+
+    /// Says how long the outer header is that was put in front of an unfinished frame.
+    pub fn set_outer_len(&mut self, octets: u8) {
+        let header = self.header_mut();
+        header.tx_offload = header.tx_offload & !(u64::MAX << OUTER_AT) | u64::from(octets) << OUTER_AT;
+    }
+
+    /// Says what is left to be done, or that nothing is; there is no outer header then.
     pub fn set_offload(&mut self, offload: Option<Offload>) {
         let header = self.header_mut();
         header.ol_flags &= !ANY;
@@ -107,11 +130,13 @@ mod tests {
             for segment in [0, 1, 1448, u16::MAX] {
                 let offload = Some(Offload { transport, segment });
                 frame.set_offload(offload);
-                assert_eq!((frame.offload(), frame.is_unfinished()), (offload, true));
+                assert_eq!((frame.offload(), frame.is_unfinished(), frame.outer_len()), (offload, true, 0));
+                frame.set_outer_len(74);
+                assert_eq!((frame.offload(), frame.outer_len()), (offload, 74));
             }
         }
         frame.set_offload(None);
-        assert_eq!((frame.offload(), frame.is_unfinished()), (None, false));
+        assert_eq!((frame.offload(), frame.is_unfinished(), frame.outer_len()), (None, false, 0));
         frame.set_offload(Some(Offload { transport: Transport::Tcp, segment: 9 }));
         assert!(frame.write(&[1; 60]) && !frame.is_unfinished(), "another packet");
         pool.release_one(frame);

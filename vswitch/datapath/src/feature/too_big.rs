@@ -12,7 +12,7 @@ use crate::{
     Cause, MemberKind, Worker,
     batch::Meta,
     brain::Brain,
-    feature::vxlan,
+    feature::{gso, vxlan},
     stage::{dispatch, rewrite},
 };
 
@@ -83,7 +83,7 @@ fn fitting(to: MemberId, frame: &Frame, meta: &Meta, brain: &Brain) -> Option<u1
 fn note<P, M>(mtu: u16, frame: &Frame, meta: &Meta, worker: &mut Worker<P, M>) {
     let books = &mut worker.tally.worker;
     books.too_big_port = u64::from(meta.port.0);
-    books.too_big_octets = frame.len().saturating_sub(usize::from(meta.headers.l3)) as u64;
+    books.too_big_octets = gso::longest(frame, meta).saturating_sub(usize::from(meta.headers.l3)) as u64;
     books.too_big_mtu = u64::from(mtu);
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn express<P: Port, M: Pool>(
 #[inline]
 fn leave<P: Port, M: Pool>(port: PortId, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let from = worker.batch.meta[place].port;
-    match worker.lanes.offer(port, frame, &mut worker.tally) {
+    match worker.lanes.offer_any(port, frame, &mut worker.tally, &mut worker.pool) {
         Ok(()) => worker.tally.port(from).forwarded += 1,
         Err(frame) => hand_over(port, frame, place, worker),
     }
@@ -81,7 +81,8 @@ pub(crate) fn send<P: Port, M: Pool>(
     frame: Frame,
     worker: &mut Worker<P, M>,
 ) -> Result<(), (Cause, Frame)> {
-    worker.lanes.offer(port, frame, &mut worker.tally).or_else(|frame| hand(port, frame, worker))
+    let offered = worker.lanes.offer_any(port, frame, &mut worker.tally, &mut worker.pool);
+    offered.or_else(|frame| hand(port, frame, worker))
 }
 
 fn hand<P, M>(port: PortId, frame: Frame, worker: &mut Worker<P, M>) -> Result<(), (Cause, Frame)> {

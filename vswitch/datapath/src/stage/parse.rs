@@ -8,7 +8,7 @@ use crate::{
     Cause, DropReason, PortId, PortSpec, Role,
     batch::{Batch, Class, Meta, Run},
     brain::Brain,
-    feature::{ecn, senders::Senders, vlan, vxlan},
+    feature::{ecn, gso, senders::Senders, vlan, vxlan},
     flow::{FlowKey, Profile},
     stage::admit::{self, Admitted, Own},
 };
@@ -42,7 +42,8 @@ struct At<'b> {
 }
 
 /// Frames of one port, of which `pass` lets in those that are as nearly all are: plain, and what the port is for. Where it
-/// answers `false`, `meta` says nothing.
+/// answers `false`, `meta` says nothing. What has work left is never plain, and senders leave it of all packets or of none:
+/// so that is asked once of all.
 #[inline(always)]
 fn each(
     frames: &mut [Frame],
@@ -51,7 +52,9 @@ fn each(
     senders: &mut Senders,
     pass: impl Fn(&[u8], &mut Meta, &Senders) -> bool,
 ) {
-    frames.iter().for_each(Frame::prefetch);
+    if Frame::prefetch_all(frames) {
+        return each_any(frames, metas, at, senders);
+    }
     let flows = &at.brain.flows;
     for (frame, meta) in frames.iter_mut().zip(metas) {
         meta.port = at.port;
@@ -65,10 +68,22 @@ fn each(
     }
 }
 
+/// Frames of one port, some of which have work left.
+#[inline(never)]
+fn each_any(frames: &mut [Frame], metas: &mut [Meta], at: At<'_>, senders: &mut Senders) {
+    for (frame, meta) in frames.iter_mut().zip(metas) {
+        meta.port = at.port;
+        any(frame, meta, at, senders);
+    }
+}
+
 /// Any frame, looked at closely.
 #[inline(never)]
 fn any(frame: &mut Frame, meta: &mut Meta, at: At<'_>, senders: &mut Senders) {
-    meta.class = class_of(frame, meta, at, senders).unwrap_or_else(Class::Drop);
+    meta.class = match class_of(frame, meta, at, senders) {
+        Err(reason) | Ok(Class::Drop(reason)) => Class::Drop(reason),
+        Ok(class) => gso::admit(frame, meta).map_or_else(|cause| Class::Drop(cause.into()), |()| class),
+    };
     if let Class::Flow = meta.class {
         meta.hash = meta.key.hash(&at.brain.flows);
         meta.probe = at.brain.flows.probe(meta.hash);

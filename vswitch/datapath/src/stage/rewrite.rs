@@ -6,7 +6,7 @@ use crate::{
     Cause, Member, MemberKind, Path, Paths, PortId,
     batch::Meta,
     brain::Brain,
-    feature::{ecn, vlan, vxlan},
+    feature::{ecn, gso, vlan, vxlan},
     way::{Way, WayKind},
 };
 use table::MemberId;
@@ -47,7 +47,7 @@ pub(crate) fn by(way: Way, egress: MemberId, frame: &mut Frame, brain: &mut Brai
 #[inline(always)]
 pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Brain) -> Result<PortId, Cause> {
     let way = brain.ways.to(egress);
-    if frame.len() <= usize::from(way.frame_max) {
+    if frame.len() <= usize::from(way.frame_max) && !frame.is_unfinished() {
         match way.kind {
             WayKind::Bare => return Ok(way.port),
             WayKind::Tunnel => {
@@ -63,14 +63,15 @@ pub(crate) fn towards(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &
     towards_any(egress, frame, meta, brain)
 }
 
-/// The same for frames whose way is not a simple one, or which are too long for it.
+/// The same for frames whose way is not a simple one, which are too long for it, or have work left.
 #[inline(never)]
 fn towards_any(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Brain) -> Result<PortId, Cause> {
     let Some(member) = brain.snapshot.member(egress) else { return Err(Cause::PortUnknown) };
+    let octets = gso::longest(frame, meta);
     match &member.kind {
         MemberKind::Local { port, vlan } => {
             let spec = brain.snapshot.port(*port).ok_or(Cause::PortUnknown)?;
-            if !vlan::fits(frame.len(), meta.headers.tags, spec) {
+            if !vlan::fits(octets, meta.headers.tags, spec) {
                 return Err(Cause::MtuExceeded);
             }
             vlan::push(frame, *vlan)?;
@@ -81,11 +82,15 @@ fn towards_any(egress: MemberId, frame: &mut Frame, meta: &Meta, brain: &mut Bra
             let Path { uplink, outer, frame_max } = paths.of(source_port)?;
             let spec = brain.snapshot.port(*uplink).ok_or(Cause::PortUnknown)?;
             brain.ip_id = brain.ip_id.wrapping_add(1);
-            if frame.len() + outer.len() > usize::from(*frame_max) {
+            if octets + outer.len() > usize::from(*frame_max) {
                 return Err(Cause::MtuExceededUnderlay);
             }
+            let inner = frame.len();
             vxlan::send(frame, meta, outer, brain.ip_id)?;
             vlan::push(frame, spec.own_vlan())?;
+            if frame.is_unfinished() {
+                frame.set_outer_len((frame.len() - inner) as u8);
+            }
             Ok(*uplink)
         }
     }

@@ -70,6 +70,19 @@ pub(crate) fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
     [&src.to_be_bytes()[..], &dst.to_be_bytes(), &len.to_be_bytes(), &[0, 0], payload].concat()
 }
 
+/// `len` octets that differ from place to place.
+pub(crate) fn octets(len: usize) -> Vec<u8> {
+    (0..len).map(|n| (n * 7 + n / 256) as u8).collect()
+}
+
+/// A TCP segment of `len` octets from station `src` to station `dst` whose checksum nobody has filled in.
+pub(crate) fn tcp(dst: u8, src: u8, len: usize) -> Vec<u8> {
+    let header = [4000u16.to_be_bytes(), 5000u16.to_be_bytes()].concat();
+    let header = [&header[..], &[0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 1, 0, 0xab, 0xcd, 0, 0]].concat();
+    let packet = ipv4(address(src), address(dst), 6, &[header, octets(len)].concat());
+    ethernet(mac(dst), mac(src), 0x0800, &packet)
+}
+
 /// A broadcast ARP request of station `src` that claims to be `claims`.
 pub(crate) fn arp(src: u8, claims: u8) -> Vec<u8> {
     let sender = [&mac(src).octets()[..], &address(claims)].concat();

@@ -114,10 +114,14 @@ impl Layout {
         if is_fine { Ok(()) } else { Err(Refused::Segments) }
     }
 
+    /// Whether there is more payload than one segment of so many octets has; 0 stands for leaving it whole.
+    pub fn is_cut_by(&self, segment: u16) -> bool {
+        segment > 0 && self.end - self.payload > segment
+    }
+
     /// Octets of the longest frame that comes of a frame of `octets`, when it is cut.
     pub fn longest(&self, octets: usize, segment: u16) -> usize {
-        let is_cut = segment > 0 && self.end - self.payload > segment;
-        if is_cut { self.payload() + usize::from(segment) } else { octets }
+        if self.is_cut_by(segment) { self.payload() + usize::from(segment) } else { octets }
     }
 
     /// Whether the innermost packet is one of IPv6.
