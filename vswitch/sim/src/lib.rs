@@ -11,6 +11,7 @@
 
 pub mod craft;
 mod dice;
+mod gso;
 pub mod network;
 pub mod plan;
 pub mod rack;

@@ -7,6 +7,7 @@ use datapath::{
     Cause, Guard, Member, MemberKind, Network, PORTS_MAX, Path, Paths, PortId, PortSpec, Role, Snapshot, Vlans,
     VtepKey, VtepTable, WorkerId,
 };
+use frame::Takes;
 use table::{MemberId, NetworkId};
 use wire::{Dscp, Mac, OuterParams, OuterTemplate, Vni, vlan::VlanId};
 
@@ -43,6 +44,8 @@ pub struct Uplink {
     pub addresses: Vec<IpAddr>,
     /// Longest frame.
     pub frame_max: u16,
+    /// What it does by itself to packets with work left.
+    pub takes: Takes,
     /// The VLAN the node's own traffic is in.
     pub vlan: Option<VlanId>,
     /// Whether packets can leave by it.
@@ -60,6 +63,8 @@ pub struct Access {
     pub guard: Guard,
     /// Longest frame.
     pub frame_max: u16,
+    /// What it does by itself to packets with work left.
+    pub takes: Takes,
     /// The worker that holds it.
     pub worker: u8,
 }
@@ -160,6 +165,12 @@ impl Plan {
     pub fn ports(&self) -> BTreeMap<PortId, WorkerId> {
         let uplinks = self.uplinks.iter().map(|(&number, uplink)| (PortId(number), WorkerId(uplink.worker)));
         uplinks.chain(self.access.iter().map(|(&number, access)| (PortId(number), WorkerId(access.worker)))).collect()
+    }
+
+    /// What all ports take.
+    pub fn takes(&self) -> BTreeMap<PortId, Takes> {
+        let uplinks = self.uplinks.iter().map(|(&number, uplink)| (PortId(number), uplink.takes));
+        uplinks.chain(self.access.iter().map(|(&number, access)| (PortId(number), access.takes))).collect()
     }
 
     /// A number no port has.
@@ -297,7 +308,8 @@ mod tests {
     fn one_port() -> Plan {
         let vni = Vni::new(4096).unwrap();
         let bridge = Bridge { vni, macs_max: 8, age_ticks: 100, statics: BTreeMap::new() };
-        let access = Access { network: 0, guard: Guard::default(), frame_max: 1514, worker: 0 };
+        let access =
+            Access { network: 0, guard: Guard::default(), frame_max: 1514, takes: Takes::default(), worker: 0 };
         Plan { access: [(3, access)].into(), networks: [(0, bridge)].into(), ..Plan::default() }
     }
 

@@ -9,11 +9,11 @@ use datapath::{
     Books, ControlWires, DropReason, Order, PortId, Report, Snapshot, Turn, Worker, WorkerConfig, WorkerId,
     WorkerReading, connect,
 };
-use frame::{HeapPool, MemPort, MemPortPeer, Pool};
+use frame::{HeapPool, MemPort, MemPortPeer, Offload, Pool, Takes, Transport};
 use table::Tick;
-use wire::{HashKey, Mac};
+use wire::{HashKey, L3, Mac};
 
-use crate::{craft, reference::Fate};
+use crate::{craft, gso, reference::Fate, traffic::Packet};
 
 /// Packets a port's queues hold.
 const DEPTH: usize = 4096;
@@ -30,6 +30,7 @@ pub struct Rack {
     wires: Vec<ControlWires<MemPort>>,
     peers: BTreeMap<PortId, MemPortPeer>,
     holders: HashMap<PortId, WorkerId>,
+    takes: BTreeMap<PortId, Takes>,
     books: Books,
     pool: HeapPool,
     dropped: Vec<u64>,
@@ -119,6 +120,7 @@ impl Rack {
             wires,
             peers: BTreeMap::new(),
             holders: HashMap::new(),
+            takes: BTreeMap::new(),
             books,
             pool,
             dropped: vec![0; DropReason::all().count()],
@@ -164,9 +166,19 @@ impl Rack {
         self.turn();
     }
 
+    /// Says what ports do by themselves from now on.
+    pub fn take(&mut self, takes: BTreeMap<PortId, Takes>) {
+        takes
+            .iter()
+            .filter_map(|(port, &takes)| Some((self.peers.get(port)?, takes)))
+            .for_each(|(peer, takes)| peer.take(takes));
+        self.takes = takes;
+    }
+
     /// Puts a packet on a port's wire; `false` where the port is not there.
-    pub fn send(&self, port: PortId, packet: &[u8]) -> bool {
-        self.peers.get(&port).is_some_and(|peer| peer.send(packet))
+    pub fn send(&self, packet: &Packet) -> bool {
+        let Packet { port, bytes, offload } = packet;
+        self.peers.get(port).is_some_and(|peer| peer.send_unfinished(bytes, *offload))
     }
 
     /// One turn of each worker, in order; whether any was busy.
@@ -212,14 +224,17 @@ impl Rack {
         self.settle();
     }
 
-    /// Everything that came out since the last call.
+    /// Everything that came out since the last call, as it stands on a wire when the ports have done what they take.
     ///
     /// # Panics
-    /// Where an outer IPv4 header has a wrong checksum.
+    /// Where a port was given what it does not take.
     pub fn collect(&mut self) -> Outcome {
         let mut fates = Vec::new();
         for (&port, peer) in &self.peers {
-            fates.extend(std::iter::from_fn(|| peer.recv()).map(|bytes| Fate::Sent(port, bytes)));
+            let takes = self.takes.get(&port).copied().unwrap_or_default();
+            let received = std::iter::from_fn(|| peer.recv_unfinished());
+            let packets = received.flat_map(|(bytes, offload)| received_by(takes, &bytes, offload));
+            fates.extend(packets.map(|bytes| Fate::Sent(port, bytes)));
         }
         for wires in &mut self.wires {
             while let Some(punt) = wires.punts.pop() {
@@ -286,6 +301,20 @@ impl Rack {
             }
         }
     }
+}
+
+/// What a port that takes so much puts on its wire.
+fn received_by(takes: Takes, bytes: &[u8], offload: Option<Offload>) -> Vec<Vec<u8>> {
+    let Some(left) = offload else { return vec![bytes.to_vec()] };
+    let headers = wire::parse(bytes).expect("what has work left is well-formed");
+    let is_taken = match (left.transport, headers.l3_kind) {
+        _ if left.segment == 0 => true,
+        (Transport::Tcp, L3::Ipv4) => takes.tcp4,
+        (Transport::Tcp, _) => takes.tcp6,
+        (Transport::Udp, _) => takes.udp,
+    };
+    assert!(is_taken && takes.checksum, "{left:?} for a port that takes {takes:?}");
+    gso::finish(bytes, &headers, offload)
 }
 
 /// A packet with an outer IPv4 header in front made comparable: identification 0, checksum accordingly. Others stay.

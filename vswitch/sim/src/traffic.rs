@@ -2,6 +2,7 @@
 
 mod overlay;
 mod underlay;
+mod unfinished;
 
 use std::{
     collections::BTreeMap,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use datapath::{Guard, PortId};
+use frame::Offload;
 use wire::{Dscp, Mac, Vni, vlan::VlanId};
 
 use crate::{
@@ -47,6 +49,17 @@ impl Host {
     }
 }
 
+/// A packet for a port.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// The port.
+    pub port: PortId,
+    /// Its octets.
+    pub bytes: Vec<u8>,
+    /// What its sender left to be done.
+    pub offload: Option<Offload>,
+}
+
 /// A random world: a plan that changes, and the hosts that live in it.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -79,20 +92,21 @@ impl World {
     }
 
     /// A frame for one of the ports.
-    pub fn frame(&mut self) -> (PortId, Vec<u8>) {
+    pub fn frame(&mut self) -> Packet {
         let access: Vec<u16> = self.plan.access.keys().copied().collect();
         let uplinks: Vec<u16> = self.plan.uplinks.keys().copied().collect();
         let from_access = self.dice.chance(60) || uplinks.is_empty();
-        let (port, mut bytes) = match self.dice.pick_any(if from_access { &access } else { &uplinks }) {
-            Some(port) if from_access => (port, self.overlay_frame(Who::Port(port))),
-            Some(port) => (port, self.underlay_frame(port)),
-            None => (0, self.overlay_frame(Who::Port(0))),
+        let (port, (mut bytes, offload)) = match self.dice.pick_any(if from_access { &access } else { &uplinks }) {
+            Some(port) if from_access && self.dice.chance(15) => (port, self.unfinished_frame(Who::Port(port))),
+            Some(port) if from_access => (port, (self.overlay_frame(Who::Port(port)), None)),
+            Some(port) => (port, (self.underlay_frame(port), None)),
+            None => (0, (self.overlay_frame(Who::Port(0)), None)),
         };
         if self.dice.chance(8) {
             mutate(&mut bytes, &mut self.dice);
         }
-        bytes.truncate(2000);
-        (PortId(port), bytes)
+        bytes.truncate(if offload.is_some() { frame::SUPER_MAX } else { 2000 });
+        Packet { port: PortId(port), bytes, offload }
     }
 
     /// Changes the configuration a little, keeping it valid.
@@ -129,8 +143,8 @@ impl World {
         let frame_max = *self.dice.pick(&[FRAME_MAX, FRAME_MAX + 50, 1300]);
         let mac = Mac::new([2, 0xee, 0, 0, 0, number as u8]);
         let vlan = if self.dice.chance(30) { VlanId::new(100 + number) } else { None };
-        let (link, worker) = (self.dice.chance(90), self.worker());
-        self.plan.uplinks.insert(number, Uplink { mac, addresses, frame_max, vlan, link, worker });
+        let (link, worker, takes) = (self.dice.chance(90), self.worker(), self.takes());
+        self.plan.uplinks.insert(number, Uplink { mac, addresses, frame_max, takes, vlan, link, worker });
     }
 
     fn add_network(&mut self, number: u16) {
@@ -149,9 +163,9 @@ impl World {
         let networks: Vec<u16> = self.plan.networks.keys().copied().collect();
         let Some(network) = self.dice.pick_any(&networks) else { return };
         if self.plan.access.len() < 8 {
-            let (number, worker) = (self.plan.free_port(), self.worker());
+            let (number, worker, takes) = (self.plan.free_port(), self.worker(), self.takes());
             let frame_max = *self.dice.pick(&[FRAME_MAX, FRAME_MAX - 50, 700]);
-            self.plan.access.insert(number, Access { network, guard: Guard::default(), frame_max, worker });
+            self.plan.access.insert(number, Access { network, guard: Guard::default(), frame_max, takes, worker });
             self.reguard();
         }
     }
@@ -223,7 +237,9 @@ impl World {
     fn resize(&mut self) {
         let frame_max = *self.dice.pick(&[FRAME_MAX, 700, 1300, FRAME_MAX + 50]);
         if let Some(port) = self.dice.pick_any(&self.plan.access.keys().copied().collect::<Vec<_>>()) {
-            self.plan.access.entry(port).and_modify(|access| access.frame_max = frame_max);
+            let takes = self.takes();
+            let change = |access: &mut Access| (access.frame_max, access.takes) = (frame_max, takes);
+            self.plan.access.entry(port).and_modify(change);
         }
         if self.dice.chance(30) {
             self.plan.uplinks.entry(0).and_modify(|uplink| uplink.frame_max = frame_max);

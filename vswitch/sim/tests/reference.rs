@@ -5,13 +5,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use datapath::{PortId, Snapshot};
+use datapath::Snapshot;
 use sim::{
     Dice, SeedNote,
     rack::{Outcome, Rack, canonical},
     reference::{Fate, Reference},
     seeds,
-    traffic::World,
+    traffic::{Packet, World},
 };
 
 /// Rounds of one seed: each is a burst, a change or some time.
@@ -50,6 +50,7 @@ impl Twins {
     fn install(&mut self) {
         self.snapshot = self.world.plan.compile(&self.snapshot);
         self.rack.install(&self.snapshot, &self.world.plan.ports());
+        self.rack.take(self.world.plan.takes());
         self.reference.install(Arc::clone(&self.snapshot));
         self.pass(CHANGE_TICKS);
     }
@@ -94,12 +95,12 @@ impl Twins {
         }
     }
 
-    fn compare(&mut self, frames: &[(PortId, Vec<u8>)]) {
+    fn compare(&mut self, frames: &[Packet]) {
         let now = self.rack.now();
         let mut fates = Vec::new();
-        for (port, bytes) in frames {
-            if self.rack.send(*port, bytes) {
-                fates.extend(self.reference.frame(now, *port, bytes));
+        for packet in frames {
+            if self.rack.send(packet) {
+                fates.extend(self.reference.frame(now, packet));
             }
         }
         self.rack.settle();
@@ -123,10 +124,10 @@ impl Twins {
         outcome
     }
 
-    fn explain(&self, frames: &[(PortId, Vec<u8>)], expected: &Outcome, got: &Outcome) -> ! {
+    fn explain(&self, frames: &[Packet], expected: &Outcome, got: &Outcome) -> ! {
         let short = |bytes: &[u8]| format!("{} octets {:02x?}", bytes.len(), &bytes[..bytes.len().min(120)]);
-        for (port, bytes) in frames {
-            eprintln!("in  {port:?} {}", short(bytes));
+        for Packet { port, bytes, offload } in frames {
+            eprintln!("in  {port:?} {offload:?} {}", short(bytes));
             eprintln!("    {:?}", wire::parse(bytes));
         }
         for (title, outcome) in [("expected", expected), ("got", got)] {
@@ -194,8 +195,8 @@ fn the_traffic_meets_every_rule() {
         let mut twins = Twins::new(seed, 1);
         for _ in 0..8 {
             for _ in 0..100 {
-                let (port, bytes) = twins.world.frame();
-                for fate in twins.reference.frame(twins.rack.now(), port, &bytes) {
+                let packet = twins.world.frame();
+                for fate in twins.reference.frame(twins.rack.now(), &packet) {
                     let name = match fate {
                         Fate::Sent(_, data) if is_told(&data) => "told",
                         Fate::Sent(port, _) if twins.world.plan.uplinks.contains_key(&port.0) => "encapsulated",
@@ -217,6 +218,7 @@ fn the_traffic_meets_every_rule() {
         "next-hop-unresolved no-uplink uplink-other-mac uplink-other-address uplink-protocol uplink-udp-port unknown-vtep",
         "unknown-vni outer-udp-checksum outer-ipv4-checksum outer-fragment vxlan-no-vni ipv4-total-length",
         "told ethernet-truncated udp-length vlan-refused outer-udp-zero-checksum ecn-not-capable",
+        "offload-headers offload-segments",
     ];
     for name in wanted.iter().flat_map(|line| line.split(' ')) {
         assert!(met.contains_key(name), "no frame met {name}: {met:#?}");

@@ -15,9 +15,11 @@ use std::{
 };
 
 use datapath::{Cause, DropReason, Member, MemberKind, Network, Path, Paths, PortId, Role, Snapshot};
+use frame::Offload;
 use table::{MemberId, NetworkId, Tick};
 use wire::{Mac, Parsed};
 
+use crate::{gso, traffic::Packet};
 use vlan::Untagged;
 
 /// One end of one frame or copy.
@@ -45,6 +47,7 @@ struct Arrival<'a> {
     ingress: MemberId,
     data: &'a [u8],
     headers: Parsed,
+    offload: Option<Offload>,
 }
 
 /// The reference switch.
@@ -77,9 +80,9 @@ impl Reference {
         }
     }
 
-    /// What becomes of a frame that comes in by `port`.
-    pub fn frame(&mut self, now: Tick, port: PortId, bytes: &[u8]) -> Vec<Fate> {
-        self.receive(now, port, bytes).unwrap_or_else(|reason| vec![Fate::Dropped(reason)])
+    /// What becomes of a frame that comes in.
+    pub fn frame(&mut self, now: Tick, packet: &Packet) -> Vec<Fate> {
+        self.receive(now, packet).unwrap_or_else(|reason| vec![Fate::Dropped(reason)])
     }
 
     /// All MACs known, as (network, MAC, member, static).
@@ -129,7 +132,9 @@ impl Reference {
         self.snapshot.network(network).map_or(0, |n| n.age_ticks)
     }
 
-    fn receive(&mut self, now: Tick, port: PortId, bytes: &[u8]) -> Result<Vec<Fate>, DropReason> {
+    fn receive(&mut self, now: Tick, packet: &Packet) -> Result<Vec<Fate>, DropReason> {
+        let Packet { port, bytes, offload } = packet;
+        let (port, offload) = (*port, *offload);
         let snapshot = Arc::clone(&self.snapshot);
         let headers = wire::parse(bytes)?;
         let spec = snapshot.port(port).ok_or(Cause::PortUnknown)?;
@@ -141,13 +146,16 @@ impl Reference {
         match (own, member) {
             (Some(own), member) if member.is_none() || underlay::is_for_node(own, &data, &headers) => {
                 match underlay::admit(&snapshot, port, own, &data, &headers)? {
-                    underlay::Admitted::Host => Ok(vec![Fate::Punted(port, data)]),
+                    underlay::Admitted::Host => {
+                        gso::check(&data, &headers, offload)?;
+                        Ok(vec![Fate::Punted(port, data)])
+                    }
                     underlay::Admitted::Inner { ingress, data, headers } => {
-                        self.overlay(now, &Arrival { port, ingress, data: &data, headers })
+                        self.overlay(now, &Arrival { port, ingress, data: &data, headers, offload })
                     }
                 }
             }
-            (_, Some(ingress)) => self.overlay(now, &Arrival { port, ingress, data: &data, headers }),
+            (_, Some(ingress)) => self.overlay(now, &Arrival { port, ingress, data: &data, headers, offload }),
             (_, None) => Err(Cause::VlanRefused.into()),
         }
     }
@@ -156,6 +164,7 @@ impl Reference {
         let snapshot = Arc::clone(&self.snapshot);
         // A switch that looks into neighbour discovery passes none on that it cannot read.
         wire::icmpv6::neighbour(arrival.data, &arrival.headers)?;
+        gso::check(arrival.data, &arrival.headers, arrival.offload)?;
         let member = snapshot.member(arrival.ingress).ok_or(Cause::PortUnknown)?;
         let network = snapshot.network(member.network).ok_or(Cause::PortUnknown)?;
         let Parsed { src, dst, .. } = arrival.headers;
@@ -196,26 +205,39 @@ impl Reference {
         if is_vtep(from) && is_vtep(target) {
             return Err(Cause::SplitHorizon.into());
         }
-        let fate = self.send(arrival, target);
-        let told =
-            matches!(fate, Fate::Dropped(reason) if is_too_big(reason)).then(|| self.tell(arrival, from, target));
-        Ok([fate].into_iter().chain(told.flatten()).collect())
+        let mut fates = self.send(arrival, target);
+        if matches!(fates[..], [Fate::Dropped(reason)] if is_too_big(reason)) {
+            fates.extend(self.tell(arrival, from, target));
+        }
+        Ok(fates)
     }
 
     fn flood(&self, arrival: &Arrival<'_>, from: &Member, network: &Network) -> Result<Vec<Fate>, DropReason> {
         let others = network.members.iter().filter(|&&id| id != arrival.ingress);
         let targets = others.filter_map(|&id| self.snapshot.member(id));
         let fates: Vec<Fate> =
-            targets.filter(|to| !(is_vtep(from) && is_vtep(to))).map(|to| self.send(arrival, to)).collect();
+            targets.filter(|to| !(is_vtep(from) && is_vtep(to))).flat_map(|to| self.send(arrival, to)).collect();
         if fates.is_empty() { Err(Cause::FloodNobody.into()) } else { Ok(fates) }
     }
 
-    fn send(&self, arrival: &Arrival<'_>, to: &Member) -> Fate {
-        self.shape(arrival, to).unwrap_or_else(|cause| Fate::Dropped(cause.into()))
+    /// Finishes the packet first, so that each of what it becomes is a packet like any other. Where one of them cannot go,
+    /// none does.
+    fn send(&self, arrival: &Arrival<'_>, to: &Member) -> Vec<Fate> {
+        let pieces = gso::finish(arrival.data, &arrival.headers, arrival.offload);
+        let shape = |data: &Vec<u8>| {
+            let headers = wire::parse(data).expect("it was well-formed before");
+            self.shape(&Arrival { data, headers, offload: None, ..*arrival }, to)
+        };
+        let fates: Result<Vec<Fate>, Cause> = pieces.iter().map(shape).collect();
+        fates.unwrap_or_else(|cause| vec![Fate::Dropped(cause.into())])
     }
 
     /// What the sender of a frame that is too big for a member is told, on the way the frame came.
-    fn tell(&self, arrival: &Arrival<'_>, from: &Member, to: &Member) -> Option<Fate> {
+    fn tell(&self, arrival: &Arrival<'_>, from: &Member, to: &Member) -> Vec<Fate> {
+        self.answer(arrival, from, to).unwrap_or_default()
+    }
+
+    fn answer(&self, arrival: &Arrival<'_>, from: &Member, to: &Member) -> Option<Vec<Fate>> {
         let frame_max = |port| self.snapshot.port(port).map(|spec| usize::from(spec.frame_max));
         let mtu = match &to.kind {
             MemberKind::Local { port, .. } => frame_max(*port)? - 14,
@@ -227,7 +249,7 @@ impl Reference {
         };
         let data = too_big::answer(arrival.data, &arrival.headers, mtu)?;
         let headers = wire::parse(&data).expect("the answer is well-formed");
-        Some(self.send(&Arrival { data: &data, headers, ..*arrival }, from))
+        Some(self.send(&Arrival { data: &data, headers, offload: None, ..*arrival }, from))
     }
 
     /// The frame as it leaves towards a member.
@@ -259,14 +281,14 @@ impl Reference {
 
     /// Whether deciding about these frames in any order gives the same: none of them teaches anything, no two of them
     /// claim one source from different sides.
-    pub fn is_order_free(&self, now: Tick, frames: &[(PortId, Vec<u8>)]) -> bool {
+    pub fn is_order_free(&self, now: Tick, frames: &[Packet]) -> bool {
         let mut probe = self.clone();
         let mut sides: HashMap<Mac, PortId> = HashMap::new();
         let before = self.macs();
-        frames.iter().all(|(port, bytes)| {
-            drop(probe.frame(now, *port, bytes));
-            let src = wire::parse(bytes).map(|headers| headers.src);
-            let one_side = src.is_ok_and(|src| *sides.entry(src).or_insert(*port) == *port);
+        frames.iter().all(|packet| {
+            drop(probe.frame(now, packet));
+            let src = wire::parse(&packet.bytes).map(|headers| headers.src);
+            let one_side = src.is_ok_and(|src| *sides.entry(src).or_insert(packet.port) == packet.port);
             one_side && probe.macs() == before
         })
     }
