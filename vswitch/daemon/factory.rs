@@ -154,7 +154,7 @@ fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapCo
         mtu: port.mtu,
         addresses: addresses(port),
         up: true,
-        offloads: false,
+        offloads: port.offloads,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The one enum over all kinds of ports, matched once a burst.
 
-use frame::{Burst, DeviceStats, Port, Sent};
+use frame::{Burst, DeviceStats, Port, Sent, Takes};
 
 /// A queue pair of any kind.
 pub(crate) enum AnyPort {
@@ -25,6 +25,15 @@ impl Port for AnyPort {
             AnyPort::Eth(port) => port.tx_burst(burst),
             AnyPort::Tap(port) => port.tx_burst(burst),
             AnyPort::Vhost(port) => port.tx_burst(burst),
+        }
+    }
+
+    #[inline]
+    fn takes(&self) -> Takes {
+        match self {
+            AnyPort::Eth(port) => port.takes(),
+            AnyPort::Tap(port) => port.takes(),
+            AnyPort::Vhost(port) => port.takes(),
         }
     }
 

@@ -108,6 +108,7 @@ pub(super) struct Port {
     pub(super) trunk: Option<Spanned<Vec<Spanned<Trunk>>>>,
     pub(super) vlan: Option<Int>,
     pub(super) storm_max: Option<Int>,
+    pub(super) offloads: Option<Flag>,
     pub(super) anti_spoof: Option<Flag>,
     pub(super) allow: Option<Spanned<Vec<Text>>>,
     pub(super) allow_macs: Option<Spanned<Vec<Text>>>,

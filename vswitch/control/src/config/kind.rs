@@ -46,6 +46,11 @@ pub enum SocketMode {
 }
 
 impl Kind {
+    /// Whether packets may come from it, and go to it, that are not finished: without checksums, or to be cut into segments.
+    pub fn has_offloads(&self) -> bool {
+        matches!(self, Kind::Tap { .. })
+    }
+
     /// The kernel's interface that a virtual device takes its frames from; a second one would receive them too.
     pub fn attached_to(&self) -> Option<&str> {
         let Kind::Eth { device } = self else { return None };
@@ -91,7 +96,12 @@ fn foreign_keys(said: &file::Port, word: Word, check: &mut Section) {
         Word::Tap => "`interface` names a TAP, `netns` its namespace",
         Word::VhostUser => "`socket` is where the guest is, `mode` who listens on it",
     };
-    check.no_place_for(&keys, &format!("does not go with kind = {:?}", said.kind.get_ref()), hint);
+    let problem = format!("does not go with kind = {:?}", said.kind.get_ref());
+    check.no_place_for(&keys, &problem, hint);
+    if word != Word::Tap {
+        let hint = "it says what a TAP and its kernel leave to each other";
+        check.no_place_for(&[("offloads", span(&said.offloads))], &problem, hint);
+    }
 }
 
 fn tap(said: &file::Port, check: &mut Section) -> Option<Kind> {

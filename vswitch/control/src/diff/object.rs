@@ -31,10 +31,11 @@ pub fn must_reopen(old: &Port, new: &Port) -> bool {
     let is_tap = matches!(new.kind, Kind::Tap { .. });
     let is_same_device = (&old.kind, old.queues) == (&new.kind, new.queues) && (!is_tap || old.mac == new.mac);
     let has_same_rings = (old.rx_descriptors, old.tx_descriptors) == (new.rx_descriptors, new.tx_descriptors);
+    let has_same_offloads = old.offloads == new.offloads;
     // Workers know an `eth` device's MTU by its queue pairs, and many drivers set one on a stopped device only.
     let is_resized = matches!(new.kind, Kind::Eth { .. }) && old.mtu != new.mtu;
     let is_same_role = (old.is_uplink(), old.is_promiscuous()) == (new.is_uplink(), new.is_promiscuous());
-    !is_same_device || !has_same_rings || is_resized || !is_same_role
+    !is_same_device || !has_same_rings || !has_same_offloads || is_resized || !is_same_role
 }
 
 /// How one kind of object is named and described.
@@ -151,6 +152,7 @@ fn port_keys(old: &Port, new: &Port, keys: &mut Keys) -> Effect {
     let device = "the device's choice";
     keys.option("rx_descriptors", old.rx_descriptors.as_ref(), new.rx_descriptors.as_ref(), device);
     keys.option("tx_descriptors", old.tx_descriptors.as_ref(), new.tx_descriptors.as_ref(), device);
+    keys.value("offloads", &old.offloads, &new.offloads);
     keys.value("mtu", &old.mtu, &new.mtu);
     keys.set("addresses", &old.addresses, &new.addresses);
     let holders = |port: &Port| {
