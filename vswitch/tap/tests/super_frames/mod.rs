@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frame::{Burst, Frame, HeapPool, Pool, Port, SUPER_MAX, Takes, Transport};
+use frame::{Burst, HeapPool, Port, SUPER_MAX, Takes, Transport};
 use tap::{TapConfig, TapPort};
 
 use crate::namespace::Namespace;
@@ -61,51 +61,11 @@ else:
 print('done')
 ";
 
-/// Frames of both kinds.
-#[derive(Clone)]
-struct Frames {
-    ordinary: HeapPool,
-    long: HeapPool,
-}
-
-impl Frames {
-    fn new() -> Frames {
-        Frames { ordinary: HeapPool::new(512, 2048), long: HeapPool::new(64, SUPER_MAX) }
-    }
-}
-
-impl Pool for Frames {
-    fn alloc(&mut self) -> Option<Frame> {
-        self.ordinary.alloc()
-    }
-
-    fn alloc_super(&mut self) -> Option<Frame> {
-        self.long.alloc()
-    }
-
-    fn release(&mut self, burst: &mut Burst) {
-        burst.drain().for_each(|frame| self.release_one(frame));
-    }
-
-    fn release_one(&mut self, frame: Frame) {
-        let is_long = frame.headroom() + frame.len() + frame.tailroom() > 60_000;
-        if is_long { self.long.release_one(frame) } else { self.ordinary.release_one(frame) }
-    }
-
-    fn available(&self) -> usize {
-        self.ordinary.available()
-    }
-
-    fn capacity(&self) -> usize {
-        self.ordinary.capacity()
-    }
-}
-
 /// Two namespaces, and a port in each.
 struct Pair {
     namespaces: [Namespace; 2],
-    ports: [TapPort<Frames>; 2],
-    frames: Frames,
+    ports: [TapPort<HeapPool>; 2],
+    frames: HeapPool,
     /// Frames seen that were longer than the MTU, and the longest one.
     long: usize,
     longest: usize,
@@ -115,7 +75,7 @@ struct Pair {
 impl Pair {
     fn new(offloads: [bool; 2]) -> Option<Pair> {
         let namespaces = [Namespace::new()?, Namespace::new()?];
-        let frames = Frames::new();
+        let frames = HeapPool::new(512, 2048);
         let config = |end: usize| TapConfig {
             mac: Some([2, 0, 0, 0, 0, 1 + end as u8]),
             mtu: 1500,
@@ -174,7 +134,7 @@ impl Pair {
             assert!(port.control().faults().is_empty(), "{:?}", port.control().faults());
         }
         drop(ports);
-        assert_eq!((frames.ordinary.used(), frames.long.used()), (0, 0), "a frame did not come back");
+        assert_eq!(frames.used(), 0, "a frame did not come back");
     }
 }
 
@@ -231,7 +191,7 @@ fn datagrams_sent_as_one_cross_as_one_and_arrive_one_by_one() {
 #[test]
 fn a_port_without_buffers_for_super_frames_gets_checksums_only_and_says_why() {
     let Some(ns) = Namespace::new() else { return };
-    let port = tap::open(ns.config(), HeapPool::new(16, 2048)).unwrap();
+    let port = tap::open(ns.config(), HeapPool::new(1, 2048)).unwrap();
     let agreed = port.control().offloads().unwrap();
     assert_eq!(agreed.takes(), Takes { checksum: true, ..Takes::default() });
     assert!(agreed.falls_short() && agreed.why().contains("super_frames"), "{agreed:?}");
