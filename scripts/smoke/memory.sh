@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `millrace check` says a file needs is what the switch takes: regions to the octet, hugepages within a few percent;
-# and what a machine lacks is said before the start, with the command.
+# What `millrace check` says a file needs is what the switch takes and what `show memory` tells of it: regions to the octet,
+# hugepages within a few percent; and what a machine lacks is said before the start, with the command.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 need_root
@@ -27,6 +27,21 @@ mapped() {
 # huge: octets on hugepages that the running switch has.
 huge() { awk '/^(Shared|Private)_Hugetlb:/ { sum += $2 } END { print sum * 1024 }' "/proc/${MILLRACED_PID[node1]}/smaps"; }
 item() { told "[.items[] | select(.what == \"$1\").bytes] | add"; }
+# shown FILTER: what the running switch says of its memory.
+shown() { millrace node1 show memory --json | jq -er "$1"; }
+# agrees: item by item and in all, `show memory` says what `check` does, and of the tables what is mapped.
+agrees() {
+    local what
+    while read -r what; do
+        expect "$what, shown" "$(shown "[.items[] | select(.what == \"$what\").octets] | add")" -eq "$(item "$what")"
+    done < <(told '.items[].what')
+    expect "on hugepages, shown" "$(shown .hugepages_octets)" -eq "$(told .hugepages_bytes)"
+    expect "on ordinary pages, shown" "$(shown .ordinary_octets)" -eq "$(told .ordinary_bytes)"
+    expect "flow tables, mapped" "$(mapped '[^ ]*-flows-')" -eq "$(item 'flow tables')"
+    expect "octets of a flow" "$(shown '.items[] | select(.what == "flow tables").place_octets')" -le 128
+    shown '.items[] | select(.what == "packet buffers") | .used > 0 and .used < .places' >/dev/null ||
+        die "packet buffers: $(shown '.items[] | select(.what == "packet buffers")')"
+}
 # near WHAT MEASURED TOLD: within five percent.
 near() {
     echo "$1: $2 octets measured, $3 told"
@@ -38,7 +53,8 @@ netns_add node1 c1
 step "on ordinary pages"
 write never
 start_millraced node1
-expect "flow tables" "$(mapped '[^ ]*-flows-')" -eq "$(item 'flow tables')"
+agrees
+millrace node1 show memory
 expect "FDBs" "$(mapped '[^ ]*-fdb-')" -eq "$(item FDBs)"
 expect "hugepages" "$(huge)" -eq 0
 resident=$(awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/${MILLRACED_PID[node1]}/status")
@@ -52,6 +68,7 @@ free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages)
 if ((free >= pages)); then
     start_millraced node1
     near "hugepages" "$(huge)" "$(told .hugepages_bytes)"
+    agrees
     stop_millraced node1
 else
     warn "$free hugepages are free and $pages needed: not measured"

@@ -2,17 +2,18 @@
 
 use std::{collections::HashMap, net::IpAddr, os::fd::AsRawFd, path::Path, time::Instant};
 
-use api::{ChoiceRow, GuestMtu, Link};
+use api::{ChoiceRow, GuestMtu, Link, MemoryRow};
 use control::{
     config::{self, Kind, Port, SocketMode},
     control::{Opened, PortFactory},
+    need::Need,
 };
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError};
 use vhost::{DeviceConfig, Mode, VhostDevice};
 use wire::Mac;
 
-use crate::{guest, meeting, os::Watch, port::AnyPort};
+use crate::{guest, meeting, memory, os::Watch, port::AnyPort};
 
 /// What stays with control while workers hold the queue pairs.
 enum Device {
@@ -27,12 +28,14 @@ pub(crate) struct Factory {
     pool: Pool,
     /// NUMA nodes of the workers' CPUs.
     worker_nodes: Vec<u32>,
+    /// What the process was started with.
+    need: Need,
     devices: HashMap<String, Device>,
 }
 
 impl Factory {
-    pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>) -> Factory {
-        Factory { eal, pool, worker_nodes, devices: HashMap::new() }
+    pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>, need: Need) -> Factory {
+        Factory { eal, pool, worker_nodes, need, devices: HashMap::new() }
     }
 
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
@@ -251,6 +254,10 @@ impl PortFactory for Factory {
             Some(Device::Tap(tap)) => tap_choices(tap),
             None => Vec::new(),
         }
+    }
+
+    fn memory(&self) -> Vec<MemoryRow> {
+        memory::rows(&self.need, &self.pool)
     }
 
     fn guest_mtu(&self, name: &str) -> Option<GuestMtu> {

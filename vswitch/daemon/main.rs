@@ -107,7 +107,7 @@ fn run(file: &Path) -> Result<(), String> {
         config::Idle::Adaptive => Policy::Adaptive,
     };
     let idle = Idle::new(idle, config.workers.rest_max_us);
-    let factory = Factory::new(eal.clone(), pool.clone(), worker_nodes);
+    let factory = Factory::new(eal.clone(), pool.clone(), worker_nodes, need);
     let identity = Identity {
         version: VERSION.to_owned(),
         git: Some(GIT.to_owned()),

@@ -2,10 +2,13 @@
 
 use std::{fs, path::Path};
 
+use api::MemoryRow;
 use control::{
     config::{Config, Hugepages, Memory},
     need::{self, HUGE_PAGE},
 };
+use dpdk::Pool;
+use frame::Pool as _;
 use log::warn;
 
 /// The hugepages that `scripts/setup` reserves.
@@ -43,6 +46,29 @@ pub(crate) fn node(memory: &Memory, plan: Plan, worker_nodes: &[u32]) -> Result<
         (None, [node]) if plan.hugepages => Ok(Some(*node)),
         _ => Ok(None),
     }
+}
+
+/// What DPDK was given, and how many frames are in use: all that is not in the pool, wherever it is.
+pub(crate) fn rows(given: &need::Need, pool: &Pool) -> Vec<MemoryRow> {
+    let (supers, supers_left) = pool.supers();
+    let mut rows = Vec::new();
+    for need::Item { what, bytes, huge, .. } in &given.items {
+        let row = MemoryRow { what: (*what).to_owned(), octets: *bytes, hugepages: *huge, ..MemoryRow::default() };
+        let places = |all: usize, left: usize| (all.saturating_sub(left) as u64, all as u64);
+        match *what {
+            need::BUFFERS => {
+                let (used, all) = places(pool.capacity(), pool.available());
+                rows.push(row.with_places(used, all));
+            }
+            need::SUPERS => {
+                let (used, all) = places(supers, supers_left);
+                rows.push(row.with_places(used, all));
+            }
+            need::DPDK => rows.push(row),
+            _ => {}
+        }
+    }
+    rows
 }
 
 /// Memory that DPDK needs, in MiB, by what it lies on.

@@ -45,6 +45,7 @@
 //! | `show_mtu` | – | [`Mtus`] |
 //! | `show_flows` | `network`, `member`, `mac`, `limit` (all optional) | [`Flows`] |
 //! | `show_workers` | – | [`Workers`] |
+//! | `show_memory` | – | [`Memory`] |
 //! | `show_drops` | – | [`Drops`] |
 //! | `show_ledger` | – | [`Ledger`] |
 //!
@@ -79,6 +80,7 @@ mod hello;
 mod host;
 mod ledger;
 mod mac;
+mod memory;
 mod mtu;
 mod network;
 mod port;
@@ -100,6 +102,7 @@ pub use hello::Hello;
 pub use host::HostLoss;
 pub use ledger::{Ledger, PairLedger, PortLedger, Terms, WorkerLedger};
 pub use mac::{MacKind, MacRow, Macs};
+pub use memory::{Memory, MemoryRow};
 pub use mtu::{GuestMtu, Mtus, NetworkMtu, PathMtu, PortMtu, TooBig};
 pub use network::{NetworkRow, Networks};
 pub use port::{ChoiceRow, Link, PortKind, PortRole, PortRow, PortState, Ports, TrunkRow};

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Applied, Checked, Drops, Flows, Ledger, Macs, Mtus, Networks, Ports, Request, RunningConfig, Tunnels, Version,
-    Workers,
+    Applied, Checked, Drops, Flows, Ledger, Macs, Memory, Mtus, Networks, Ports, Request, RunningConfig, Tunnels,
+    Version, Workers,
 };
 
 /// The `result` of an answer. Which variant it is follows from the request; on the wire it is the bare object.
@@ -34,6 +34,8 @@ pub enum Reply {
     Flows(Flows),
     /// To [`Request::ShowWorkers`].
     Workers(Workers),
+    /// To [`Request::ShowMemory`].
+    Memory(Memory),
     /// To [`Request::ShowDrops`].
     Drops(Drops),
     /// To [`Request::ShowLedger`].
@@ -55,6 +57,7 @@ impl Reply {
             Request::ShowMtu => Reply::Mtus(Mtus::deserialize(result)?),
             Request::ShowFlows(_) => Reply::Flows(Flows::deserialize(result)?),
             Request::ShowWorkers => Reply::Workers(Workers::deserialize(result)?),
+            Request::ShowMemory => Reply::Memory(Memory::deserialize(result)?),
             Request::ShowDrops => Reply::Drops(Drops::deserialize(result)?),
             Request::ShowLedger => Reply::Ledger(Ledger::deserialize(result)?),
         })

@@ -47,6 +47,8 @@ pub enum Request {
     ShowFlows(FlowFilter),
     /// Answer: [`crate::Workers`].
     ShowWorkers,
+    /// Answer: [`crate::Memory`].
+    ShowMemory,
     /// Answer: [`crate::Drops`].
     ShowDrops,
     /// Answer: [`crate::Ledger`].
@@ -54,7 +56,7 @@ pub enum Request {
 }
 
 /// All methods.
-pub const METHODS: [&str; 13] = [
+pub const METHODS: [&str; 14] = [
     "version",
     "check",
     "apply",
@@ -66,6 +68,7 @@ pub const METHODS: [&str; 13] = [
     "show_mtu",
     "show_flows",
     "show_workers",
+    "show_memory",
     "show_drops",
     "show_ledger",
 ];
@@ -88,6 +91,7 @@ impl Request {
             | Request::ShowMtu
             | Request::ShowFlows(_)
             | Request::ShowWorkers
+            | Request::ShowMemory
             | Request::ShowDrops
             | Request::ShowLedger => UserRole::Reader,
         }
@@ -107,6 +111,7 @@ impl Request {
             Request::ShowMtu => "show_mtu",
             Request::ShowFlows(_) => "show_flows",
             Request::ShowWorkers => "show_workers",
+            Request::ShowMemory => "show_memory",
             Request::ShowDrops => "show_drops",
             Request::ShowLedger => "show_ledger",
         }

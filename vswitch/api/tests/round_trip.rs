@@ -1,5 +1,7 @@
 //! Whatever one side can say, the other understands as it was meant.
 
+#[path = "round_trip/memory.rs"]
+mod memory;
 #[path = "round_trip/mtu.rs"]
 mod mtu;
 #[path = "round_trip/schema.rs"]
@@ -272,6 +274,7 @@ impl Dice {
             Request::ShowMtu,
             Request::ShowFlows(flows),
             Request::ShowWorkers,
+            Request::ShowMemory,
             Request::ShowDrops,
             Request::ShowLedger,
         ])
@@ -294,6 +297,7 @@ impl Dice {
             Request::ShowMtu => Reply::Mtus(self.mtus()),
             Request::ShowFlows(_) => Reply::Flows(Flows { total, flows: self.list(Dice::flow) }),
             Request::ShowWorkers => Reply::Workers(Workers { workers: self.list(Dice::worker) }),
+            Request::ShowMemory => Reply::Memory(self.memory()),
             Request::ShowDrops => {
                 Reply::Drops(Drops { total, reasons: self.list(Dice::drop_row), host: self.list(Dice::host_loss) })
             }

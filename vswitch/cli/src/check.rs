@@ -14,6 +14,7 @@ use crate::{
     doctor::{self, Finding},
     failure::{Exit, Failure},
     file,
+    quantity::{Numbers, mebioctets},
 };
 
 /// The answer for programs.
@@ -115,6 +116,7 @@ fn tell(verdict: &Verdict, console: &mut Console) -> Result<(), Failure> {
 
 /// What it needs in all, and of what that is made.
 fn tell_memory(memory: &Memory, console: &mut Console) -> Result<(), Failure> {
+    let mib = |octets| mebioctets(octets, Numbers::Short);
     let Memory { hugepages, hugepages_bytes, ordinary_bytes, need } = memory;
     let huge = match hugepages {
         0 => String::new(),
@@ -125,11 +127,6 @@ fn tell_memory(memory: &Memory, console: &mut Console) -> Result<(), Failure> {
         console.say(&format!("  {:>11}  {}, {}", mib(item.bytes), item.what, item.detail))?;
     }
     Ok(())
-}
-
-/// Octets as people read memory.
-fn mib(octets: u64) -> String {
-    format!("{:.1} MiB", octets as f64 / f64::from(1 << 20))
 }
 
 fn summary(config: &Config) -> String {

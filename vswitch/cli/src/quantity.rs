@@ -28,6 +28,14 @@ pub(crate) fn octets(number: u64, numbers: Numbers) -> String {
     }
 }
 
+/// Octets as people read memory: `12.3 MiB`.
+pub(crate) fn mebioctets(number: u64, numbers: Numbers) -> String {
+    match numbers {
+        Numbers::Exact => number.to_string(),
+        Numbers::Short => format!("{:.1} MiB", number as f64 / f64::from(1 << 20)),
+    }
+}
+
 /// Three significant digits and a step, from ten thousand on; cut, not rounded: 9.99M is less than 10.0M.
 fn shortened(number: u64) -> Option<(String, &'static str)> {
     if number < 10_000 {

@@ -20,6 +20,13 @@ const MBUF: u64 = 128;
 const POOL_HEADER: u64 = 64;
 const CACHE_LINE: u64 = 64;
 
+/// What DPDK's memory holds, by [`Item::what`].
+pub const BUFFERS: &str = "packet buffers";
+/// The same.
+pub const SUPERS: &str = "super-frames";
+/// The same.
+pub const DPDK: &str = "DPDK";
+
 /// What a configuration needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Need {
@@ -56,19 +63,14 @@ impl Need {
         let whole = |bytes: u64| if huge { bytes.next_multiple_of(HUGE_PAGE) } else { bytes.next_multiple_of(PAGE) };
         Need {
             items: vec![
+                item(BUFFERS, format!("{frames} of {buffer} octets"), whole(pool_bytes(frames, buffer, huge)), huge),
                 item(
-                    "packet buffers",
-                    format!("{frames} of {buffer} octets"),
-                    whole(pool_bytes(frames, buffer, huge)),
-                    huge,
-                ),
-                item(
-                    "super-frames",
+                    SUPERS,
                     format!("{super_frames} of {SUPER_MAX} octets"),
                     whole(supers_bytes(super_frames, huge)),
                     huge,
                 ),
-                item("DPDK", "queues, device state".to_owned(), DPDK_BYTES, huge),
+                item(DPDK, "queues, device state".to_owned(), DPDK_BYTES, huge),
                 item(
                     "flow tables",
                     format!("{workers} of {flows} entries"),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use sync::Region;
 use table::{FdbReader, FlowReader, MemberId, NetworkId, Tick};
 use wire::Mac;
 
@@ -92,6 +93,26 @@ impl WorkerView {
             is_local: entry.is_local,
             last_seen: entry.last_seen,
         })
+    }
+
+    /// Cached decisions there are.
+    pub fn flows_held(&self) -> usize {
+        self.flows.held()
+    }
+
+    /// FDB entries there are.
+    pub fn macs_held(&self) -> usize {
+        self.macs.held()
+    }
+
+    /// The memory of the flow table.
+    pub fn flows_region(&self) -> &Region {
+        self.flows.region()
+    }
+
+    /// The memory of the FDB.
+    pub fn macs_region(&self) -> &Region {
+        self.macs.region()
     }
 
     /// Cached decisions there is room for.

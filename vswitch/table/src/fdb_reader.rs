@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use sync::{Access, RegionError};
+use sync::{Access, Region, RegionError};
 
 use crate::{
     FdbEntry,
@@ -30,6 +30,16 @@ impl FdbReader {
     /// Slots of the FDB.
     pub fn capacity(&self) -> usize {
         self.parts.entries.len()
+    }
+
+    /// MACs held; those that come and go meanwhile may be missed.
+    pub fn held(&self) -> usize {
+        self.parts.occupied().count()
+    }
+
+    /// The memory.
+    pub fn region(&self) -> &Region {
+        &self.parts.region
     }
 
     /// Copies of all entries, each whole. Entries that come and go meanwhile may be missed.

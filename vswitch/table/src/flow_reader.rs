@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use sync::{Access, RegionError};
+use sync::{Access, Region, RegionError};
 
 use crate::{
     FlowEntry, FlowReading, FlowSlot,
@@ -29,6 +29,16 @@ impl<const W: usize> FlowReader<W> {
     /// Slots of the table.
     pub fn capacity(&self) -> usize {
         self.parts.entries.len()
+    }
+
+    /// Flows held; those that come and go meanwhile may be missed.
+    pub fn held(&self) -> usize {
+        self.parts.occupied().count()
+    }
+
+    /// The memory.
+    pub fn region(&self) -> &Region {
+        &self.parts.region
     }
 
     /// Copies of all flows, each whole. Flows that come and go meanwhile may be missed, as may those of a bucket the

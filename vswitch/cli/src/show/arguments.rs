@@ -113,6 +113,15 @@ pub(crate) enum What {
         numbers: Vec<u8>,
     },
 
+    /// Memory: what takes how much of it, on which pages, and how much of that is used.
+    ///
+    /// The items are those that `millrace check` tells before the start, each worker's tables one by one. EACH: octets
+    /// that one flow, MAC or frame takes, with its share of everything around it.
+    #[command(after_help = "Examples:
+  millrace show memory
+  millrace --json show memory | jq '.items[] | select(.what == \"flow tables\") | .used / .places'")]
+    Memory,
+
     /// Drops: how many frames for which reason, from which ports.
     ///
     /// Reasons that begin with `host-` are of the node's own host stack (ARP, ICMP): frames it made or was given that

@@ -8,6 +8,7 @@ mod flows;
 pub(crate) mod grid;
 mod ledger;
 mod macs;
+mod memory;
 mod mtu;
 mod networks;
 mod ports;
@@ -110,6 +111,7 @@ fn request(what: &What) -> Request {
             Request::ShowFlows(FlowFilter { network, member, mac: *mac, limit: *limit })
         }
         What::Workers { .. } => Request::ShowWorkers,
+        What::Memory => Request::ShowMemory,
         What::Drops(_) => Request::ShowDrops,
         What::Ledger => Request::ShowLedger,
         What::Version => Request::Version,
@@ -144,6 +146,7 @@ fn print(reply: &Reply, past: Past, options: &Show, client: &Client, console: &m
             let rates = past.rates(|reply| if let Reply::Workers(rows) = reply { Some(&rows.workers) } else { None });
             console.say(&workers::tables(workers, &rates, numbers))
         }
+        Reply::Memory(memory) => console.say(&memory::table(memory, numbers)),
         Reply::Drops(drops) => {
             let rates = past.rates(|reply| if let Reply::Drops(drops) = reply { Some(&drops.reasons) } else { None });
             console.say(&drops::table(drops, &rates, all_reasons(&options.what), numbers))

@@ -88,6 +88,7 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
         Request::ShowMtu => Reply::Mtus(mtus()),
         Request::ShowFlows(_) => Reply::Flows(Flows { total: 50_000, flows: vec![flow(12_345), flow(1)] }),
         Request::ShowWorkers => Reply::Workers(Workers { workers: vec![WorkerRow::default()] }),
+        Request::ShowMemory => Reply::Memory(Memory::default()),
         Request::ShowDrops => Reply::Drops(Drops::default()),
         Request::ShowLedger => Reply::Ledger(ledger(2)),
         Request::Version => Reply::Version(Version {
@@ -118,6 +119,7 @@ fn every_table_starts_with_its_header_and_ends_with_zero() {
         ("mtu", "NETWORK MTU TAGGED BECAUSE"),
         ("flows", "WORKER NETWORK INGRESS"),
         ("workers", "WORKER CPU TURNS"),
+        ("memory", "WHAT WORKER SIZE PAGES USED PLACES EACH"),
         ("drops", "total 0 frames"),
         ("ledger", "WORKER RX +INJECTED"),
         ("version", "switch node-a, process 77, up 1h 01m"),
@@ -180,7 +182,9 @@ fn what_is_typed_reaches_the_switch() {
 #[test]
 fn json_is_one_object_on_one_line_and_nothing_else() {
     let switch = FakeSwitch::answering(answer);
-    for what in ["ports", "networks", "macs", "tunnels", "mtu", "flows", "workers", "drops", "ledger", "version"] {
+    for what in
+        ["ports", "networks", "macs", "tunnels", "mtu", "flows", "workers", "memory", "drops", "ledger", "version"]
+    {
         let ran = switch.run(&["--json", "show", what]);
         assert_eq!((ran.code, ran.out.lines().count(), ran.err.as_str()), (0, 1, ""), "{what}");
         let value: serde_json::Value = serde_json::from_str(&ran.out).expect(what);

@@ -42,6 +42,11 @@ pub trait PortFactory {
         Vec::new()
     }
 
+    /// The memory of frames and devices, under the names that [`crate::need::Need`] has for it.
+    fn memory(&self) -> Vec<api::MemoryRow> {
+        Vec::new()
+    }
+
     /// The MTU that the guest connected to a vhost-user port goes by; `None` without one, and on other ports.
     fn guest_mtu(&self, _name: &str) -> Option<api::GuestMtu> {
         None

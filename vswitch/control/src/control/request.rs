@@ -50,6 +50,7 @@ impl<F: PortFactory> Control<F> {
             Request::ShowNetworks => Reply::Networks(self.show_networks()),
             Request::ShowMacs(filter) => Reply::Macs(self.show_macs(&filter)?),
             Request::ShowTunnels => Reply::Tunnels(self.show_tunnels()),
+            Request::ShowMemory => Reply::Memory(self.show_memory()),
             Request::ShowMtu => Reply::Mtus(self.show_mtu()?),
             Request::ShowFlows(filter) => Reply::Flows(self.show_flows(&filter)?),
             Request::ShowWorkers => Reply::Workers(self.show_workers()?),

@@ -4,6 +4,7 @@ mod drops;
 mod flow;
 mod ledger;
 mod mac;
+mod memory;
 mod mtu;
 mod network;
 mod pair;

@@ -127,3 +127,21 @@ fn frames_of_the_node_that_its_worker_has_no_room_for_are_counted() {
     rig.received("up0");
     rig.stop();
 }
+
+#[test]
+fn memory_is_told_worker_by_worker_as_it_was_reckoned_beforehand() {
+    let mut rig = two_workers();
+    let Ok(Reply::Memory(memory)) = rig.ask(Request::ShowMemory) else { panic!("no memory") };
+    let octets = |what: &str| memory.items.iter().filter(|item| item.what == what).map(|item| item.octets).sum::<u64>();
+    assert_eq!(octets("flow tables"), 2 * datapath::flow_table_bytes(1024, false) as u64);
+    assert_eq!(octets("FDBs"), 2 * datapath::fdb_bytes(1024, false) as u64);
+    assert_eq!(octets("books"), datapath::books_bytes(2) as u64);
+    assert_eq!(octets("rings"), datapath::rings_bytes(2) as u64);
+    assert_eq!(memory.ordinary_octets, memory.items.iter().map(|item| item.octets).sum::<u64>());
+    let tables: Vec<_> = memory.items.iter().filter(|item| item.what == "flow tables").collect();
+    assert_eq!(tables.iter().map(|table| table.worker).collect::<Vec<_>>(), [Some(0), Some(1)]);
+    let Ok(Reply::Workers(workers)) = rig.ask(Request::ShowWorkers) else { panic!("no workers") };
+    assert_eq!((tables[0].used, tables[0].places), (Some(workers.workers[0].flows), Some(1024)));
+    assert!(tables[0].used > Some(0) && tables[0].place_octets.unwrap() <= 128, "{tables:?}");
+    rig.stop();
+}
