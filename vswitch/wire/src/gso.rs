@@ -14,7 +14,7 @@ use crate::{
     field::{put, u16_at, u32_at},
     ipv4, ipv6, protocol, tcp,
 };
-use layout::Family;
+pub(crate) use layout::Family;
 
 /// Offsets in a TCP header.
 mod field {

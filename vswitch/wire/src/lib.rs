@@ -3,8 +3,8 @@
 //! The packet path enters at [`parse`]: one pass over the outermost headers of a frame that checks every length once and
 //! leaves a small [`Parsed`] of offsets, or says by [`Malformed`] which header is wrong and how. From then on nobody
 //! parses again: [`outer::parse_outer`] takes a VXLAN packet apart, [`flow_hash`] gives its entropy,
-//! [`outer::OuterTemplate`] puts a new outer header in front of an inner frame, and [`gso`] finishes what a sender left to
-//! its device.
+//! [`outer::OuterTemplate`] puts a new outer header in front of an inner frame, [`gso`] finishes what a sender left to its
+//! device, and [`gro`] puts segments together again.
 //!
 //! Each header has one file, and all of them have one shape, in this order: named offsets; a view over anything that is
 //! `AsRef<[u8]>` (`new_checked`, `check_len`, getters, and setters where the buffer is `AsMut<[u8]>`); where the switch
@@ -21,6 +21,7 @@ pub mod ecn;
 pub mod ethernet;
 mod field;
 mod five_tuple;
+pub mod gro;
 pub mod gso;
 mod hash;
 pub mod icmpv4;

@@ -29,6 +29,8 @@ pub const RST: u8 = 0x04;
 pub const PSH: u8 = 0x08;
 /// Flag: the acknowledgement number counts.
 pub const ACK: u8 = 0x10;
+/// Flag: the urgent pointer counts.
+pub const URG: u8 = 0x20;
 /// Flag: the congestion window is reduced (RFC 3168).
 pub const CWR: u8 = 0x80;
 
