@@ -42,7 +42,7 @@ pub struct Terms {
     pub dropped: u64,
     /// Given to the host stack.
     pub punted: u64,
-    /// Merged into others.
+    /// Merged into super-frames: one for every segment beyond the first.
     pub merged: u64,
     /// Given to other workers.
     pub handed: u64,

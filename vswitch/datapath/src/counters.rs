@@ -81,7 +81,7 @@ block! {
         tx,
         /// Given to the host stack.
         punted,
-        /// Merged into others.
+        /// Merged into super-frames: one for every segment beyond the first.
         merged,
         /// Put on handoff rings.
         handed,

@@ -6,7 +6,10 @@ use wire::gso::Cut;
 
 use crate::{
     Cause, PORTS_MAX, PortId,
-    feature::gso::{self, Work},
+    feature::{
+        gro,
+        gso::{self, Work},
+    },
     tally::Tally,
 };
 
@@ -57,8 +60,8 @@ impl<P: Port> Lanes<P> {
     }
 
     /// Sends what waits for `port` and gives its queue pair back.
-    pub(crate) fn detach(&mut self, port: PortId, tally: &mut Tally) -> Option<P> {
-        self.flush_one(port, tally);
+    pub(crate) fn detach(&mut self, port: PortId, tally: &mut Tally, pool: &mut impl Pool) -> Option<P> {
+        self.flush_one(port, tally, pool);
         self.held.retain(|&p| p != port);
         self.loaded.retain(|&p| p != port);
         self.first = 0;
@@ -103,7 +106,7 @@ impl<P: Port> Lanes<P> {
         if frame.is_unfinished() {
             self.offer_unfinished(port, frame, tally, pool)
         } else {
-            self.offer(port, frame, tally)
+            self.offer(port, frame, tally, pool)
         }
     }
 
@@ -117,7 +120,7 @@ impl<P: Port> Lanes<P> {
     ) -> Result<(), Frame> {
         let Some(Some(lane)) = self.lanes.get(port.index()) else { return Err(frame) };
         match gso::finish(&mut frame, lane.queue.takes()) {
-            Ok(Work::Done) => return self.offer(port, frame, tally),
+            Ok(Work::Done) => return self.offer(port, frame, tally, pool),
             Ok(Work::Cut(layout, segment)) => {
                 if let Some(cut) = Cut::new(frame.data(), layout, segment) {
                     self.offer_segments(port, &cut, tally, pool);
@@ -138,7 +141,7 @@ impl<P: Port> Lanes<P> {
                 tally.worker.split += nth as u64;
                 return tally.drop_unattributed(Cause::SplitOutOfFrames.into(), 1);
             };
-            if let Err(segment) = self.offer(port, segment, tally) {
+            if let Err(segment) = self.offer(port, segment, tally, pool) {
                 pool.release_one(segment); // the lane is there: it was asked what it takes
             }
         }
@@ -148,18 +151,24 @@ impl<P: Port> Lanes<P> {
     /// Queues `frame` for `port`, or gives it back where the port is not served here; a full lane is sent at once. The frame
     /// has nothing left to be done, or nothing that the port does not do.
     #[inline(always)]
-    pub(crate) fn offer(&mut self, port: PortId, frame: Frame, tally: &mut Tally) -> Result<(), Frame> {
+    pub(crate) fn offer(
+        &mut self,
+        port: PortId,
+        frame: Frame,
+        tally: &mut Tally,
+        pool: &mut impl Pool,
+    ) -> Result<(), Frame> {
         // Neither the lane's first frame nor the one that fills it, as nearly all are.
         if let Some(Some(lane)) = self.lanes.get_mut(port.index())
             && (1..BURST_MAX - 1).contains(&lane.waiting.len())
         {
             return lane.waiting.push(frame);
         }
-        self.offer_edge(port, frame, tally)
+        self.offer_edge(port, frame, tally, pool)
     }
 
     #[inline(never)]
-    fn offer_edge(&mut self, port: PortId, frame: Frame, tally: &mut Tally) -> Result<(), Frame> {
+    fn offer_edge(&mut self, port: PortId, frame: Frame, tally: &mut Tally, pool: &mut impl Pool) -> Result<(), Frame> {
         let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) else { return Err(frame) };
         if lane.waiting.is_empty() {
             self.loaded.push(port);
@@ -168,7 +177,7 @@ impl<P: Port> Lanes<P> {
             unreachable!("a full lane is sent at once");
         }
         if lane.waiting.room() == 0 {
-            send(lane, port, tally);
+            send(lane, port, tally, pool);
             self.loaded.retain(|&p| p != port);
         }
         Ok(())
@@ -176,15 +185,15 @@ impl<P: Port> Lanes<P> {
 
     /// Sends everything that waits.
     #[inline(never)]
-    pub(crate) fn flush(&mut self, tally: &mut Tally) {
+    pub(crate) fn flush(&mut self, tally: &mut Tally, pool: &mut impl Pool) {
         while let Some(port) = self.loaded.pop() {
-            self.flush_one(port, tally);
+            self.flush_one(port, tally, pool);
         }
     }
 
-    fn flush_one(&mut self, port: PortId, tally: &mut Tally) {
+    fn flush_one(&mut self, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {
         if let Some(lane) = self.lanes.get_mut(port.index()).and_then(Option::as_mut) {
-            send(lane, port, tally);
+            send(lane, port, tally, pool);
         }
     }
 
@@ -203,11 +212,18 @@ impl<P: Port> Lanes<P> {
     }
 }
 
-fn send<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally) {
-    let offered = lane.waiting.len() as u64;
-    if offered == 0 {
-        return;
+fn send<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {
+    match lane.waiting.len() {
+        0 => return,
+        1 => {}
+        _ => {
+            let takes = lane.queue.takes();
+            if gro::suits(takes) {
+                gro::merge(&mut lane.waiting, takes, pool, tally);
+            }
+        }
     }
+    let offered = lane.waiting.len() as u64;
     let sent = lane.queue.tx_burst(&mut lane.waiting);
     debug_assert!(lane.waiting.is_empty() && u64::from(sent.frames + sent.refused) == offered);
     tally.worker.tx += u64::from(sent.frames);

@@ -31,7 +31,7 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     lookup::batch(&mut worker.batch, &worker.brain);
     act(worker);
     if worker.batch.rest.len() > FEW {
-        worker.lanes.flush(&mut worker.tally);
+        worker.lanes.flush(&mut worker.tally, &mut worker.pool);
     }
     decide_rest(worker);
     worker.release_dead();

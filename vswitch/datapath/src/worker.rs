@@ -112,7 +112,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.take_handoffs();
         self.take_injected();
         self.hear_deltas();
-        self.lanes.flush(&mut self.tally);
+        self.lanes.flush(&mut self.tally, &mut self.pool);
         let idle = !mail && self.tally.worker.credit() == before;
         self.sweeper.step(idle, &mut self.brain, &mut self.tally, &mut self.wires.peers);
         self.finish(idle)
@@ -165,7 +165,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
                 self.lanes.attach(port, queue).err().map(|queue| Report::Detached { port, queue })
             }
             Order::Detach { port } => {
-                self.lanes.detach(port, &mut self.tally).map(|queue| Report::Detached { port, queue })
+                self.lanes.detach(port, &mut self.tally, &mut self.pool).map(|queue| Report::Detached { port, queue })
             }
             Order::Stop => {
                 self.stopped = true;

@@ -2,6 +2,7 @@
 
 pub(crate) mod ecn;
 pub(crate) mod flood;
+pub(crate) mod gro;
 pub(crate) mod gso;
 pub(crate) mod guard;
 pub(crate) mod learn;

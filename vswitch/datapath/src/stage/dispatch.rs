@@ -46,7 +46,7 @@ pub(crate) fn express<P: Port, M: Pool>(
         drop(cause.into(), frame, place, worker);
         return false;
     }
-    match worker.lanes.offer(way.port, frame, &mut worker.tally) {
+    match worker.lanes.offer(way.port, frame, &mut worker.tally, &mut worker.pool) {
         Ok(()) => true,
         Err(frame) => {
             hand_over(way.port, frame, place, worker);

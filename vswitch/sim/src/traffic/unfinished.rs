@@ -1,10 +1,11 @@
 //! Packets whose senders leave work to others.
 
+use datapath::PortId;
 use frame::{Offload, Takes, Transport};
 use wire::Mac;
 
-use super::{HOSTS, Host, World};
-use crate::{craft, plan::Who};
+use super::{HOSTS, Host, Packet, World, mutate};
+use crate::{craft, gso, plan::Who};
 
 impl World {
     /// What a port does by itself.
@@ -39,6 +40,27 @@ impl World {
             other => other,
         };
         (frame, Some(Offload { transport, segment }))
+    }
+
+    /// The segments of such a packet, one behind the other, as a sender that leaves nothing to others sends them, or all but
+    /// the checksum; now and then one of them is damaged.
+    pub fn row(&mut self) -> Vec<Packet> {
+        let access: Vec<u16> = self.plan.access.keys().copied().collect();
+        let Some(port) = self.dice.pick_any(&access) else { return Vec::new() };
+        let (frame, offload) = self.unfinished_frame(Who::Port(port));
+        let Ok(headers) = wire::parse(&frame) else { return Vec::new() };
+        if gso::check(&frame, &headers, offload).is_err() {
+            return Vec::new();
+        }
+        let left = offload.filter(|_| self.dice.chance(20)).map(|offload| Offload { segment: 0, ..offload });
+        let mut packets = gso::finish(&frame, &headers, offload);
+        packets.truncate(40);
+        if self.dice.chance(20) {
+            let nth = self.dice.below(packets.len());
+            mutate(&mut packets[nth], &mut self.dice);
+        }
+        packets.retain(|bytes| bytes.len() <= 2000);
+        packets.into_iter().map(|bytes| Packet { port: PortId(port), bytes, offload: left }).collect()
     }
 
     fn host_at(&mut self, from: Who) -> Host {
