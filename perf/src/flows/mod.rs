@@ -7,6 +7,7 @@
 mod change;
 mod clock;
 mod curve;
+mod endure;
 mod feed;
 mod load;
 mod picture;
@@ -28,7 +29,7 @@ use crate::{
 /// Flows that every table is made for at least, so that loads are compared in the same one.
 const TABLE: usize = 1 << 21;
 
-/// Numbers of flows that are measured; the last only with `--most`.
+/// Numbers of flows that are measured, those that are no more than `--most`.
 const FLOWS: [usize; 8] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 4_000_000];
 
 /// Flows that are live while new ones come.
@@ -46,20 +47,30 @@ enum Part {
     SetUp,
     /// Changes of what the flows do not rest on.
     Change,
+    /// Flows that come and go for long.
+    Churn,
 }
+
+/// How long flows come and go.
+const CHURN_SECONDS: u32 = 600;
+/// The same for a look.
+const CHURN_SECONDS_QUICK: u32 = 5;
 
 /// How flows are measured.
 #[derive(Args)]
 pub(crate) struct FlowsArguments {
-    /// Few windows, two minutes at most: for a look rather than for figures.
+    /// Few windows, a million flows and a short churn, two minutes at most: for a look rather than for figures.
     #[arg(long)]
     quick: bool,
     /// Only this part (may be given several times).
     #[arg(long, value_enum)]
     part: Vec<Part>,
-    /// Flows at most: 4000000 needs 1.5 GiB of memory.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
-    most: u32,
+    /// Flows at most [default: 4000000, which need 1.5 GiB of memory; 1000000 with --quick].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    most: Option<u32>,
+    /// Seconds for which flows come and go [default: 600; 5 with --quick].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    churn_seconds: Option<u32>,
     /// Tables on hugepages, as a switch has them: 70 for a million flows.
     #[arg(long)]
     hugepages: bool,
@@ -75,6 +86,16 @@ pub(crate) struct FlowsArguments {
     /// Also draw the curve into this folder.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
+}
+
+impl FlowsArguments {
+    fn most(&self) -> usize {
+        self.most.unwrap_or(if self.quick { 1_000_000 } else { 4_000_000 }) as usize
+    }
+
+    fn churn_seconds(&self) -> u32 {
+        self.churn_seconds.unwrap_or(if self.quick { CHURN_SECONDS_QUICK } else { CHURN_SECONDS })
+    }
 }
 
 /// How much is measured.
@@ -113,13 +134,14 @@ pub(crate) fn run(arguments: &FlowsArguments) -> Result<(), FlowsError> {
     let windows = if arguments.quick { 250 } else { 2500 };
     let scale = Scale { windows, seed: arguments.seed, hugepages: arguments.hugepages };
     check_hugepages(arguments)?;
-    let (cpu, most) = (arguments.cpu, arguments.most as usize);
+    let (cpu, most, churn_seconds) = (arguments.cpu, arguments.most(), arguments.churn_seconds());
     let wants = |part| arguments.part.is_empty() || arguments.part.contains(&part);
     let parts = [Part::Curve, Part::SetUp, Part::Change].map(wants);
+    let churn_seconds = wants(Part::Churn).then_some(churn_seconds);
     let fingerprint = fingerprint(arguments, &scale);
     let thread = thread::Builder::new().name("flows".to_owned()).spawn(move || {
         core_affinity::set_for_current(core_affinity::CoreId { id: cpu as usize });
-        measure(fingerprint, parts, most, &scale)
+        measure(fingerprint, parts, churn_seconds, most, &scale)
     });
     let died = || FlowsError::Thread(io::Error::other("it said why above"));
     let report = thread.map_err(FlowsError::Thread)?.join().map_err(|_| died())?;
@@ -136,7 +158,13 @@ pub(crate) fn run(arguments: &FlowsArguments) -> Result<(), FlowsError> {
     }
 }
 
-fn measure(fingerprint: Fingerprint, [curve, set_up, change]: [bool; 3], most: usize, scale: &Scale) -> Report {
+fn measure(
+    fingerprint: Fingerprint,
+    [curve, set_up, change]: [bool; 3],
+    churn_seconds: Option<u32>,
+    most: usize,
+    scale: &Scale,
+) -> Report {
     let mut report = Report::new(fingerprint);
     if curve {
         report.curve = FLOWS.into_iter().filter(|&flows| flows <= most).flat_map(|n| curve::points(n, scale)).collect();
@@ -156,12 +184,13 @@ fn measure(fingerprint: Fingerprint, [curve, set_up, change]: [bool; 3], most: u
             eprintln!("{}: measured", change.name());
         }
     }
+    report.endurance = churn_seconds.map(|seconds| endure::churn(seconds, scale));
     report.judge();
     report
 }
 
 fn check_hugepages(arguments: &FlowsArguments) -> Result<(), FlowsError> {
-    let slots = TABLE.max(2 * arguments.most as usize);
+    let slots = TABLE.max(2 * arguments.most());
     let needed = datapath::flow_table_bytes(slots, true) / (2 << 20) + 2;
     let free = run::free_hugepages() as usize;
     if arguments.hugepages && free < needed { Err(FlowsError::Hugepages(free, needed)) } else { Ok(()) }
@@ -174,7 +203,7 @@ fn fingerprint(arguments: &FlowsArguments, scale: &Scale) -> Fingerprint {
         hugepages: arguments.hugepages,
         seed: arguments.seed,
         inner_octets: crate::load::INNER_LEN,
-        mac_pairs: arguments.most,
+        mac_pairs: arguments.most() as u32,
         rounds: scale.windows as u32,
         window_ms: 1,
         ..Fingerprint::of_now()

@@ -8,6 +8,7 @@ use crate::{
         LIVE,
         change::Changed,
         curve::Point,
+        endure::Endured,
         setup::{SetUp, Stay},
     },
 };
@@ -21,6 +22,7 @@ pub(crate) struct Report {
     pub(crate) set_up: Vec<SetUp>,
     pub(crate) stays: Vec<Stay>,
     pub(crate) changes: Vec<Changed>,
+    pub(crate) endurance: Option<Endured>,
     pub(crate) properties: Vec<Property>,
 }
 
@@ -46,6 +48,8 @@ const CHURN_MAX: f64 = 1.25;
 const WAIT_MAX_US: f64 = 100.0;
 /// What a thousand changes elsewhere may cost, as a share.
 const CHANGES_MAX: f64 = 0.05;
+/// Octets by which the process may grow while flows come and go: what the allocator may keep of the measurement itself.
+const GROWN_MAX: f64 = 256.0 * 1024.0;
 
 impl Report {
     pub(crate) fn new(fingerprint: Fingerprint) -> Report {
@@ -56,13 +60,22 @@ impl Report {
             set_up: Vec::new(),
             stays: Vec::new(),
             changes: Vec::new(),
+            endurance: None,
             properties: Vec::new(),
         }
     }
 
     /// Compares what was measured with what shall hold.
     pub(crate) fn judge(&mut self) {
-        let all = [self.spread(), self.attack(), self.set_up_rate(), self.churn(), self.wait(), self.dearest_change()];
+        let all = [
+            self.spread(),
+            self.attack(),
+            self.set_up_rate(),
+            self.churn(),
+            self.wait(),
+            self.dearest_change(),
+            self.growth(),
+        ];
         self.properties = all.into_iter().flatten().collect();
     }
 
@@ -104,6 +117,16 @@ impl Report {
         Some(at_most("wait beside new flows, 999 in 1,000, us", WAIT_MAX_US, found, sound))
     }
 
+    fn growth(&self) -> Option<Property> {
+        let found = self.endurance?;
+        Some(at_most(
+            "octets grown while flows come and go",
+            GROWN_MAX,
+            found.grown() as f64,
+            found.resident_before > 0,
+        ))
+    }
+
     fn dearest_change(&self) -> Option<Property> {
         let found = self.changes.iter().map(|changed| changed.more).reduce(f64::max)?;
         let sound = self.changes.iter().all(|changed| changed.quiet.is_sound() && changed.changing.is_sound());
@@ -122,6 +145,7 @@ pub(crate) fn tables(report: &Report) -> String {
     text += &set_up(&report.set_up);
     text += &stays(&report.stays);
     text += &changes(&report.changes);
+    text += &report.endurance.as_ref().map(endurance).unwrap_or_default();
     for Property { name, limit, found, holds } in &report.properties {
         let holds = match holds {
             Some(true) => "holds",
@@ -199,6 +223,21 @@ fn stays(rows: &[Stay]) -> String {
         }
     }
     text
+}
+
+fn endurance(found: &Endured) -> String {
+    let mib = |octets: u64| octets as f64 / f64::from(1 << 20);
+    format!(
+        "churn for {:.0} s: {} new flows, {} gave way; {:.1} ns each in the beginning, {:.1} in the end; {:.2} MiB in memory \
+         in the beginning, {:.2} in the end\n",
+        found.seconds,
+        found.new_flows,
+        found.evicted,
+        found.began.ns,
+        found.ended.ns,
+        mib(found.resident_before),
+        mib(found.resident_after),
+    )
 }
 
 fn changes(rows: &[Changed]) -> String {
