@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Containers on TAPs leave segments and checksums to each other: streams arrive octet by octet over IPv4 and IPv6, within a node,
-# over VXLAN and VXLAN over IPv6, whichever end has its offloads switched off by `ethtool` or by `offloads = false`.
+# over VXLAN and VXLAN over IPv6, where they are cut and put together again, whichever end has its offloads switched off by `ethtool` or by `offloads = false`.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 need_root
@@ -110,6 +110,8 @@ for outer in "192.0.2. 24" "2001:db8:: 64"; do
     done
     stream b2 b1 fd00::1
     no_bad_sums b1 b2
+    expect "segments cut by node1" "$(in_ledger node1 .total.split)" -gt 1000
+    expect "segments put together by node2" "$(in_ledger node2 .total.merged)" -gt 100
     for n in 1 2; do
         ledger_balanced "node$n"
         expect "node$n: frames lost" "$(in_ledger "node$n" .total.lost)" -eq 0

@@ -6,14 +6,22 @@ mod rig;
 
 use std::sync::Arc;
 
-use datapath::{Order, PortId, Report};
-use frame::HeapPool;
+use datapath::{Order, PortId, Report, WorkerReading};
+use frame::{HeapPool, Offload, Takes, Transport};
 use rig::*;
 use table::Tick;
-use wire::Mac;
+use wire::{
+    Mac,
+    gso::{Layout, complete},
+};
 
 /// A switch by the picture whose ports receive these packets, and turns with everything installed.
 fn allocations(packets: [Vec<Vec<u8>>; PORTS.len()], turns: u32, ticks_a_turn: u32) -> u64 {
+    allocations_of(|port, stock| ScriptPort::new(packets[port].clone(), 12, stock), turns, ticks_a_turn).0
+}
+
+/// The same with these ports, and the worker's books.
+fn allocations_of(port: impl Fn(usize, Stock) -> ScriptPort, turns: u32, ticks_a_turn: u32) -> (u64, WorkerReading) {
     let mut heap = HeapPool::new(4096, 2048);
     let stock = Stock::new(2048, &mut heap);
     let size = Size::default();
@@ -23,9 +31,9 @@ fn allocations(packets: [Vec<Vec<u8>>; PORTS.len()], turns: u32, ticks_a_turn: u
     snapshot.ports.iter_mut().flatten().for_each(|port| port.workers = vec![datapath::WorkerId(0)]);
     wires.mail.send(Order::Install(Arc::new(snapshot))).map_err(|_| ()).unwrap();
     worker.turn(Tick(1));
-    for (port, packets) in PORTS.into_iter().zip(packets) {
-        let queue = ScriptPort::new(packets, 12, stock.clone());
-        wires.mail.send(Order::Attach { port: PortId(port), queue }).map_err(|_| ()).unwrap();
+    for (nth, number) in PORTS.into_iter().enumerate() {
+        let queue = port(nth, stock.clone());
+        wires.mail.send(Order::Attach { port: PortId(number), queue }).map_err(|_| ()).unwrap();
     }
     let mut release = stock.clone();
     let measured = allocation_counter::measure(|| {
@@ -43,7 +51,7 @@ fn allocations(packets: [Vec<Vec<u8>>; PORTS.len()], turns: u32, ticks_a_turn: u
         drop::<Report<ScriptPort>>(report);
     }
     stock.clear(&mut heap);
-    measured.count_total
+    (measured.count_total, reading)
 }
 
 /// One packet of every station to every other.
@@ -95,4 +103,38 @@ fn drops_punts_and_malformed_frames_allocate_nothing() {
     let odd = vec![plain(1, 0), ethernet(Mac::BROADCAST, Mac::BROADCAST, 0x0800, &[0; 20]), udp_frame(1, 2, 2, 1490)];
     let uplink = [cut, vec![for_us; 4]].concat();
     assert_eq!(allocations([uplink, odd.clone(), odd, spoofed, vec![plain(8, 9)]], 1000, 1), 0);
+}
+
+/// Port 1 sends super-frames to who takes them, to who does not, to a tunnel and to all; what comes out of the tunnel is
+/// put together.
+#[test]
+fn super_frames_that_are_cut_copied_and_made_allocate_nothing() {
+    let offload = Some(Offload { transport: Transport::Tcp, segment: 1400 });
+    let takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: false };
+    let port = |nth, stock| match nth {
+        0 => {
+            let inner = |sequence: u8| {
+                let mut frame = tcp(2, 9, 256);
+                (frame[19], frame[40]) = (sequence, sequence);
+                frame[24..26].fill(0);
+                let sum = wire::checksum::of(&frame[14..34]);
+                frame[24..26].copy_from_slice(&sum.to_be_bytes());
+                frame[47] = 0x10;
+                let layout = Layout::behind(&frame, 0, 6).unwrap();
+                complete(&mut frame, &layout);
+                Tunnelled::default().around(&frame)
+            };
+            ScriptPort::new((0..12).map(inner).collect(), 12, stock)
+        }
+        1 => {
+            let packets = [2, 3, 9, 77].map(|dst| tcp(dst, 1, 50_000)).to_vec();
+            ScriptPort::new(packets, 2, stock).unfinished(offload)
+        }
+        2 => ScriptPort::new(vec![udp_frame(1, 2, 2, 64)], 1, stock).taking(takes),
+        3 => ScriptPort::new(vec![udp_frame(1, 3, 3, 64)], 1, stock),
+        _ => ScriptPort::new(vec![], 1, stock),
+    };
+    let (allocations, books) = allocations_of(port, 200, 1);
+    assert_eq!(allocations, 0);
+    assert!(books.split > 10_000 && books.merged > 1000 && books.copied > 100, "{books:?}");
 }

@@ -74,20 +74,24 @@ pub(crate) fn source_port_of(frame: &Frame, meta: &Meta) -> u16 {
 /// identification. An error leaves the frame as it was.
 pub(crate) fn send(frame: &mut Frame, meta: &Meta, outer: &OuterTemplate, ip_id: u16) -> Result<(), Cause> {
     let tos = meta.headers.tos(frame.data()).unwrap_or(0);
-    put_in_front(frame, outer, (source_port_of(frame, meta), ip_id, tos))
+    let (port, is_unfinished) = (source_port_of(frame, meta), frame.is_unfinished());
+    put_in_front(frame, outer, |packet| match is_unfinished {
+        true => outer.write_unsummed(packet, port, ip_id, tos),
+        false => outer.write(packet, port, ip_id, tos),
+    })
 }
 
 /// The same for a plain packet.
 #[inline(always)]
 pub(crate) fn send_plain(frame: &mut Frame, outer: &OuterTemplate, ip_id: u16) -> Result<(), Cause> {
     let (hash, tos) = plain_hash_and_tos(frame.data());
-    put_in_front(frame, outer, (source_port(hash), ip_id, tos))
+    put_in_front(frame, outer, |packet| outer.write(packet, source_port(hash), ip_id, tos))
 }
 
 #[inline(always)]
-fn put_in_front(frame: &mut Frame, outer: &OuterTemplate, (port, ip_id, tos): (u16, u16, u8)) -> Result<(), Cause> {
+fn put_in_front(frame: &mut Frame, outer: &OuterTemplate, write: impl FnOnce(&mut [u8]) -> bool) -> Result<(), Cause> {
     let packet = frame.push_front(outer.len()).ok_or(Cause::NoHeadroom)?;
-    if outer.write(packet, port, ip_id, tos) {
+    if write(packet) {
         return Ok(());
     }
     // Longer than an IP packet can be: the frame leaves as it came.

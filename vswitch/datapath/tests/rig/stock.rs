@@ -2,29 +2,41 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use frame::{Burst, Frame, HEADROOM, HeapPool, Pool, Port, Sent};
+use frame::{Burst, Frame, HEADROOM, HeapPool, Offload, Pool, Port, SUPER_MAX, Sent, Takes};
 
-/// Frames on a shelf. Clones share it.
+/// Frames on a shelf, and frames for super-frames on another. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Stock {
     shelf: Arc<Mutex<Vec<Frame>>>,
+    supers: Arc<Mutex<Vec<Frame>>>,
     capacity: usize,
 }
+
+/// Frames for super-frames.
+const SUPERS: usize = 32;
 
 impl Stock {
     /// A shelf of that many frames; the heap pool gets them back by [`Stock::clear`].
     pub(crate) fn new(frames: usize, heap: &mut HeapPool) -> Stock {
         let shelf = (0..frames).map(|_| heap.alloc().unwrap()).collect();
-        Stock { shelf: Arc::new(Mutex::new(shelf)), capacity: frames }
+        let supers = (0..SUPERS).map(|_| heap.alloc_super().unwrap()).collect();
+        let [shelf, supers] = [shelf, supers].map(|frames| Arc::new(Mutex::new(frames)));
+        Stock { shelf, supers, capacity: frames }
     }
 
     fn shelf(&self) -> MutexGuard<'_, Vec<Frame>> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn supers(&self) -> MutexGuard<'_, Vec<Frame>> {
+        self.supers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives all frames back to the heap.
     pub(crate) fn clear(&self, heap: &mut HeapPool) {
         self.shelf().drain(..).for_each(|frame| heap.release_one(frame));
+        assert_eq!(self.supers().len(), SUPERS, "all super-frames are back");
+        self.supers().drain(..).for_each(|frame| heap.release_one(frame));
     }
 }
 
@@ -35,12 +47,19 @@ impl Pool for Stock {
         Some(frame)
     }
 
+    fn alloc_super(&mut self) -> Option<Frame> {
+        let mut frame = self.supers().pop()?;
+        frame.reset();
+        Some(frame)
+    }
+
     fn release(&mut self, burst: &mut Burst) {
         burst.drain().for_each(|frame| self.release_one(frame));
     }
 
     fn release_one(&mut self, frame: Frame) {
-        self.shelf().push(frame);
+        let is_long = frame.headroom() + frame.len() + frame.tailroom() > SUPER_MAX;
+        if is_long { self.supers() } else { self.shelf() }.push(frame);
     }
 
     fn available(&self) -> usize {
@@ -60,12 +79,27 @@ pub(crate) struct ScriptPort {
     a_burst: usize,
     /// Octets free in front of a packet, where fewer than usual.
     headroom: usize,
+    /// What is left to be done to its packets.
+    offload: Option<Offload>,
+    takes: Takes,
 }
 
 impl ScriptPort {
     /// A port that receives `packets`, `a_burst` in each burst.
     pub(crate) fn new(packets: Vec<Vec<u8>>, a_burst: usize, stock: Stock) -> ScriptPort {
-        ScriptPort { packets: Arc::new(packets), next: 0, stock, a_burst, headroom: usize::from(HEADROOM) }
+        let headroom = usize::from(HEADROOM);
+        let (offload, takes) = (None, Takes::default());
+        ScriptPort { packets: Arc::new(packets), next: 0, stock, a_burst, headroom, offload, takes }
+    }
+
+    /// The same where that is left to be done to its packets.
+    pub(crate) fn unfinished(self, offload: Option<Offload>) -> ScriptPort {
+        ScriptPort { offload, ..self }
+    }
+
+    /// The same that does so much by itself.
+    pub(crate) fn taking(self, takes: Takes) -> ScriptPort {
+        ScriptPort { takes, ..self }
     }
 
     /// The same with only `headroom` octets in front of each packet.
@@ -87,12 +121,14 @@ impl Port for ScriptPort {
     fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
         let mut received = 0;
         while received < max.min(self.a_burst) && !self.packets.is_empty() {
-            let Some(mut frame) = self.stock.alloc() else { break };
             let packet = &self.packets[self.next % self.packets.len()];
+            let frame = if packet.len() > 2048 { self.stock.alloc_super() } else { self.stock.alloc() };
+            let Some(mut frame) = frame else { break };
             if !self.fill(&mut frame, packet) {
                 self.stock.release_one(frame);
                 break;
             }
+            frame.set_offload(self.offload);
             if let Err(frame) = burst.push(frame) {
                 self.stock.release_one(frame);
                 break;
@@ -101,6 +137,10 @@ impl Port for ScriptPort {
             received += 1;
         }
         received
+    }
+
+    fn takes(&self) -> Takes {
+        self.takes
     }
 
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent {

@@ -168,15 +168,33 @@ impl OuterTemplate {
     #[inline(always)]
     #[must_use]
     pub fn write(&self, frame: &mut [u8], source_port: u16, ip_id: u16, inner_tos: u8) -> bool {
+        self.write_with(frame, (source_port, ip_id, inner_tos), true)
+    }
+
+    /// The same in front of a packet with work left, whose octets will be others: the UDP checksum, if the tunnel has one,
+    /// is filled in together with the inner one ([`crate::gso`]), and any until then.
+    #[must_use]
+    pub fn write_unsummed(&self, frame: &mut [u8], source_port: u16, ip_id: u16, inner_tos: u8) -> bool {
+        self.write_with(frame, (source_port, ip_id, inner_tos), false)
+    }
+
+    #[inline(always)]
+    fn write_with(&self, frame: &mut [u8], (source_port, ip_id, inner_tos): (u16, u16, u8), sums: bool) -> bool {
         let tos = self.tos.0 | inner_tos & self.tos.1;
         match self.family {
-            Family::Ipv4(header_sum) => self.write_ipv4(header_sum, frame, source_port, ip_id, tos),
-            Family::Ipv6 => self.write_ipv6(frame, source_port, tos),
+            Family::Ipv4(header_sum) => self.write_ipv4(header_sum, frame, (source_port, ip_id, tos), sums),
+            Family::Ipv6 => self.write_ipv6(frame, (source_port, tos), sums),
         }
     }
 
     #[inline(always)]
-    fn write_ipv4(&self, header_sum: u16, frame: &mut [u8], source_port: u16, ip_id: u16, tos: u8) -> bool {
+    fn write_ipv4(
+        &self,
+        header_sum: u16,
+        frame: &mut [u8],
+        (source_port, ip_id, tos): (u16, u16, u8),
+        sums: bool,
+    ) -> bool {
         let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV4_LEN>() else { return false };
         let total_len = OUTER_IPV4_LEN - ethernet::HEADER_LEN + inner.len();
         let Ok(total_len) = u16::try_from(total_len) else { return false };
@@ -187,12 +205,12 @@ impl OuterTemplate {
         let sum = u32::from(header_sum) + u32::from(tos) + u32::from(total_len) + u32::from(ip_id);
         put(outer, field::IPV4_CHECKSUM, checksum::of_few(sum).to_be_bytes());
         let udp_len = total_len - ipv4::HEADER_LEN as u16;
-        self.write_udp(&mut outer[IPV4_UDP..], inner, source_port, udp_len);
+        self.write_udp(&mut outer[IPV4_UDP..], inner, (source_port, udp_len), sums);
         true
     }
 
     #[inline(never)]
-    fn write_ipv6(&self, frame: &mut [u8], source_port: u16, tos: u8) -> bool {
+    fn write_ipv6(&self, frame: &mut [u8], (source_port, tos): (u16, u8), sums: bool) -> bool {
         let udp_len = frame.len().saturating_sub(IPV6_UDP);
         let Ok(udp_len) = u16::try_from(udp_len) else { return false };
         let Some((outer, inner)) = frame.split_first_chunk_mut::<OUTER_IPV6_LEN>() else { return false };
@@ -201,16 +219,17 @@ impl OuterTemplate {
         // The flow label carries the same entropy, for routers that look no further (RFC 6438).
         put(outer, field::IPV6_FLOW_LABEL, source_port.to_be_bytes());
         put(outer, field::IPV6_PAYLOAD_LEN, udp_len.to_be_bytes());
-        self.write_udp(&mut outer[IPV6_UDP..], inner, source_port, udp_len);
+        self.write_udp(&mut outer[IPV6_UDP..], inner, (source_port, udp_len), sums);
         true
     }
 
     #[inline(always)]
-    fn write_udp(&self, outer: &mut [u8], inner: &[u8], source_port: u16, udp_len: u16) {
+    fn write_udp(&self, outer: &mut [u8], inner: &[u8], (source_port, udp_len): (u16, u16), sums: bool) {
         put(outer, 0, source_port.to_be_bytes());
         put(outer, 4, udp_len.to_be_bytes());
         if self.checksum {
-            put(outer, 6, self.udp_checksum(inner, source_port, udp_len).to_be_bytes());
+            let sum = if sums { self.udp_checksum(inner, source_port, udp_len) } else { u16::MAX };
+            put(outer, 6, sum.to_be_bytes());
         }
     }
 

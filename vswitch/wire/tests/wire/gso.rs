@@ -82,7 +82,7 @@ fn wrapped(wrap: Wrap, frame: Vec<u8>) -> (Vec<u8>, usize) {
             let params = OuterParams { dst_mac, src_mac, src, dst, udp_dst, ttl, dscp, df, checksum, vni };
             let template = OuterTemplate::new(&params).unwrap();
             let mut packet = [vec![0; template.len()], frame].concat();
-            assert!(template.write(&mut packet, 50_000, 0xffff, 0));
+            assert!(template.write_unsummed(&mut packet, 50_000, 0xffff, 0));
             let outer = template.len() + if is_tagged { 4 } else { 0 };
             (if is_tagged { tagged(0x8100, 100, &packet) } else { packet }, outer)
         }
