@@ -7,7 +7,6 @@ mod rig;
 use datapath::{Cause, MemberKind, Paths, WorkerReading};
 use frame::{Offload, SUPER_MAX, Takes, Transport};
 use rig::*;
-use wire::{checksum::Sum, parse_outer};
 
 const TCP: Option<Offload> = Some(Offload { transport: Transport::Tcp, segment: 1400 });
 const ALL: Takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: true };
@@ -18,31 +17,6 @@ const HEADERS: usize = 14 + 20 + 20;
 fn datagram(dst: u8, src: u8, len: usize) -> Vec<u8> {
     let packet = ipv4(address(src), address(dst), 17, &udp(4000, 5000, &octets(len)));
     ethernet(mac(dst), mac(src), 0x0800, &packet)
-}
-
-/// What a host reads out of packets as it gets them, every checksum verified.
-fn read(packets: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
-    packets.into_iter().map(|packet| read_one(&packet)).collect()
-}
-
-fn read_one(packet: &[u8]) -> Vec<u8> {
-    let headers = wire::parse(packet).unwrap();
-    let (l3, l4) = (usize::from(headers.l3), usize::from(headers.l4));
-    assert_eq!(wire::checksum::of(&packet[l3..l4]), 0);
-    let segment = &packet[l4..l3 + usize::from(headers.l3_len)];
-    let (src, dst) = headers.addresses(packet).unwrap();
-    let pseudo = Sum::ZERO.addresses(src, dst).word(headers.protocol.into()).word(segment.len() as u16);
-    assert_eq!(pseudo.bytes(segment).finish(), 0, "a wrong transport checksum");
-    segment[if headers.protocol == 6 { 20 } else { 8 }..].to_vec()
-}
-
-/// The packets in VXLAN packets.
-fn inner(packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let decap = |packet: Vec<u8>| {
-        let outer = parse_outer(&packet, &wire::parse(&packet).unwrap()).unwrap().unwrap();
-        packet[outer.inner..outer.inner + outer.inner_len].to_vec()
-    };
-    packets.into_iter().map(decap).collect()
 }
 
 /// A switch that knows stations 1 and 2 on their ports and station 9 behind the tunnel.

@@ -5,6 +5,7 @@
 mod rig;
 
 use datapath::{Cause, Inject, Member, MemberKind, PortId, Role, Snapshot, Vlans};
+use frame::{Offload, Transport};
 use rig::*;
 use table::{MemberId, NetworkId};
 use wire::{Mac, vlan::VlanId};
@@ -201,5 +202,29 @@ fn a_port_floods_no_more_a_second_than_it_may() {
     assert_eq!(rig.through(2, &plain(1, 2)), [0, 1, 0, 0, 0], "others may flood and answer");
     assert_eq!(rig.through(1, &plain(2, 1)), [0, 0, 1, 0, 0], "what is known is no storm");
     assert!(rig.dropped(Cause::StormControl) >= 75);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn each_segment_of_a_super_frame_gets_the_tag_of_where_it_goes() {
+    let mut rig = rig();
+    // Station 1 is on the trunk, 8 bridged to the uplink, 9 behind the tunnel.
+    rig.send(1, &tag(10, &plain(99, 1)));
+    rig.send(0, &tag(30, &plain(99, 8)));
+    rig.send(0, &tag(100, &Tunnelled::default().around(&plain(99, 9))));
+    rig.out();
+    let offload = Some(Offload { transport: Transport::Tcp, segment: 1000 });
+    for (dst, port, vlan, is_tunnelled) in [(1, 1, 10, false), (8, 0, 30, false), (9, 0, 100, true)] {
+        // With a tag of its own inside, too.
+        for packet in [tcp(dst, 2, 9500), tag(7, &tcp(dst, 2, 9500))] {
+            assert!(rig.peers[&2].send_unfinished(&packet, offload));
+            rig.settle();
+            let segments: Vec<_> = std::iter::from_fn(|| rig.peers[&port].recv()).collect();
+            assert!(segments.iter().all(|segment| segment[12..16] == [0x81, 0, 0, vlan]));
+            let untagged = || segments.iter().map(|segment| [&segment[..12], &segment[16..]].concat()).collect();
+            let packets = if is_tunnelled { inner(untagged()) } else { segments.clone() };
+            assert_eq!((packets.len(), read(packets).concat()), (10, octets(9500)), "to station {dst}");
+        }
+    }
     rig.assert_at_rest();
 }

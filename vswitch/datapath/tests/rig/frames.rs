@@ -115,3 +115,28 @@ impl Tunnelled {
         ethernet(self.dst_mac, mac(200), 0x0800, &packet)
     }
 }
+
+/// What a host reads out of packets as it gets them, every checksum verified.
+pub(crate) fn read(packets: impl IntoIterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    packets.into_iter().map(|packet| read_one(&packet)).collect()
+}
+
+fn read_one(packet: &[u8]) -> Vec<u8> {
+    let headers = wire::parse(packet).unwrap();
+    let (l3, l4) = (usize::from(headers.l3), usize::from(headers.l4));
+    assert_eq!(wire::checksum::of(&packet[l3..l4]), 0);
+    let segment = &packet[l4..l3 + usize::from(headers.l3_len)];
+    let (src, dst) = headers.addresses(packet).unwrap();
+    let pseudo = wire::checksum::Sum::ZERO.addresses(src, dst).word(headers.protocol.into()).word(segment.len() as u16);
+    assert_eq!(pseudo.bytes(segment).finish(), 0, "a wrong transport checksum");
+    segment[if headers.protocol == 6 { 20 } else { 8 }..].to_vec()
+}
+
+/// The packets in VXLAN packets.
+pub(crate) fn inner(packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let decap = |packet: Vec<u8>| {
+        let outer = wire::parse_outer(&packet, &wire::parse(&packet).unwrap()).unwrap().unwrap();
+        packet[outer.inner..outer.inner + outer.inner_len].to_vec()
+    };
+    packets.into_iter().map(decap).collect()
+}
