@@ -155,11 +155,11 @@ impl Brain {
 
     /// Whether nothing has happened since `checked_at` that a decision about frames from `ingress` to one member, or about
     /// dropping them, can rest on: neither in their network nor to their MACs. Says so quickly, and `false` where in doubt.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn is_untouched(&self, ingress: MemberId, key: &FlowKey, checked_at: u32) -> bool {
         let Some(member) = self.snapshot.member(ingress) else { return false };
         let Some(network) = self.scopes.networks.get(member.network.index()) else { return false };
-        let (dst, src) = (self.stirs.last(key.dst()), self.stirs.last(key.src()));
+        let [dst, src] = key.mac_numbers().map(|mac| self.stirs.last(mac));
         !(after(network.touched_at, checked_at) || after(dst, checked_at) || after(src, checked_at))
     }
 

@@ -101,6 +101,12 @@ impl FlowKey {
         Mac::from_u64(self.0[1] & MAC_MASK)
     }
 
+    /// Both MACs as [`Mac::to_u64`] gives them, destination first.
+    #[inline(always)]
+    pub(crate) fn mac_numbers(&self) -> [u64; 2] {
+        self.front().map(|word| word & MAC_MASK)
+    }
+
     /// Source address, where the decision depends on it.
     pub fn source_address(&self) -> Option<IpAddr> {
         match self.0[1] >> (MAC_BITS + 8) {
