@@ -7,6 +7,8 @@ source "$(dirname "$0")/../lib-guest.sh"
 need_root
 need_guests
 
+STREAM=$ROOT/scripts/smoke/stream.py
+
 netns_add node1 node2 c1 c2
 underlay node1 node2
 
@@ -49,6 +51,22 @@ tcp() {
         "$(jq -er '.end.sum_received.bits_per_second / 1e6 | floor | select(. > 0)' "$WORK/iperf.json") out of it"
 }
 
+# stream CONTAINER ITS-ADDRESS GUEST ADDRESS: the same octets arrive that are sent, into the guest and out of it.
+stream() {
+    local sent received
+    in_guest "$3" "rm -f /dev/shm/sum; (nc -l -p 5001 | sha256sum >/dev/shm/sum) >/dev/null 2>&1 &" >/dev/null
+    sent=$(in_ns "$1" timeout 60 "$STREAM" send "$4" 8) || die "$1 could not send to $3"
+    wait_until 20 "the stream to end in $3" in_guest "$3" "test -s /dev/shm/sum"
+    received=$(in_guest "$3" cat /dev/shm/sum)
+    [[ ${received%% *} == "$sent" ]] || die "$1 sent $sent, $3 received $received"
+    spawn_in "$1" "$WORK/received" "$STREAM" receive "$2"
+    local receiver=$SPAWNED
+    wait_until 5 "$1 to listen" listens "$1" 5001
+    sent=$(in_guest "$3" "head -c 8000001 /dev/urandom >/dev/shm/f; nc $2 5001 </dev/shm/f; sha256sum </dev/shm/f; rm /dev/shm/f")
+    wait_until 20 "the stream to end in $1" gone "$receiver"
+    [[ $(<"$WORK/received") == "${sent%% *}" ]] || die "$3 sent $sent, $1 received $(<"$WORK/received")"
+}
+
 balanced() {
     local name
     for name in node1 node2; do
@@ -65,12 +83,17 @@ for port in 1 2; do
     printf 'vm%d: %s; %s\n' "$port" "$(choice "node$port" "vm$port" guest)" "$(choice "node$port" "vm$port" features)"
 done
 [[ $(choice node1 vm1 guest) == "connected, 4 rings in use" ]] || die "vm1 has not two queues"
-for feature in mq mtu mrg_rxbuf event_idx indirect_desc guest_announce; do
+for feature in mq mtu mrg_rxbuf event_idx indirect_desc guest_announce csum guest_csum guest_tso4 guest_tso6 host_tso4 host_tso6; do
     [[ " $(choice node1 vm1 features) " == *" $feature "* ]] || die "vm1 without $feature"
 done
 [[ " $(choice node2 vm2 features) " == *" ring_packed "* ]] || die "vm2 without packed rings"
 [[ $(in_guest vm2 cat /sys/class/net/eth0/mtu) == 1450 ]] || die "vm2 was not told its MTU"
 everyone
+
+step "streams"
+stream c1 10.0.0.1 vm1 10.0.0.11
+stream c1 10.0.0.1 vm2 10.0.0.12
+stream c2 10.0.0.2 vm2 10.0.0.12
 
 step "TCP"
 for guest in vm1 vm2; do in_guest "$guest" "iperf3 -s -D >/dev/null" >/dev/null; done

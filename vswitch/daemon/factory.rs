@@ -10,7 +10,7 @@ use control::{
 };
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError};
-use vhost::{DeviceConfig, Mode, VhostDevice};
+use vhost::{DeviceConfig, Features, Mode, VhostDevice};
 use wire::Mac;
 
 use crate::{guest, meeting, memory, os::Watch, port::AnyPort};
@@ -83,7 +83,13 @@ impl Factory {
             SocketMode::Client => Mode::Client,
             SocketMode::Server => Mode::Server,
         };
-        let config = DeviceConfig { socket: socket.to_owned(), mode, access, queue_pairs: port.queues, mtu: port.mtu };
+        let offloads = match (port.offloads, self.pool.supers()) {
+            (false, _) => Features::default(),
+            (true, (0, _)) => Features::CHECKSUMS,
+            (true, _) => Features::CHECKSUMS | Features::TO_GUEST | Features::FROM_GUEST,
+        };
+        let (socket_of, queue_pairs, mtu) = (socket.to_owned(), port.queues, port.mtu);
+        let config = DeviceConfig { socket: socket_of, mode, access, queue_pairs, mtu, offloads };
         let (device, queues) = VhostDevice::open(&config, || self.pool.clone()).map_err(|error| error.to_string())?;
         let queues = queues.into_iter().map(AnyPort::Vhost).collect();
         let detail = format!("{}, waiting for a guest", socket.display());

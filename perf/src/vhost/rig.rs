@@ -130,7 +130,14 @@ impl Bench<'_> {
 
 fn device(socket: &Path) -> DeviceConfig {
     let access = SocketAccess::default();
-    DeviceConfig { socket: socket.to_owned(), mode: Mode::Server, queue_pairs: 1, mtu: 1500, access }
+    DeviceConfig {
+        socket: socket.to_owned(),
+        mode: Mode::Server,
+        queue_pairs: 1,
+        mtu: 1500,
+        access,
+        offloads: vhost::Features::default(),
+    }
 }
 
 /// Plays control and the worker of a port until the guest is up and both of its rings are in the worker's hands. Where that

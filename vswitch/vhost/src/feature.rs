@@ -4,7 +4,11 @@ use std::{fmt, ops::BitOr};
 
 use virtio_bindings::{
     virtio_config::{VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VIRTIO_F_VERSION_1},
-    virtio_net::{VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU},
+    virtio_net::{
+        VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_ECN,
+        VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_TSO4,
+        VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_MQ, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU,
+    },
     virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC},
 };
 
@@ -13,6 +17,28 @@ use virtio_bindings::{
 pub struct Features(pub u64);
 
 impl Features {
+    /// The driver may leave checksums to the device.
+    pub const CSUM: Features = Features::bit(VIRTIO_NET_F_CSUM);
+    /// The device may leave checksums to the driver.
+    pub const GUEST_CSUM: Features = Features::bit(VIRTIO_NET_F_GUEST_CSUM);
+    /// The device may leave TCP super-frames to the driver, over IPv4.
+    pub const GUEST_TSO4: Features = Features::bit(VIRTIO_NET_F_GUEST_TSO4);
+    /// The same over IPv6.
+    pub const GUEST_TSO6: Features = Features::bit(VIRTIO_NET_F_GUEST_TSO6);
+    /// They may say that their sender's window shrinks (RFC 3168).
+    pub const GUEST_ECN: Features = Features::bit(VIRTIO_NET_F_GUEST_ECN);
+    /// The driver may leave TCP super-frames to the device, over IPv4.
+    pub const HOST_TSO4: Features = Features::bit(VIRTIO_NET_F_HOST_TSO4);
+    /// The same over IPv6.
+    pub const HOST_TSO6: Features = Features::bit(VIRTIO_NET_F_HOST_TSO6);
+    /// They may say that their sender's window shrinks.
+    pub const HOST_ECN: Features = Features::bit(VIRTIO_NET_F_HOST_ECN);
+    /// Both sides may leave checksums to the other.
+    pub const CHECKSUMS: Features = Features(Features::CSUM.0 | Features::GUEST_CSUM.0);
+    /// The device may leave super-frames to the driver.
+    pub const TO_GUEST: Features = Features(Features::GUEST_TSO4.0 | Features::GUEST_TSO6.0 | Features::GUEST_ECN.0);
+    /// The driver may leave super-frames to the device.
+    pub const FROM_GUEST: Features = Features(Features::HOST_TSO4.0 | Features::HOST_TSO6.0 | Features::HOST_ECN.0);
     /// The device tells the driver its MTU.
     pub const MTU: Features = Features::bit(VIRTIO_NET_F_MTU);
     /// A frame may lie in several of the driver's buffers.
@@ -37,8 +63,16 @@ impl Features {
     pub const IN_ORDER: Features = Features::bit(VIRTIO_F_IN_ORDER);
 
     /// Every feature with a name, for reports.
-    const NAMES: [(Features, &'static str); 11] = [
+    const NAMES: [(Features, &'static str); 19] = [
+        (Features::CSUM, "csum"),
+        (Features::GUEST_CSUM, "guest_csum"),
         (Features::MTU, "mtu"),
+        (Features::GUEST_TSO4, "guest_tso4"),
+        (Features::GUEST_TSO6, "guest_tso6"),
+        (Features::GUEST_ECN, "guest_ecn"),
+        (Features::HOST_TSO4, "host_tso4"),
+        (Features::HOST_TSO6, "host_tso6"),
+        (Features::HOST_ECN, "host_ecn"),
         (Features::MRG_RXBUF, "mrg_rxbuf"),
         (Features::GUEST_ANNOUNCE, "guest_announce"),
         (Features::MQ, "mq"),
@@ -93,7 +127,7 @@ mod tests {
     #[test]
     fn features_have_the_numbers_of_the_specification() {
         let numbers = Features::NAMES.map(|(feature, _)| feature.0.trailing_zeros());
-        assert_eq!(numbers, [3, 15, 21, 22, 26, 28, 29, 30, 32, 34, 35]);
+        assert_eq!(numbers, [0, 1, 3, 7, 8, 9, 11, 12, 13, 15, 21, 22, 26, 28, 29, 30, 32, 34, 35]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use frame::{Burst, DeviceStats, Frame, Pool, Port, Sent};
+use frame::{Burst, DeviceStats, Frame, Pool, Port, Sent, Takes};
 
 use crate::{
     RingFault, RingIndex,
@@ -137,6 +137,11 @@ impl<M: Pool> Port for VhostPort<M> {
         };
         self.pool.release(burst);
         sent
+    }
+
+    #[inline]
+    fn takes(&self) -> Takes {
+        self.pair.to_guest.as_ref().map(|held| held.queue.takes()).unwrap_or_default()
     }
 
     fn device_stats(&mut self) -> DeviceStats {

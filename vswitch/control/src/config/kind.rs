@@ -48,7 +48,7 @@ pub enum SocketMode {
 impl Kind {
     /// Whether packets may come from it, and go to it, that are not finished: without checksums, or to be cut into segments.
     pub fn has_offloads(&self) -> bool {
-        matches!(self, Kind::Tap { .. })
+        matches!(self, Kind::Tap { .. } | Kind::VhostUser { .. })
     }
 
     /// The kernel's interface that a virtual device takes its frames from; a second one would receive them too.
@@ -98,8 +98,8 @@ fn foreign_keys(said: &file::Port, word: Word, check: &mut Section) {
     };
     let problem = format!("does not go with kind = {:?}", said.kind.get_ref());
     check.no_place_for(&keys, &problem, hint);
-    if word != Word::Tap {
-        let hint = "it says what a TAP and its kernel leave to each other";
+    if word == Word::Eth {
+        let hint = "it says what a container or VM and the switch leave to each other";
         check.no_place_for(&[("offloads", span(&said.offloads))], &problem, hint);
     }
 }

@@ -56,6 +56,9 @@ pub struct DeviceConfig {
     pub queue_pairs: u16,
     /// The port's MTU in octets.
     pub mtu: u16,
+    /// What may be left to the other side: [`Features::CHECKSUMS`], [`Features::TO_GUEST`] and [`Features::FROM_GUEST`], the latter
+    /// only where the ports' pools have frames for super-frames.
+    pub offloads: Features,
 }
 
 /// Where a device stands.
@@ -131,7 +134,7 @@ pub fn offer(config: &DeviceConfig) -> Offer {
         | Features::GUEST_ANNOUNCE
         | Features::LOG_ALL
         | Features::PROTOCOL_FEATURES;
-    let features = if config.queue_pairs > 1 { features | Features::MQ } else { features };
+    let features = if config.queue_pairs > 1 { features | Features::MQ } else { features } | config.offloads;
     let protocol = ProtocolFeatures::MQ
         .with(ProtocolFeatures::REPLY_ACK)
         .with(ProtocolFeatures::LOG_SHMFD)

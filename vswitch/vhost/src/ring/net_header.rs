@@ -1,33 +1,102 @@
 //! The header in front of every frame in a ring: `virtio_net_hdr` (virtio 1.2, section 5.1.6).
 
+use frame::{Frame, Offload, Takes, Transport};
+use wire::{
+    protocol,
+    virtio_net::{self, Header, Left},
+};
+
 use crate::Features;
 
-/// Octets of the longest form: flags, segmentation type, four `u16` about offloads, and how many buffers a frame took.
+/// Octets of the longest form: what [`wire::virtio_net`] knows, and how many buffers a frame took.
 pub(super) const HEADER_MAX: usize = 12;
 
 /// Octets of the form without that last number, which only drivers older than virtio 1.0 use.
-const HEADER_LEGACY: usize = 10;
+const HEADER_LEGACY: usize = virtio_net::HEADER_LEN;
 
 /// Offsets in the header.
 const FLAGS: usize = 0;
 const SEGMENTATION: usize = 1;
-const BUFFERS: usize = 10;
+const BUFFERS: usize = HEADER_LEGACY;
+
+/// Kinds of segmentation, beside which `ECN` may stand.
+const TCP_IPV4: u8 = 1;
+const TCP_IPV6: u8 = 4;
+const ECN: u8 = 0x80;
+
+/// The one flag that a driver may set.
+const NEEDS_CHECKSUM: u8 = 1;
 
 /// Octets of the header in rings of these features.
 pub(super) fn len(features: Features) -> usize {
     if features.has(Features::VERSION_1) || features.has(Features::MRG_RXBUF) { HEADER_MAX } else { HEADER_LEGACY }
 }
 
-/// Whether the driver asks for a checksum or for segmentation: neither was offered, so the frame is not whole.
-#[inline]
-pub(super) fn asks_for_offload(header: &[u8; HEADER_MAX]) -> bool {
+/// What a driver of these features takes. Super-frames go to one only that knows of shrinking windows, too.
+pub(super) fn takes(agreed: Features) -> Takes {
+    let checksum = agreed.has(Features::GUEST_CSUM);
+    let tcp = |family| checksum && agreed.has(family | Features::GUEST_ECN);
+    Takes { checksum, tcp4: tcp(Features::GUEST_TSO4), tcp6: tcp(Features::GUEST_TSO6), udp: false }
+}
+
+/// Whether the driver leaves something to be done to the frame, or says that it does.
+#[inline(always)]
+pub(super) fn leaves_work(header: &[u8; HEADER_MAX]) -> bool {
     header[FLAGS] != 0 || header[SEGMENTATION] != 0
 }
 
-/// The header of a frame that is whole and lies in so many chains.
+/// Notes what the driver leaves to be done to `frame`; `false` where that was not agreed on, or the header lies.
+#[cold]
+pub(super) fn settle(header: &[u8; HEADER_MAX], agreed: Features, frame: &mut Frame) -> bool {
+    let Some(header) = header.first_chunk().copied().map(Header::parse) else { return false };
+    if !is_agreed(&header, agreed) {
+        return false;
+    }
+    let Ok(left) = header.settle(frame.data_mut()) else { return false };
+    frame.set_offload(left.map(|Left { protocol, segment }| {
+        let transport = if protocol == protocol::TCP { Transport::Tcp } else { Transport::Udp };
+        Offload { transport, segment }
+    }));
+    true
+}
+
+fn is_agreed(header: &Header, agreed: Features) -> bool {
+    let needed = match header.segmentation & !ECN {
+        0 => Features::CSUM,
+        TCP_IPV4 => Features::CSUM | Features::HOST_TSO4,
+        TCP_IPV6 => Features::CSUM | Features::HOST_TSO6,
+        _ => return false,
+    };
+    let needed = if header.segmentation & ECN == 0 { needed } else { needed | Features::HOST_ECN };
+    header.flags & !NEEDS_CHECKSUM == 0 && agreed.has(needed)
+}
+
+/// The header of a frame that lies in so many chains; `None` where something is left to be done to it that the driver does not
+/// do, or that its headers do not bear out.
 #[inline(always)]
-pub(super) fn whole_frame(chains: u16) -> [u8; HEADER_MAX] {
+pub(super) fn of(frame: &Frame, chains: u16, agreed: Features) -> Option<[u8; HEADER_MAX]> {
     let mut header = [0; HEADER_MAX];
+    if frame.is_unfinished() {
+        header[..HEADER_LEGACY].copy_from_slice(&unfinished(frame, agreed)?);
+    }
     [header[BUFFERS], header[BUFFERS + 1]] = chains.to_le_bytes();
-    header
+    Some(header)
+}
+
+#[cold]
+fn unfinished(frame: &Frame, agreed: Features) -> Option<[u8; HEADER_LEGACY]> {
+    let Offload { transport, segment } = frame.offload()?;
+    let protocol = match transport {
+        Transport::Tcp => protocol::TCP,
+        Transport::Udp => protocol::UDP,
+    };
+    let header = Header::of(frame.data(), Left { protocol, segment })?;
+    let takes = takes(agreed);
+    let is_taken = match header.segmentation & !ECN {
+        0 => takes.checksum,
+        TCP_IPV4 => takes.tcp4,
+        TCP_IPV6 => takes.tcp6,
+        _ => false,
+    };
+    is_taken.then(|| header.emit())
 }

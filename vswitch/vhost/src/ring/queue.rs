@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use frame::{Burst, Pool, Sent};
+use frame::{Burst, Pool, Sent, Takes};
 
 use super::{
     call::Call,
@@ -40,7 +40,8 @@ pub struct QueueConfig {
 pub struct Received {
     /// Frames appended.
     pub frames: usize,
-    /// Chains that held no frame: nothing but a header, too long for a buffer, or asking for offloads never offered.
+    /// Chains that held no frame: nothing but a header, too long for a buffer, with a header that lies, or asking for what
+    /// was not agreed on.
     pub errors: u64,
     /// Looks that ended because the pool was empty; what was there stays in the ring.
     pub no_buffer: u64,
@@ -73,6 +74,8 @@ pub(super) struct Shape {
     pub(super) mergeable: bool,
     /// Whether the driver finds out by the last chain of several, shown in place of all, that they were used.
     pub(super) in_order: bool,
+    /// What both sides have agreed to leave to each other, among much else.
+    pub(super) agreed: Features,
     pub(super) log: Option<DirtyLog>,
 }
 
@@ -81,6 +84,12 @@ impl Shape {
     #[inline(always)]
     pub(super) fn is_plain(&self) -> bool {
         self.header_len == HEADER_MAX && self.log.is_none()
+    }
+
+    /// Whether the driver may send super-frames.
+    #[inline]
+    pub(super) fn has_long(&self) -> bool {
+        self.agreed.has(Features::HOST_TSO4) || self.agreed.has(Features::HOST_TSO6)
     }
 }
 
@@ -106,6 +115,7 @@ impl Queue {
             header_len: net_header::len(config.features),
             mergeable: config.features.has(Features::MRG_RXBUF),
             in_order: config.features.has(Features::IN_ORDER),
+            agreed: config.features,
             log,
         };
         Ok(Queue { memory, ring, shape, call: config.call.clone(), owed: false, used_log })
@@ -120,6 +130,11 @@ impl Queue {
             _ => {}
         }
         self.owed |= old.owed;
+    }
+
+    /// What the driver does by itself to what is sent to it.
+    pub fn takes(&self) -> Takes {
+        net_header::takes(self.shape.agreed)
     }
 
     /// Where it stands, as GET_VRING_BASE tells it.

@@ -19,6 +19,9 @@ use crate::GuestMemory;
 /// The chains of one burst.
 type Chains<'m> = ArrayVec<Chain<'m>, BURST_MAX>;
 
+/// Octets that every pool's ordinary frames hold, a header included.
+const ORDINARY: usize = 2048;
+
 /// Takes up to `max` chains, then copies them: while one is copied the next ones are on their way into the cache.
 #[inline]
 pub(super) fn receive<R: Ring>(
@@ -33,10 +36,12 @@ pub(super) fn receive<R: Ring>(
     ring.refresh()?;
     let mut singles = Singles::new();
     if shape.is_plain() && ring.take_singles(memory, Direction::FromGuest, max, &mut singles) {
-        receive_singles(ring, memory, shape, &singles, burst, pool)
-    } else {
-        receive_chains(ring, memory, shape, burst, max, pool)
+        if !(shape.has_long() && singles.iter().any(|single| single.slice.len() > ORDINARY)) {
+            return receive_singles(ring, memory, shape, &singles, burst, pool);
+        }
+        ring.give_back(singles.len() as u16, singles.len() as u16);
     }
+    receive_chains(ring, memory, shape, burst, max, pool)
 }
 
 /// Chains that are single buffers.
@@ -58,7 +63,7 @@ fn receive_singles<R: Ring>(
             received.no_buffer = 1;
             break;
         };
-        if copy(frame, single) {
+        if copy(frame, single, shape) {
             received.frames += 1;
         } else {
             received.errors += 1;
@@ -77,13 +82,13 @@ fn receive_singles<R: Ring>(
     Ok((received, published))
 }
 
-/// Copies what is behind the header into `frame`; `false` where that is none, or asks for what was never offered.
+/// Copies what is behind the header into `frame`; `false` where that is none, or is not what the header says.
 #[inline(always)]
-fn copy(frame: &mut Frame, single: &Single<'_>) -> bool {
+fn copy(frame: &mut Frame, single: &Single<'_>, shape: &Shape) -> bool {
     let (header, body) = single.parts();
     let Some(body) = body.filter(|body| frame.set_len(body.len())) else { return false };
     body.read(frame.data_mut());
-    !net_header::asks_for_offload(&header)
+    !net_header::leaves_work(&header) || net_header::settle(&header, shape.agreed, frame)
 }
 
 /// Appends a frame, or releases it where `fill` says that it is none.
@@ -129,17 +134,34 @@ fn receive_chains<R: Ring>(
     gather(ring, memory, shape, &mut chains, &mut pieces, max)?;
     let mut used = 0;
     for chain in &chains {
-        let Some(frame) = pool.alloc() else {
+        let Some((frame, is_long)) = frame_for(chain, shape, pool) else {
             received.no_buffer = 1;
             break;
         };
-        take_in(frame, burst, pool, &mut received, |frame| copy_pieces(frame, chain, &pieces, shape));
+        take_in(frame, burst, pool, &mut received, |frame| {
+            copy_pieces(frame, chain, &pieces, shape) && (!is_long || is_to_be_cut(frame))
+        });
         used += 1;
     }
     whole(memory, burst, &received, pool)?;
     let (used, unused) = chains.split_at(used);
     ring.give_back(unused.len() as u16, unused.iter().map(|chain| chain.slots).sum());
     Ok((received, ring.publish(used.iter().map(|chain| chain.used(0)))))
+}
+
+/// An empty frame for what is in a chain, and whether it is one for super-frames; `None` where there is none now.
+fn frame_for(chain: &Chain<'_>, shape: &Shape, pool: &mut impl Pool) -> Option<(Frame, bool)> {
+    let frame = pool.alloc()?;
+    if chain.len as usize <= shape.header_len + frame.tailroom() || !shape.has_long() {
+        return Some((frame, false));
+    }
+    pool.release_one(frame);
+    pool.alloc_super().map(|frame| (frame, true))
+}
+
+/// Whether a frame is a super-frame: nothing else may lie in the buffer of one.
+fn is_to_be_cut(frame: &Frame) -> bool {
+    frame.offload().is_some_and(|offload| offload.segment > 0)
 }
 
 /// Takes as many chains as are wanted and there, and asks for their first octets.
@@ -173,7 +195,7 @@ fn copy_pieces(frame: &mut Frame, chain: &Chain<'_>, pieces: &Pieces<'_>, shape:
     }
     let mut header = [0; HEADER_MAX];
     copy_out(chain.all(pieces), &mut header[..shape.header_len], frame.data_mut());
-    !net_header::asks_for_offload(&header)
+    !net_header::leaves_work(&header) || net_header::settle(&header, shape.agreed, frame)
 }
 
 /// Copies the pieces out, into `header` until that is full, then into `data`.

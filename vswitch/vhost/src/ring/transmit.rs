@@ -12,7 +12,7 @@ use super::{
     single::{Single, Singles},
     used::{Published, Used},
 };
-use crate::{DirtyLog, GuestMemory};
+use crate::{DirtyLog, Features, GuestMemory};
 
 /// Chains one frame may take: the largest frame in buffers of a KiB. A driver that posts smaller ones is up to no good.
 const CHAINS_A_FRAME: u16 = 64;
@@ -55,7 +55,7 @@ pub(super) fn send<R: Ring>(
     ring.refresh()?;
     let mut singles = Singles::new();
     if shape.is_plain() && ring.take_singles(memory, Direction::ToGuest, frames.len(), &mut singles) {
-        if let Some(bytes) = fill(frames, &singles) {
+        if let Some(bytes) = fill(frames, &singles, shape.agreed) {
             return send_singles(ring, memory, frames, &singles, bytes);
         }
         ring.give_back(singles.len() as u16, singles.len() as u16);
@@ -63,13 +63,12 @@ pub(super) fn send<R: Ring>(
     send_batches(ring, memory, shape, frames)
 }
 
-/// Writes frames, one into each buffer; their octets in all, or `None` where one does not fit.
+/// Writes frames, one into each buffer; their octets in all, or `None` where one does not fit, or has no header.
 #[inline(always)]
-fn fill(frames: &[Frame], singles: &[Single<'_>]) -> Option<u64> {
-    let header = net_header::whole_frame(1);
+fn fill(frames: &[Frame], singles: &[Single<'_>], agreed: Features) -> Option<u64> {
     let mut bytes = 0;
     for (frame, single) in frames.iter().zip(singles) {
-        let data = frame.data();
+        let (data, header) = (frame.data(), net_header::of(frame, 1, agreed)?);
         let body = single.slice.skip(HEADER_MAX).filter(|body| body.len() >= data.len())?;
         single.slice.set_start(header);
         body.write(data);
@@ -139,7 +138,7 @@ impl<'m> Batch<'m> {
             let Some((own, others)) = chains.split_at_checked(usize::from(share)) else { break };
             chains = others;
             if !own.is_empty() {
-                write(own, &self.pieces, shape, frame.data(), &mut used);
+                write(own, &self.pieces, shape, frame, &mut used);
                 sent.frames += 1;
                 sent.bytes += frame.len() as u64;
             }
@@ -158,6 +157,10 @@ impl<'m> Batch<'m> {
         for frame in frames.iter().take(BURST_MAX) {
             if !pieces::has_room(&self.pieces) || self.chains.len() > CHAINS_A_BATCH / 2 {
                 return Ok(false);
+            }
+            if net_header::of(frame, 1, shape.agreed).is_none() {
+                self.shares.push(0);
+                continue;
             }
             let share = match self.place(ring, memory, shape, shape.header_len + frame.len())? {
                 Search::Found(chains) => chains,
@@ -234,9 +237,9 @@ impl<'m> Batch<'m> {
 }
 
 /// Writes one frame into its chains, and notes them as used.
-fn write(chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, data: &[u8], used: &mut UsedChains) {
-    let header = net_header::whole_frame(chains.len() as u16);
-    let mut source = Source { header: &header[..shape.header_len], data };
+fn write(chains: &[Chain<'_>], pieces: &Pieces<'_>, shape: &Shape, frame: &Frame, used: &mut UsedChains) {
+    let header = net_header::of(frame, chains.len() as u16, shape.agreed).unwrap_or_default(); // there is one: see gather
+    let mut source = Source { header: &header[..shape.header_len], data: frame.data() };
     for chain in chains {
         let mut written = 0;
         for piece in chain.all(pieces) {

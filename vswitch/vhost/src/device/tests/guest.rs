@@ -59,7 +59,14 @@ impl Rig {
     }
 
     pub(super) fn with(path: &std::path::Path, mode: Mode, access: SocketAccess) -> Rig {
-        let config = DeviceConfig { socket: path.to_owned(), mode, access, queue_pairs: 1, mtu: 1500 };
+        let config = DeviceConfig {
+            socket: path.to_owned(),
+            mode,
+            access,
+            queue_pairs: 1,
+            mtu: 1500,
+            offloads: Features::default(),
+        };
         let pool = HeapPool::new(256, 2048);
         let (device, mut ports) = VhostDevice::open(&config, || pool.clone()).unwrap();
         let port = ports.pop().unwrap();

@@ -81,7 +81,14 @@ fn a_stale_socket_makes_way_and_a_live_one_or_a_file_does_not() {
     let path = path("stale");
     let open = || {
         let (mode, access) = (Mode::Server, SocketAccess::default());
-        let config = DeviceConfig { socket: path.clone(), mode, access, queue_pairs: 1, mtu: 1500 };
+        let config = DeviceConfig {
+            socket: path.clone(),
+            mode,
+            access,
+            queue_pairs: 1,
+            mtu: 1500,
+            offloads: Features::CHECKSUMS,
+        };
         VhostDevice::open(&config, || frame::HeapPool::new(1, 64)).map(|(device, _)| device)
     };
     drop(UnixListener::bind(&path).unwrap());

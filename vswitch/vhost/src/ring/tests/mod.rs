@@ -5,6 +5,7 @@ pub(crate) mod guest;
 mod honest;
 mod hostile;
 mod killed;
+mod offloads;
 pub(crate) mod packed_driver;
 pub(crate) mod split_driver;
 pub(crate) mod wakes;

@@ -81,6 +81,7 @@ impl Rig {
             access: SocketAccess::default(),
             queue_pairs: PAIRS,
             mtu: 1500,
+            offloads: Features::CHECKSUMS | Features::TO_GUEST | Features::FROM_GUEST,
         };
         let (device, ports) = VhostDevice::open(&config, || pool.clone()).unwrap();
         Rig { path, listener, device, ports, pool, burst: Burst::new(), now: Instant::now(), tally: Tally::default() }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vhost::{Action, Backend, DeviceConfig, Done, Fault, Mode, Offer, SocketAccess};
+use vhost::{Action, Backend, DeviceConfig, Done, Fault, Features, Mode, Offer, SocketAccess};
 
 use super::{
     choices::Choices,
@@ -29,6 +29,7 @@ pub(crate) fn offer() -> Offer {
         access: SocketAccess::default(),
         queue_pairs: 2,
         mtu: 1500,
+        offloads: Features::CHECKSUMS | Features::TO_GUEST | Features::FROM_GUEST,
     };
     vhost::offer(&config)
 }

@@ -91,7 +91,9 @@ impl Life {
     fn new(choices: &mut Choices<'_>, packed: bool) -> Life {
         let estate = Estate::new();
         let mut features = Features::VERSION_1;
-        for feature in [Features::MRG_RXBUF, Features::EVENT_IDX, Features::IN_ORDER, Features::INDIRECT_DESC] {
+        let offloads = Features::CHECKSUMS | Features::TO_GUEST | Features::FROM_GUEST;
+        let layouts = [Features::MRG_RXBUF, Features::EVENT_IDX, Features::IN_ORDER, Features::INDIRECT_DESC];
+        for feature in layouts.into_iter().chain([offloads]) {
             features = if choices.once_in(2) { features | feature } else { features };
         }
         let size = if packed { choices.of(&[8, 64, 3, 61, 255, 1]) } else { choices.of(&[8, 64, 256, 1, 2]) };
