@@ -37,6 +37,7 @@ mod replay;
 mod report;
 mod run;
 mod sample;
+mod tcp;
 mod testpmd;
 mod traffic;
 mod vhost;
@@ -86,6 +87,11 @@ enum Command {
     /// What `count` runs under callgrind.
     #[command(hide = true)]
     Turns(count::Turns),
+    /// What containers on TAPs get, beside the kernel's bridge and Open vSwitch: TCP, small UDP, round trips. Example: perf tcp --quick
+    Tcp(tcp::Tcp),
+    /// What `tcp` runs in its containers.
+    #[command(hide = true)]
+    Echo(tcp::Echo),
     /// Measure vhost-user ports: whole switches between two containers, and rings alone. Example: perf vhost --quick --json figures.json
     Vhost(vhost::Vhost),
 }
@@ -181,6 +187,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Vhost(v) => vhost::run(&v),
+        Command::Tcp(t) => tcp::run(&t),
+        Command::Echo(e) => tcp::echo(&e).map_err(Failure::Echo),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -217,6 +225,8 @@ enum Failure {
     Folder(std::io::Error),
     #[error("{0}")]
     Vhost(String),
+    #[error("echo: {0}")]
+    Echo(std::io::Error),
     #[error("{0} row(s) FAILED")]
     Rows(usize),
     #[error("{0} row(s) have figures that must not be compared; why is said below each")]

@@ -110,6 +110,22 @@ pub(crate) struct Running {
 impl Running {
     /// Both daemons, whose files go to `folder`: to forward on `cpu`, with the exact-match cache in use or not.
     pub(crate) fn start(folder: &Path, cpu: u32, is_cached: bool) -> Result<Running, OvsError> {
+        let main_mask = if cpu == 0 { 2 } else { 1 };
+        let settings = if is_cached { "" } else { "other_config:emc-insert-inv-prob=0" };
+        Running::start_with(folder, cpu, main_mask, settings)
+    }
+
+    /// The same to forward between interfaces of the kernel, which its main thread does: with super-frames, on `cpu`.
+    pub(crate) fn start_with_tso(folder: &Path, cpu: u32) -> Result<Running, OvsError> {
+        Running::start_with(folder, cpu, 1 << cpu, "other_config:userspace-tso-enable=true")
+    }
+
+    /// `ip` with these words, in its namespace.
+    pub(crate) fn ip(&self, words: &str) -> Result<String, OvsError> {
+        Ok(self.namespace.ip(words)?)
+    }
+
+    fn start_with(folder: &Path, cpu: u32, main_mask: u64, settings: &str) -> Result<Running, OvsError> {
         let folder = folder.join("ovs");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir(&folder).map_err(|cause| OvsError::Write { path: folder.clone(), cause })?;
@@ -124,11 +140,9 @@ impl Running {
         running.arg(format!("--db=unix:{}", at("db.sock").display())).args(["--no-wait", "init", "--"]);
         running.args(["set", "Open_vSwitch", ".", "other_config:dpdk-init=true"]);
         running.arg(format!("other_config:pmd-cpu-mask={:#x}", 1_u64 << cpu));
-        running.arg(format!("other_config:dpdk-lcore-mask={:#x}", if cpu == 0 { 2 } else { 1 }));
+        running.arg(format!("other_config:dpdk-lcore-mask={main_mask:#x}"));
         running.arg("other_config:dpdk-extra=--no-pci --in-memory --single-file-segments --no-telemetry");
-        if !is_cached {
-            running.arg("other_config:emc-insert-inv-prob=0");
-        }
+        running.args(settings.split_whitespace());
         process::output(&mut running, PACKAGE)?;
         let mut switch = namespace.command(VSWITCHD);
         switch.arg(format!("unix:{}", at("db.sock").display()));

@@ -94,6 +94,11 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// What it is called on the machine.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
     /// `ip` with these words, inside.
     pub(crate) fn ip(&self, words: &str) -> Result<String, ProcessError> {
         output(Command::new("ip").args(["-n", &self.0]).args(words.split_whitespace()), IPROUTE)

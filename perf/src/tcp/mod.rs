@@ -1,0 +1,103 @@
+//! `perf tcp`: what ordinary containers get of a switch: one TCP stream, small datagrams, and how long an answer takes, beside
+//! the kernel's bridge and Open vSwitch.
+//!
+//! Both ends run on one CPU and the switch on another one, as on a node whose switch has a core of its own; the kernel's
+//! bridge works in the time of whoever sends. The switches take turns, so that a slow minute of the machine hits all of them.
+
+mod containers;
+mod echo;
+mod report;
+mod switches;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use crate::{Failure, fingerprint, folder::Folder, ovs, run};
+use containers::{Figures, Probe};
+pub(crate) use echo::{Echo, run as echo};
+use report::{Fingerprint, Report, Row};
+use switches::{Nodes, Stage, Switch};
+
+/// How to measure.
+#[derive(Args)]
+pub(crate) struct Tcp {
+    /// Fewer and shorter measurements: two minutes, for a look rather than for figures.
+    #[arg(long)]
+    quick: bool,
+    /// Also write the figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measurements of each row; the median counts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// The CPU of the switch.
+    #[arg(long, default_value_t = 1)]
+    cpu: u32,
+    /// The CPU of the containers.
+    #[arg(long, default_value_t = 0)]
+    containers_cpu: u32,
+    /// The switch to run; by default the millraced beside this program.
+    #[arg(long, value_name = "FILE")]
+    millraced: Option<PathBuf>,
+}
+
+/// Rounds, and seconds of each probe.
+const FULL: (u32, u32) = (5, 5);
+const QUICK: (u32, u32) = (3, 2);
+
+/// Measures everything, prints the table, and writes the JSON where asked.
+pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
+    if arguments.cpu == arguments.containers_cpu {
+        let cpu = arguments.cpu;
+        return Err(Failure::Vhost(format!("--cpu and --containers-cpu are both {cpu}: they must be two")));
+    }
+    let folder = Folder::create().map_err(Failure::Folder)?;
+    let millraced = arguments.millraced.clone().unwrap_or_else(run::millraced_beside_us);
+    let (rounds, seconds) = if arguments.quick { QUICK } else { FULL };
+    let rounds = arguments.rounds.unwrap_or(rounds);
+    let window = Duration::from_secs(seconds.into());
+    let Tcp { cpu, containers_cpu, .. } = *arguments;
+    let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder: folder.path(), window };
+    let mut rows = Vec::new();
+    for nodes in [Nodes::One, Nodes::Two] {
+        rows.extend(measure(&stage, nodes, rounds));
+    }
+    let (model, cpus, kernel) = fingerprint::machine();
+    let written_s = fingerprint::now_s();
+    let fingerprint = Fingerprint { model, cpus, kernel, cpu, containers_cpu, rounds, window_s: seconds, written_s };
+    let report = Report { fingerprint, rows };
+    print!("{}", report.table());
+    if let Some(path) = &arguments.json {
+        crate::output::write_json(path, &report)?;
+    }
+    let failed = report.rows.iter().filter(|row| !row.failed.is_empty()).count();
+    if failed > 0 { Err(Failure::Rows(failed)) } else { Ok(()) }
+}
+
+/// All probes between containers of one node, or of two.
+fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32) -> Vec<Row> {
+    let switches: Vec<Switch> = Switch::ALL.into_iter().filter(|switch| switch.can(nodes)).collect();
+    let mut taken: Vec<(Switch, Vec<Figures>, Option<String>)> =
+        switches.into_iter().map(|switch| (switch, Vec::new(), None)).collect();
+    if !ovs::is_installed() {
+        eprintln!("skipped: ovs: {} is not there (Debian: `apt install openvswitch-switch-dpdk`)", ovs::VSWITCHD);
+        taken.retain(|(switch, ..)| *switch != Switch::Ovs);
+    }
+    for round in 1..=rounds {
+        for (switch, figures, failed) in taken.iter_mut().filter(|(.., failed)| failed.is_none()) {
+            eprint!("[{round}/{rounds}] {}, {} ... ", nodes.name(), switch.name());
+            match stage.measure(*switch, nodes) {
+                Ok(found) => {
+                    eprintln!("{found}");
+                    figures.push(found);
+                }
+                Err(why) => {
+                    eprintln!("FAILED: {why}");
+                    *failed = Some(why);
+                }
+            }
+        }
+    }
+    Probe::ALL.map(|probe| Row::new(nodes, probe, &taken)).into()
+}

@@ -1,0 +1,114 @@
+//! The figures, as a table and as JSON.
+
+use serde::Serialize;
+
+use super::{
+    containers::{Figures, Probe},
+    switches::{Nodes, Switch},
+};
+use crate::report::two_digits_of_some;
+
+/// Machine and settings of one run.
+#[derive(Debug, Serialize)]
+pub(super) struct Fingerprint {
+    /// The CPU's model.
+    pub(super) model: String,
+    pub(super) cpus: usize,
+    pub(super) kernel: String,
+    /// The CPU of the switch, and that of the containers.
+    pub(super) cpu: u32,
+    pub(super) containers_cpu: u32,
+    pub(super) rounds: u32,
+    /// Seconds of each probe.
+    pub(super) window_s: u32,
+    /// When it was written, in seconds since 1970.
+    pub(super) written_s: u64,
+}
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One probe, each switch's median.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Row {
+    path: String,
+    #[serde(serialize_with = "two_digits_of_some")]
+    ours: Option<f64>,
+    #[serde(serialize_with = "two_digits_of_some")]
+    bridge: Option<f64>,
+    /// The kernel's bridge and tunnel where the underlay segments and sums in software.
+    #[serde(serialize_with = "two_digits_of_some")]
+    bridge_plain: Option<f64>,
+    #[serde(serialize_with = "two_digits_of_some")]
+    ovs: Option<f64>,
+    unit: &'static str,
+    /// Why something is missing.
+    pub(super) failed: Vec<String>,
+}
+
+impl Row {
+    pub(super) fn new(nodes: Nodes, probe: Probe, taken: &[(Switch, Vec<Figures>, Option<String>)]) -> Row {
+        let of = |wanted: Switch| {
+            let (_, figures, _) = taken.iter().find(|(switch, ..)| *switch == wanted)?;
+            median(figures.iter().map(|figures| figures.0[probe as usize]).collect())
+        };
+        let failed = taken.iter().filter_map(|(switch, _, why)| Some(format!("{}: {}", switch.name(), why.as_ref()?)));
+        Row {
+            path: format!("{}, {}", nodes.name(), probe.name()),
+            ours: of(Switch::Millraced),
+            bridge: of(Switch::Bridge),
+            bridge_plain: of(Switch::BridgePlain),
+            ovs: of(Switch::Ovs),
+            unit: probe.unit(),
+            failed: failed.collect(),
+        }
+    }
+}
+
+/// The one in the middle.
+fn median(mut samples: Vec<f64>) -> Option<f64> {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied()
+}
+
+impl Report {
+    /// A header and a line per row.
+    pub(super) fn table(&self) -> String {
+        let number = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
+        let line = |path: &str, cells: [String; 4], unit: &str| {
+            let [ours, bridge, plain, ovs] = cells;
+            format!("{path:<42} {ours:>8} {bridge:>8} {plain:>16} {ovs:>8}  {unit}\n")
+        };
+        let names = ["ours", "bridge", "without offloads", "ovs"].map(str::to_owned);
+        let mut text = line("path", names, "unit");
+        for row in &self.rows {
+            let cells = [row.ours, row.bridge, row.bridge_plain, row.ovs].map(number);
+            text += &line(&row.path, cells, row.unit);
+            row.failed.iter().for_each(|why| text += &format!("    FAILED: {why}\n"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_each_switch_is_in_its_own_column() {
+        let figures = |stream: f64| Figures([stream, 0.5, 20.0, 40.0]);
+        let taken = [
+            (Switch::Millraced, [3.0, 9.0, 8.0].map(figures).to_vec(), None),
+            (Switch::Bridge, vec![figures(10.0)], None),
+            (Switch::Ovs, vec![], Some("gone".to_owned())),
+        ];
+        let row = Row::new(Nodes::One, Probe::Stream, &taken);
+        assert_eq!((row.ours, row.bridge, row.bridge_plain, row.ovs), (Some(8.0), Some(10.0), None, None));
+        assert_eq!(row.failed, ["ovs: gone"]);
+        assert_eq!(Row::new(Nodes::One, Probe::Tail, &taken).ours, Some(40.0));
+    }
+}

@@ -1,0 +1,208 @@
+//! What carries packets between the containers: millraced, the kernel's bridge, Open vSwitch with userspace TSO.
+
+use std::{fs, path::Path, time::Duration};
+
+use crate::{
+    millraced::{self, MillracedError},
+    ovs,
+    process::Namespace,
+};
+
+use super::containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS};
+
+/// A switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switch {
+    Millraced,
+    Bridge,
+    /// The kernel's, whose underlay takes whole packets only, as many tunnels' does.
+    BridgePlain,
+    Ovs,
+}
+
+/// Where the containers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nodes {
+    One,
+    Two,
+}
+
+impl Nodes {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Nodes::One => "one node",
+            Nodes::Two => "two nodes",
+        }
+    }
+}
+
+impl Switch {
+    pub(super) const ALL: [Switch; 4] = [Switch::Millraced, Switch::Bridge, Switch::BridgePlain, Switch::Ovs];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Switch::Millraced => "millraced",
+            Switch::Bridge => "bridge",
+            Switch::BridgePlain => "bridge without offloads",
+            Switch::Ovs => "ovs",
+        }
+    }
+
+    pub(super) fn can(self, nodes: Nodes) -> bool {
+        match self {
+            Switch::Millraced | Switch::Bridge => true,
+            Switch::BridgePlain => nodes == Nodes::Two,
+            Switch::Ovs => nodes == Nodes::One,
+        }
+    }
+}
+
+/// Where switches are measured.
+pub(super) struct Stage<'a> {
+    pub(super) millraced: &'a Path,
+    /// The CPU of the switch, and that of the containers.
+    pub(super) cpu: u32,
+    pub(super) containers_cpu: u32,
+    /// Where sockets, configurations and logs go.
+    pub(super) folder: &'a Path,
+    /// How long each probe takes.
+    pub(super) window: Duration,
+}
+
+impl Stage<'_> {
+    /// Starts a switch between two containers, and asks all there is to ask.
+    pub(super) fn measure(&self, switch: Switch, nodes: Nodes) -> Result<Figures, String> {
+        let containers = Containers::create(self.containers_cpu)?;
+        match (switch, nodes) {
+            (Switch::Millraced, Nodes::One) => self.one_millraced(&containers).map_err(|error| error.to_string())?,
+            (Switch::Millraced, Nodes::Two) => self.two_millraced(&containers).map_err(|error| error.to_string())?,
+            (Switch::Ovs, _) => self.ovs(&containers),
+            (_, Nodes::One) => self.one_bridge(&containers),
+            (switch, Nodes::Two) => self.two_bridges(&containers, switch == Switch::BridgePlain),
+        }
+    }
+
+    fn one_millraced(&self, containers: &Containers) -> Result<Result<Figures, String>, MillracedError> {
+        let text = self.head(self.folder, 0, "busy") + &tap(containers, 0) + &tap(containers, 1) + &network("");
+        let mut switch = millraced::Running::start(self.millraced, self.folder, &text)?;
+        switch.ready()?;
+        let figures = containers.measure(self.window);
+        switch.stop()?;
+        Ok(figures)
+    }
+
+    /// Both on one CPU, joined by shared memory.
+    fn two_millraced(&self, containers: &Containers) -> Result<Result<Figures, String>, MillracedError> {
+        let (mut running, memif) = (Vec::new(), self.folder.join("memif.sock"));
+        for (n, role) in ["server", "client"].into_iter().enumerate() {
+            let folder = self.folder.join(format!("node{n}"));
+            let _ = fs::create_dir(&folder);
+            let uplink = format!(
+                "\n[[port]]\nname = \"up0\"\nkind = \"eth\"\nrole = \"uplink\"\naddresses = [\"192.0.2.{}/24\"]\n\
+                 device = \"net_memif0,role={role},socket={},socket-abstract=no,bsize=2048,rsize=11\"\n",
+                n + 1,
+                memif.display()
+            );
+            let tunnel = format!("\n[[tunnel]]\nname = \"peer\"\nuplink = \"up0\"\nremote = \"192.0.2.{}\"\n", 2 - n);
+            let text =
+                self.head(&folder, n, "adaptive") + &uplink + &tap(containers, n) + &network("\"peer\"") + &tunnel;
+            let mut switch = millraced::Running::start(self.millraced, &folder, &text)?;
+            switch.ready()?;
+            running.push(switch);
+        }
+        let figures = containers.measure(self.window);
+        running.into_iter().try_for_each(millraced::Running::stop)?;
+        Ok(figures)
+    }
+
+    /// The beginning of a configuration.
+    fn head(&self, folder: &Path, node: usize, idle: &str) -> String {
+        let (socket, cpu) = (folder.join(millraced::SOCKET), self.cpu);
+        format!(
+            "[switch]\nname = \"perf-{}-{node}\"\nsocket = \"{}\"\n\n[workers]\ncores = [{cpu}]\nidle = \"{idle}\"\n",
+            std::process::id(),
+            socket.display()
+        )
+    }
+
+    fn one_bridge(&self, containers: &Containers) -> Result<Figures, String> {
+        let node = node("n0")?;
+        bridge(&node)?;
+        for end in [0, 1] {
+            veth(&node, containers, end, 1500)?;
+        }
+        containers.address()?;
+        containers.measure(self.window)
+    }
+
+    /// Joined by a veth pair, which carries what a NIC with all offloads would, or, plain, what one without any does.
+    fn two_bridges(&self, containers: &Containers, plain: bool) -> Result<Figures, String> {
+        let nodes = [node("n0")?, node("n1")?];
+        ip(&nodes[0], "link add ul0 type veth peer name ul1")?;
+        ip(&nodes[0], &format!("link set ul1 netns {}", nodes[1].name()))?;
+        for (n, node) in nodes.iter().enumerate() {
+            if plain {
+                let mut ethtool = node.command("ethtool");
+                ethtool.args(["-K", &format!("ul{n}"), "tx", "off", "tso", "off", "gso", "off", "gro", "off"]);
+                crate::process::output(&mut ethtool, "Debian: `apt install ethtool`").map_err(|e| e.to_string())?;
+            }
+            ip(node, &format!("addr add 192.0.2.{}/24 dev ul{n}", n + 1))?;
+            ip(node, &format!("link set ul{n} up"))?;
+            let remote = 2 - n;
+            ip(node, &format!("link add vx mtu 1450 type vxlan id 7 remote 192.0.2.{remote} dstport 4789 dev ul{n}"))?;
+            ip(node, "link set vx up")?;
+            bridge(node)?;
+            ip(node, "link set vx master br0")?;
+            veth(node, containers, n, 1450)?;
+        }
+        containers.address()?;
+        containers.measure(self.window)
+    }
+
+    fn ovs(&self, containers: &Containers) -> Result<Figures, String> {
+        let said = |error: ovs::OvsError| error.to_string();
+        let switch = ovs::Running::start_with_tso(self.folder, self.cpu).map_err(said)?;
+        switch.vsctl("add-br br0 -- set bridge br0 datapath_type=netdev").map_err(said)?;
+        for (end, name) in ["pa", "pb"].into_iter().enumerate() {
+            let port = format!("add-port br0 {name} -- set interface {name} type=internal mtu_request=1500");
+            switch.vsctl(&port).map_err(said)?;
+            let to = containers.ends[end].name();
+            switch.ip(&format!("link set {name} netns {to} name {INTERFACE}")).map_err(said)?;
+        }
+        containers.address()?;
+        containers.measure(self.window)
+    }
+}
+
+fn node(name: &str) -> Result<Namespace, String> {
+    Namespace::create(name).map_err(|error| error.to_string())
+}
+
+fn ip(node: &Namespace, words: &str) -> Result<(), String> {
+    node.ip(words).map(drop).map_err(|error| error.to_string())
+}
+
+fn bridge(node: &Namespace) -> Result<(), String> {
+    ip(node, "link add br0 type bridge mcast_snooping 0")?;
+    ip(node, "link set br0 up")
+}
+
+/// A veth pair from a node's bridge into a container.
+fn veth(node: &Namespace, containers: &Containers, end: usize, mtu: u16) -> Result<(), String> {
+    let to = containers.ends[end].name();
+    ip(node, &format!("link add p{end} mtu {mtu} type veth peer name {INTERFACE} mtu {mtu} netns {to}"))?;
+    ip(node, &format!("link set p{end} master br0 up"))
+}
+
+/// A port of ours in a container.
+fn tap(containers: &Containers, end: usize) -> String {
+    let (netns, mac, address) = (containers.ends[end].name(), MACS[end], ADDRESSES[end]);
+    format!(
+        "\n[[port]]\nname = \"c{end}\"\nkind = \"tap\"\nnetns = \"{netns}\"\ninterface = \"{INTERFACE}\"\nmac = \"{mac}\"\n\
+         addresses = [\"{address}/24\"]\nnetwork = \"net\"\n"
+    )
+}
+
+fn network(tunnels: &str) -> String {
+    format!("\n[[network]]\nname = \"net\"\nvni = 7\ntunnels = [{tunnels}]\n")
+}
