@@ -80,7 +80,8 @@ impl Outcome {
     }
 }
 
-/// What tells the flows of one port apart, as octets: outer addresses and VNI, MACs, network protocol, its source.
+/// What tells the flows of one port apart, as octets: outer addresses and VNI, MACs, network protocol, its source, and
+/// whether it is a neighbour's word or that something was too big, which the switch says in its name.
 fn flow_of(packet: &[u8]) -> Vec<u8> {
     let Ok(headers) = wire::parse(packet) else { return Vec::new() };
     let tunnelled = headers.ports(packet).is_some_and(|(_, port)| port == 4789 || port == 8472);
@@ -90,7 +91,9 @@ fn flow_of(packet: &[u8]) -> Vec<u8> {
     }
     let source = headers.addresses(packet).map(|(source, _)| source);
     let is_nd = matches!(wire::icmpv6::neighbour(packet, &headers), Ok(Some(_)));
-    format!("{} {} {:?} {source:?} {is_nd}", headers.dst, headers.src, headers.l3_kind).into_bytes()
+    let kind = (headers.protocol, packet.get(usize::from(headers.l4)));
+    let is_told = headers.l4 != 0 && matches!(kind, (1, Some(3)) | (58, Some(2)));
+    format!("{} {} {:?} {source:?} {is_nd} {is_told}", headers.dst, headers.src, headers.l3_kind).into_bytes()
 }
 
 impl Rack {

@@ -287,10 +287,22 @@ impl Reference {
         let before = self.macs();
         frames.iter().all(|packet| {
             drop(probe.frame(now, packet));
-            let src = wire::parse(&packet.bytes).map(|headers| headers.src);
-            let one_side = src.is_ok_and(|src| *sides.entry(src).or_insert(packet.port) == packet.port);
+            let src = source_of(&packet.bytes);
+            let one_side = src.is_some_and(|src| *sides.entry(src).or_insert(packet.port) == packet.port);
             one_side && probe.macs() == before
         })
+    }
+}
+
+/// Who sent a frame, or the frame in a tunnel packet.
+fn source_of(bytes: &[u8]) -> Option<Mac> {
+    let headers = wire::parse(bytes).ok()?;
+    let is_tunnelled = headers.ports(bytes).is_some_and(|(_, port)| port == 4789 || port == 8472);
+    match wire::parse_outer(bytes, &headers) {
+        Ok(Some(outer)) if is_tunnelled => {
+            wire::parse(&bytes[outer.inner..outer.inner + outer.inner_len]).ok().map(|inner| inner.src)
+        }
+        _ => Some(headers.src),
     }
 }
 

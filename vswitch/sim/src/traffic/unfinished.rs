@@ -58,6 +58,10 @@ impl World {
         if self.dice.chance(20) {
             let nth = self.dice.below(packets.len());
             mutate(&mut packets[nth], &mut self.dice);
+            // In a row nobody keeps what is behind a packet.
+            if let Ok(headers) = wire::parse(&packets[nth]) {
+                packets[nth].truncate(usize::from(headers.l3 + headers.l3_len));
+            }
         }
         packets.retain(|bytes| bytes.len() <= 2000);
         packets.into_iter().map(|bytes| Packet { port: PortId(port), bytes, offload: left }).collect()
