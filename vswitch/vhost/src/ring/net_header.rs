@@ -14,9 +14,7 @@ pub(super) const HEADER_MAX: usize = 12;
 /// Octets of the form without that last number, which only drivers older than virtio 1.0 use.
 const HEADER_LEGACY: usize = virtio_net::HEADER_LEN;
 
-/// Offsets in the header.
-const FLAGS: usize = 0;
-const SEGMENTATION: usize = 1;
+/// Offset in the header.
 const BUFFERS: usize = HEADER_LEGACY;
 
 /// Kinds of segmentation, beside which `ECN` may stand.
@@ -39,15 +37,17 @@ pub(super) fn takes(agreed: Features) -> Takes {
     Takes { checksum, tcp4: tcp(Features::GUEST_TSO4), tcp6: tcp(Features::GUEST_TSO6), udp: false }
 }
 
-/// Whether the driver leaves something to be done to the frame, or says that it does.
+/// Whether the driver leaves something to be done to the frame, or says that it does, by its flags and the kind of
+/// segmentation, with which a header begins.
 #[inline(always)]
-pub(super) fn leaves_work(header: &[u8; HEADER_MAX]) -> bool {
-    header[FLAGS] != 0 || header[SEGMENTATION] != 0
+pub(super) fn leaves_work([flags, segmentation]: [u8; 2]) -> bool {
+    flags | segmentation != 0
 }
 
 /// Notes what the driver leaves to be done to `frame`; `false` where that was not agreed on, or the header lies.
 #[cold]
-pub(super) fn settle(header: &[u8; HEADER_MAX], agreed: Features, frame: &mut Frame) -> bool {
+#[inline(never)]
+pub(super) fn settle(header: [u8; HEADER_MAX], agreed: Features, frame: &mut Frame) -> bool {
     let Some(header) = header.first_chunk().copied().map(Header::parse) else { return false };
     if !is_agreed(&header, agreed) {
         return false;
@@ -71,19 +71,25 @@ fn is_agreed(header: &Header, agreed: Features) -> bool {
     header.flags & !NEEDS_CHECKSUM == 0 && agreed.has(needed)
 }
 
-/// The header of a frame that lies in so many chains; `None` where something is left to be done to it that the driver does not
-/// do, or that its headers do not bear out.
+/// The header of a frame that is whole and lies in so many chains.
 #[inline(always)]
-pub(super) fn of(frame: &Frame, chains: u16, agreed: Features) -> Option<[u8; HEADER_MAX]> {
+pub(super) fn of_whole(chains: u16) -> [u8; HEADER_MAX] {
     let mut header = [0; HEADER_MAX];
+    [header[BUFFERS], header[BUFFERS + 1]] = chains.to_le_bytes();
+    header
+}
+
+/// The header of any frame that lies in so many chains; `None` where something is left to be done to it that the driver does
+/// not do, or that its headers do not bear out.
+#[inline(never)]
+pub(super) fn of(frame: &Frame, chains: u16, agreed: Features) -> Option<[u8; HEADER_MAX]> {
+    let mut header = of_whole(chains);
     if frame.is_unfinished() {
         header[..HEADER_LEGACY].copy_from_slice(&unfinished(frame, agreed)?);
     }
-    [header[BUFFERS], header[BUFFERS + 1]] = chains.to_le_bytes();
     Some(header)
 }
 
-#[cold]
 fn unfinished(frame: &Frame, agreed: Features) -> Option<[u8; HEADER_LEGACY]> {
     let Offload { transport, segment } = frame.offload()?;
     let protocol = match transport {

@@ -14,7 +14,7 @@ use super::{
     single::{Single, Singles},
     used::{Published, Used},
 };
-use crate::GuestMemory;
+use crate::{GuestMemory, GuestSlice};
 
 /// The chains of one burst.
 type Chains<'m> = ArrayVec<Chain<'m>, BURST_MAX>;
@@ -36,7 +36,7 @@ pub(super) fn receive<R: Ring>(
     ring.refresh()?;
     let mut singles = Singles::new();
     if shape.is_plain() && ring.take_singles(memory, Direction::FromGuest, max, &mut singles) {
-        if !(shape.has_long() && singles.iter().any(|single| single.slice.len() > ORDINARY)) {
+        if !singles.first().is_some_and(|first| is_long(first, shape)) {
             return receive_singles(ring, memory, shape, &singles, burst, pool);
         }
         ring.give_back(singles.len() as u16, singles.len() as u16);
@@ -44,7 +44,13 @@ pub(super) fn receive<R: Ring>(
     receive_chains(ring, memory, shape, burst, max, pool)
 }
 
-/// Chains that are single buffers.
+/// Whether a buffer may hold a super-frame.
+#[inline]
+fn is_long(single: &Single<'_>, shape: &Shape) -> bool {
+    single.slice.len() > ORDINARY && shape.has_long()
+}
+
+/// Chains that are single buffers, up to the first that is long: with that one the next burst begins.
 #[inline(always)]
 fn receive_singles<R: Ring>(
     ring: &mut R,
@@ -63,8 +69,11 @@ fn receive_singles<R: Ring>(
             received.no_buffer = 1;
             break;
         };
-        if copy(frame, single, shape) {
+        let leaves_work = net_header::leaves_work(single.header_start());
+        if copy(frame, single.body()) && (!leaves_work || net_header::settle(single.header(), shape.agreed, frame)) {
             received.frames += 1;
+        } else if is_long(single, shape) {
+            break;
         } else {
             received.errors += 1;
         }
@@ -82,13 +91,12 @@ fn receive_singles<R: Ring>(
     Ok((received, published))
 }
 
-/// Copies what is behind the header into `frame`; `false` where that is none, or is not what the header says.
+/// Copies what is behind the header into `frame`; `false` where that is none, or is longer.
 #[inline(always)]
-fn copy(frame: &mut Frame, single: &Single<'_>, shape: &Shape) -> bool {
-    let (header, body) = single.parts();
+fn copy(frame: &mut Frame, body: Option<GuestSlice<'_>>) -> bool {
     let Some(body) = body.filter(|body| frame.set_len(body.len())) else { return false };
     body.read(frame.data_mut());
-    !net_header::leaves_work(&header) || net_header::settle(&header, shape.agreed, frame)
+    true
 }
 
 /// Appends a frame, or releases it where `fill` says that it is none.
@@ -195,7 +203,8 @@ fn copy_pieces(frame: &mut Frame, chain: &Chain<'_>, pieces: &Pieces<'_>, shape:
     }
     let mut header = [0; HEADER_MAX];
     copy_out(chain.all(pieces), &mut header[..shape.header_len], frame.data_mut());
-    !net_header::leaves_work(&header) || net_header::settle(&header, shape.agreed, frame)
+    let [flags, segmentation, ..] = header;
+    !net_header::leaves_work([flags, segmentation]) || net_header::settle(header, shape.agreed, frame)
 }
 
 /// Copies the pieces out, into `header` until that is full, then into `data`.

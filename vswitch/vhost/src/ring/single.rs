@@ -56,10 +56,23 @@ impl<'m> Single<'m> {
         }
     }
 
-    /// The header, and the frame behind it, where there is one.
+    /// The header.
     #[inline(always)]
-    pub(super) fn parts(&self) -> ([u8; HEADER_MAX], Option<GuestSlice<'m>>) {
-        (self.slice.start().unwrap_or_default(), self.slice.skip(HEADER_MAX))
+    pub(super) fn header(&self) -> [u8; HEADER_MAX] {
+        self.slice.start().unwrap_or_default()
+    }
+
+    /// Its first octets alone, which say that it says nothing, as that of nearly all frames does. Who finds that it does reads
+    /// all of it, and believes that: the guest may have changed it meanwhile.
+    #[inline(always)]
+    pub(super) fn header_start(&self) -> [u8; 2] {
+        self.slice.start().unwrap_or_default()
+    }
+
+    /// The frame behind the header, where there is one.
+    #[inline(always)]
+    pub(super) fn body(&self) -> Option<GuestSlice<'m>> {
+        self.slice.skip(HEADER_MAX)
     }
 
     /// That it is used up, `written` octets of it by us.

@@ -68,9 +68,14 @@ pub(super) fn send<R: Ring>(
 fn fill(frames: &[Frame], singles: &[Single<'_>], agreed: Features) -> Option<u64> {
     let mut bytes = 0;
     for (frame, single) in frames.iter().zip(singles) {
-        let (data, header) = (frame.data(), net_header::of(frame, 1, agreed)?);
+        let data = frame.data();
         let body = single.slice.skip(HEADER_MAX).filter(|body| body.len() >= data.len())?;
-        single.slice.set_start(header);
+        // Two stores of a header: that of nearly all frames is a constant.
+        if frame.is_unfinished() {
+            single.slice.set_start(net_header::of(frame, 1, agreed)?);
+        } else {
+            single.slice.set_start(net_header::of_whole(1));
+        }
         body.write(data);
         bytes += data.len() as u64;
     }

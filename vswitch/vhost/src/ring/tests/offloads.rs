@@ -74,6 +74,35 @@ fn what_the_guest_leaves_to_be_done_arrives_with_its_frame() {
     check_received::<PackedDriver>(Features::RING_PACKED);
 }
 
+/// Short and long ones by turns, each in one buffer.
+fn check_mixed<D: Driver>(kind: Features) {
+    let (ram, mut driver) = (Ram::new(), D::new(64, AGREED | kind));
+    let mut queue = queue(&ram, &config(64, AGREED | kind, driver.addresses())).unwrap();
+    let sizes = [(100, 0), (50_000, 1448), (200, 0), (300, 0), (40_000, 1448)];
+    let (mut sent, mut address) = (Vec::new(), BUFFERS);
+    for (payload, segment) in sizes {
+        let octets = [&header(segment).emit()[..], &[0, 0], &packet(payload)].concat();
+        let buffer = [Buffer { address, len: octets.len() as u32 }];
+        driver.offer(&ram, &buffer, false, None).unwrap();
+        ram.spread(&buffer, &octets);
+        sent.push((packet(payload), tcp(segment)));
+        address += octets.len() as u64;
+    }
+    let (mut pool, mut burst) = (HeapPool::new(8, 2048), Burst::new());
+    for _ in 0..sizes.len() {
+        queue.receive(&mut burst, 8, &mut pool).unwrap();
+    }
+    let arrived: Vec<_> = burst.as_slice().iter().map(|frame| (frame.data().to_vec(), frame.offload())).collect();
+    assert!(arrived == sent, "{:?}", arrived.iter().map(|(data, offload)| (data.len(), offload)).collect::<Vec<_>>());
+    pool.release(&mut burst);
+}
+
+#[test]
+fn long_and_short_ones_by_turns_arrive_in_order() {
+    check_mixed::<SplitDriver>(Features::default());
+    check_mixed::<PackedDriver>(Features::RING_PACKED);
+}
+
 #[test]
 fn what_was_not_agreed_on_or_is_not_true_is_an_error_and_no_frame() {
     let (long, short) = (packet(50_000), packet(100));
