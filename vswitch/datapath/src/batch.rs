@@ -40,9 +40,7 @@ pub(crate) struct Meta {
     pub(crate) headers: Parsed,
     /// Written by parse, for `Plain` and `Flow`.
     pub(crate) key: FlowKey,
-    /// The key's hash.
-    pub(crate) hash: u64,
-    /// Written by lookup.
+    /// Where the key can be in the flow table; written by parse, for `Plain` and `Flow`, and by lookup.
     pub(crate) probe: Probe,
 }
 
@@ -57,7 +55,6 @@ impl Meta {
             ecn_mark: 0,
             headers: Parsed::NOTHING,
             key: FlowKey([0; crate::flow::KEY_WORDS]),
-            hash: 0,
             probe,
         }
     }

@@ -60,8 +60,7 @@ fn each(
         meta.port = at.port;
         if pass(frame.data(), meta, senders) {
             meta.class = Class::Plain;
-            meta.hash = flows.hash(&meta.key.front());
-            meta.probe = flows.probe(meta.hash);
+            meta.probe = flows.probe(flows.hash(&meta.key.front()));
         } else {
             any(frame, meta, at, senders);
         }
@@ -85,8 +84,7 @@ fn any(frame: &mut Frame, meta: &mut Meta, at: At<'_>, senders: &mut Senders) {
         Ok(class) => gso::admit(frame, meta).map_or_else(|cause| Class::Drop(cause.into()), |()| class),
     };
     if let Class::Flow = meta.class {
-        meta.hash = meta.key.hash(&at.brain.flows);
-        meta.probe = at.brain.flows.probe(meta.hash);
+        meta.probe = at.brain.flows.probe(meta.key.hash(&at.brain.flows));
     }
 }
 
