@@ -11,6 +11,29 @@ pub enum Transport {
     Udp,
 }
 
+/// Protocol numbers of IP (IANA "Assigned Internet Protocol Numbers").
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+impl Transport {
+    /// The transport of that IP protocol number; `None` where nobody leaves anything of it.
+    pub const fn of_protocol(protocol: u8) -> Option<Transport> {
+        match protocol {
+            TCP => Some(Transport::Tcp),
+            UDP => Some(Transport::Udp),
+            _ => None,
+        }
+    }
+
+    /// Its IP protocol number.
+    pub const fn protocol(self) -> u8 {
+        match self {
+            Transport::Tcp => TCP,
+            Transport::Udp => UDP,
+        }
+    }
+}
+
 /// Work that a sender left to its device, as virtio (section 5.1.6) and kernels do, and that whoever takes the frame does
 /// or leaves to the next: the transport checksum, and cutting a super-frame into segments.
 ///
@@ -36,6 +59,18 @@ pub struct Takes {
     pub tcp6: bool,
     /// Takes UDP super-frames, whose segments are datagrams of their own, over either.
     pub udp: bool,
+}
+
+impl Takes {
+    /// Whether super-frames of that transport over that IP version are taken as they are.
+    pub const fn super_frames(self, transport: Transport, is_ipv6: bool) -> bool {
+        let has_kind = match (transport, is_ipv6) {
+            (Transport::Tcp, false) => self.tcp4,
+            (Transport::Tcp, true) => self.tcp6,
+            (Transport::Udp, _) => self.udp,
+        };
+        self.checksum && has_kind
+    }
 }
 
 /// Octets of the longest super-frame: a buffer ends at 65,535 octets ([`Header`]'s `buf_len`), of which [`crate::HEADROOM`]

@@ -8,10 +8,7 @@ use std::{
 };
 
 use frame::{Burst, DeviceStats, Frame, Offload, Pool, Port, Sent, Takes, Transport};
-use wire::{
-    protocol,
-    virtio_net::{HEADER_LEN, Header, Left},
-};
+use wire::virtio_net::{HEADER_LEN, Header, Left};
 
 use crate::{Offloads, TapControl, TapDevice, TapError, config::check_buffer, faults::Fault, offloads::Wanted};
 
@@ -168,22 +165,17 @@ fn take_in(header: [u8; HEADER_LEN], frame: &mut Frame, len: usize) -> Result<()
     let header = Header::parse(header);
     if !header.is_done() {
         let left = header.settle(frame.data_mut()).map_err(Fault::Header)?;
-        frame.set_offload(left.map(offload));
+        frame.set_offload(left.and_then(offload));
     }
     Ok(())
 }
 
-fn offload(left: Left) -> Offload {
-    let transport = if left.protocol == protocol::TCP { Transport::Tcp } else { Transport::Udp };
-    Offload { transport, segment: left.segment }
+fn offload(Left { protocol, segment }: Left) -> Option<Offload> {
+    Transport::of_protocol(protocol).map(|transport| Offload { transport, segment })
 }
 
-fn left(offload: Offload) -> Left {
-    let protocol = match offload.transport {
-        Transport::Tcp => protocol::TCP,
-        Transport::Udp => protocol::UDP,
-    };
-    Left { protocol, segment: offload.segment }
+fn left(Offload { transport, segment }: Offload) -> Left {
+    Left { protocol: transport.protocol(), segment }
 }
 
 impl<M: Pool> Port for TapPort<M> {

@@ -9,19 +9,12 @@ use crate::{
     checksum, ethernet,
     field::{array_at, put, u16_at, u32_at},
     gso::{Family, pseudo_header},
-    ipv4, ipv6, protocol, tcp,
+    ipv4, ipv6, protocol,
+    tcp::{self, field},
 };
 
 /// Offset of the network header: tagged frames are left as they are.
 const L3: usize = ethernet::HEADER_LEN;
-
-/// Offsets in a TCP header.
-mod field {
-    pub(super) const SEQUENCE: usize = 4;
-    pub(super) const DATA_OFFSET: usize = 12;
-    pub(super) const FLAGS: usize = 13;
-    pub(super) const CHECKSUM: usize = 16;
-}
 
 /// Flags that a segment in the middle of a row must not have.
 const LAST: u8 = tcp::FIN | tcp::PSH;
@@ -95,8 +88,8 @@ impl Place {
         let at = |offset: usize| self.l4 + offset;
         network
             && same(at(0), at(field::SEQUENCE))
-            && same(at(8), at(field::FLAGS))
-            && same(at(14), at(field::CHECKSUM))
+            && same(at(field::ACKNOWLEDGEMENT), at(field::FLAGS))
+            && same(at(field::WINDOW), at(field::CHECKSUM))
             && same(at(18), self.payload)
     }
 }

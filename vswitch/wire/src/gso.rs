@@ -12,20 +12,9 @@ pub use layout::{Layout, Refused, SEGMENT_MIN, SEGMENTS_MAX};
 use crate::{
     checksum::Sum,
     field::{put, u16_at, u32_at},
-    ipv4, ipv6, protocol, tcp,
+    ipv4, ipv6, protocol, tcp, udp,
 };
 pub(crate) use layout::Family;
-
-/// Offsets in a TCP header.
-mod field {
-    pub(super) const SEQUENCE: usize = 4;
-    pub(super) const FLAGS: usize = 13;
-    pub(super) const CHECKSUM: usize = 16;
-}
-
-/// Offset of the checksum in a UDP header, and of its length.
-const UDP_CHECKSUM: usize = 6;
-const UDP_LENGTH: usize = 4;
 
 /// Flags that only the last segment has, and that only the first has (RFC 3168 section 6.1.2).
 const LAST_ONLY: u8 = tcp::FIN | tcp::PSH;
@@ -50,7 +39,7 @@ fn sum_up(frame: &mut [u8], layout: &Layout) -> Sum {
     let (l4, end) = (layout.l4(), layout.end());
     let pseudo = pseudo_header(frame, layout.l3(), layout.family(), layout.protocol(), end - l4);
     let is_udp = layout.protocol() == protocol::UDP;
-    let at = l4 + if is_udp { UDP_CHECKSUM } else { field::CHECKSUM };
+    let at = l4 + if is_udp { udp::field::CHECKSUM } else { tcp::field::CHECKSUM };
     put(frame, at, [0, 0]);
     let sum = pseudo.bytes(&frame[l4..end]);
     put(frame, at, if is_udp { sum.finish_udp() } else { sum.finish() }.to_be_bytes());
@@ -73,7 +62,7 @@ pub(crate) fn pseudo_header(frame: &[u8], l3: usize, family: Family, protocol: u
 /// offload").
 fn sum_up_outer(frame: &mut [u8], layout: &Layout, inner: Option<Sum>) {
     let datagram = layout.outer_udp();
-    let at = datagram + UDP_CHECKSUM;
+    let at = datagram + udp::field::CHECKSUM;
     if u16_at(frame, at) == 0 {
         return;
     }
@@ -129,7 +118,7 @@ impl<'f> Cut<'f> {
         if layout.has_outer() {
             let ((l3, family), datagram) = (layout.outer_network(), layout.outer_udp());
             set_network(out, l3, family, nth);
-            put(out, datagram + UDP_LENGTH, ((out.len() - datagram) as u16).to_be_bytes());
+            put(out, datagram + udp::field::LENGTH, ((out.len() - datagram) as u16).to_be_bytes());
         }
         set_network(out, layout.l3(), layout.family(), nth);
         self.set_transport(out, nth);
@@ -156,12 +145,12 @@ impl<'f> Cut<'f> {
         let l4 = self.layout.l4();
         if self.layout.protocol() == protocol::UDP {
             let octets = (out.len() - l4) as u16;
-            return put(out, l4 + UDP_LENGTH, octets.to_be_bytes());
+            return put(out, l4 + udp::field::LENGTH, octets.to_be_bytes());
         }
-        let sequence = u32_at(out, l4 + field::SEQUENCE).wrapping_add((nth * self.segment) as u32);
-        put(out, l4 + field::SEQUENCE, sequence.to_be_bytes());
+        let sequence = u32_at(out, l4 + tcp::field::SEQUENCE).wrapping_add((nth * self.segment) as u32);
+        put(out, l4 + tcp::field::SEQUENCE, sequence.to_be_bytes());
         let not_here = if nth == 0 { 0 } else { FIRST_ONLY } | if nth + 1 == self.count() { 0 } else { LAST_ONLY };
-        out[l4 + field::FLAGS] &= !not_here;
+        out[l4 + tcp::field::FLAGS] &= !not_here;
     }
 }
 

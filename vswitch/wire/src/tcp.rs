@@ -5,15 +5,15 @@ use crate::{
     field::{u16_at, u32_at, view},
 };
 
-mod field {
-    pub(super) const SRC_PORT: usize = 0;
-    pub(super) const DST_PORT: usize = 2;
-    pub(super) const SEQUENCE: usize = 4;
-    pub(super) const ACKNOWLEDGEMENT: usize = 8;
-    pub(super) const DATA_OFFSET: usize = 12;
-    pub(super) const FLAGS: usize = 13;
-    pub(super) const WINDOW: usize = 14;
-    pub(super) const CHECKSUM: usize = 16;
+pub(crate) mod field {
+    pub(crate) const SRC_PORT: usize = 0;
+    pub(crate) const DST_PORT: usize = 2;
+    pub(crate) const SEQUENCE: usize = 4;
+    pub(crate) const ACKNOWLEDGEMENT: usize = 8;
+    pub(crate) const DATA_OFFSET: usize = 12;
+    pub(crate) const FLAGS: usize = 13;
+    pub(crate) const WINDOW: usize = 14;
+    pub(crate) const CHECKSUM: usize = 16;
 }
 
 /// Octets of a header without options.

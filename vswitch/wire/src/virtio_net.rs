@@ -1,23 +1,22 @@
 //! The header that travels in front of a packet through a virtio device or a TAP, `virtio_net_hdr` (virtio 1.2, section
 //! 5.1.6): what the packet's sender left to be done to it.
 
-use crate::{checksum::Sum, field::put, gso::Layout, parse, protocol, tcp};
+use crate::{checksum::Sum, field::put, gso::Layout, parse, protocol, tcp, udp};
 
 /// Octets of the header: flags, kind of segmentation, and four numbers of 16 bits, the least significant octet first.
 pub const HEADER_LEN: usize = 10;
 
 /// Flag: the checksum is that of the pseudo header only.
-const NEEDS_CHECKSUM: u8 = 1;
+pub const NEEDS_CHECKSUM: u8 = 1;
 
-/// Kinds of segmentation; [`WITH_CWR`] goes beside those of TCP.
-const TCP_IPV4: u8 = 1;
-const TCP_IPV6: u8 = 4;
+/// Kind of segmentation: TCP over IPv4.
+pub const TCP_IPV4: u8 = 1;
+/// Kind of segmentation: TCP over IPv6.
+pub const TCP_IPV6: u8 = 4;
+/// Kind of segmentation: UDP, into datagrams of their own.
 const UDP: u8 = 5;
-const WITH_CWR: u8 = 0x80;
-
-/// Offset of the checksum in a header of TCP, and of UDP.
-const TCP_CHECKSUM: u16 = 16;
-const UDP_CHECKSUM: u16 = 6;
+/// Beside a kind of TCP: the first segment says that its sender has slowed down (`VIRTIO_NET_HDR_GSO_ECN`).
+pub const WITH_CWR: u8 = 0x80;
 
 /// A header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,7 +176,8 @@ impl Whole {
 
     /// Where its checksum begins to count, and where it is, counted from there.
     fn checksum(&self) -> (u16, u16) {
-        (self.0.l4() as u16, if self.is_tcp() { TCP_CHECKSUM } else { UDP_CHECKSUM })
+        let offset = if self.is_tcp() { tcp::field::CHECKSUM } else { udp::field::CHECKSUM };
+        (self.0.l4() as u16, offset as u16)
     }
 
     fn segmentation(&self) -> u8 {

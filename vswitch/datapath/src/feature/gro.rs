@@ -9,7 +9,7 @@ use crate::tally::Tally;
 /// Whether a port that takes so much may be given what is merged.
 #[inline]
 pub(crate) fn suits(takes: Takes) -> bool {
-    takes.checksum && (takes.tcp4 || takes.tcp6)
+    [false, true].into_iter().any(|is_ipv6| takes.super_frames(Transport::Tcp, is_ipv6))
 }
 
 /// Merges what waits for a port.
@@ -33,7 +33,7 @@ pub(crate) fn merge(waiting: &mut Burst, takes: Takes, pool: &mut impl Pool, tal
 fn row(frames: &[Frame], takes: Takes, pool: &mut impl Pool, merged: &mut Burst) -> Option<usize> {
     let Some((first, rest)) = frames.split_first() else { return Some(1) };
     let begin = |is_summed| Row::begin(first.data(), is_summed);
-    let is_taken = |row: &Row| if row.is_ipv6() { takes.tcp6 } else { takes.tcp4 };
+    let is_taken = |row: &Row| takes.super_frames(Transport::Tcp, row.is_ipv6());
     let Some(mut row) = is_summed(first).and_then(begin).filter(is_taken) else { return Some(1) };
     let append = |frame: &Frame| {
         is_summed(frame).is_some_and(|is_summed| row.append(first.data(), frame.data(), is_summed, SUPER_MAX))

@@ -4,11 +4,8 @@
 //! What a port takes is asked where its queue pair is held, of frames that have work left only. They are never plain: the fast
 //! way knows nothing of them.
 
-use frame::{Frame, Offload, Pool, Takes, Transport};
-use wire::{
-    gso::{Cut, Layout, Refused, complete},
-    protocol,
-};
+use frame::{Frame, Offload, Pool, Takes};
+use wire::gso::{Cut, Layout, Refused, complete};
 
 use crate::{Cause, batch::Meta};
 
@@ -18,14 +15,6 @@ impl From<Refused> for Cause {
             Refused::Headers => Cause::OffloadHeaders,
             Refused::Segments => Cause::OffloadSegments,
         }
-    }
-}
-
-/// The protocol number of the transport that an offload concerns.
-fn protocol(offload: Offload) -> u8 {
-    match offload.transport {
-        Transport::Tcp => protocol::TCP,
-        Transport::Udp => protocol::UDP,
     }
 }
 
@@ -40,14 +29,14 @@ fn admit_unfinished(frame: &Frame, meta: &Meta) -> Result<(), Cause> {
     let inner = frame.data().get(usize::from(meta.outer_len)..).unwrap_or_default();
     // Half an offload is none that anybody knows.
     let offload = frame.offload().ok_or(Cause::OffloadHeaders)?;
-    Ok(Layout::of(inner, &meta.headers, protocol(offload))?.check(offload.segment)?)
+    Ok(Layout::of(inner, &meta.headers, offload.transport.protocol())?.check(offload.segment)?)
 }
 
 /// Octets of the longest frame that comes of a stripped one, which is what its way must have room for.
 #[inline]
 pub(crate) fn longest(frame: &Frame, meta: &Meta) -> usize {
     match frame.offload().filter(|offload| offload.segment > 0) {
-        Some(offload) => Layout::of(frame.data(), &meta.headers, protocol(offload))
+        Some(offload) => Layout::of(frame.data(), &meta.headers, offload.transport.protocol())
             .map_or(frame.len(), |layout| layout.longest(frame.len(), offload.segment)),
         None => frame.len(),
     }
@@ -70,14 +59,10 @@ pub(crate) fn finish(frame: &mut Frame, takes: Takes) -> Result<Work, Cause> {
     if offload.segment == 0 && takes.checksum {
         return Ok(Work::Done);
     }
-    let layout = Layout::behind(frame.data(), outer, protocol(offload))?;
+    let layout = Layout::behind(frame.data(), outer, offload.transport.protocol())?;
     if layout.is_cut_by(offload.segment) {
-        let is_taken = match (offload.transport, layout.is_ipv6()) {
-            (Transport::Tcp, false) => takes.tcp4,
-            (Transport::Tcp, true) => takes.tcp6,
-            (Transport::Udp, _) => takes.udp,
-        };
-        return Ok(if is_taken && takes.checksum { Work::Done } else { Work::Cut(layout, offload.segment) });
+        let is_taken = takes.super_frames(offload.transport, layout.is_ipv6());
+        return Ok(if is_taken { Work::Done } else { Work::Cut(layout, offload.segment) });
     }
     if takes.checksum {
         frame.set_offload(Some(Offload { segment: 0, ..offload }));

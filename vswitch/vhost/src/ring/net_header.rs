@@ -1,10 +1,7 @@
 //! The header in front of every frame in a ring: `virtio_net_hdr` (virtio 1.2, section 5.1.6).
 
 use frame::{Frame, Offload, Takes, Transport};
-use wire::{
-    protocol,
-    virtio_net::{self, Header, Left},
-};
+use wire::virtio_net::{self, Header, Left, NEEDS_CHECKSUM, TCP_IPV4, TCP_IPV6, WITH_CWR};
 
 use crate::Features;
 
@@ -16,14 +13,6 @@ const HEADER_LEGACY: usize = virtio_net::HEADER_LEN;
 
 /// Offset in the header.
 const BUFFERS: usize = HEADER_LEGACY;
-
-/// Kinds of segmentation, beside which `ECN` may stand.
-const TCP_IPV4: u8 = 1;
-const TCP_IPV6: u8 = 4;
-const ECN: u8 = 0x80;
-
-/// The one flag that a driver may set.
-const NEEDS_CHECKSUM: u8 = 1;
 
 /// Octets of the header in rings of these features.
 pub(super) fn len(features: Features) -> usize {
@@ -53,21 +42,21 @@ pub(super) fn settle(header: [u8; HEADER_MAX], agreed: Features, frame: &mut Fra
         return false;
     }
     let Ok(left) = header.settle(frame.data_mut()) else { return false };
-    frame.set_offload(left.map(|Left { protocol, segment }| {
-        let transport = if protocol == protocol::TCP { Transport::Tcp } else { Transport::Udp };
-        Offload { transport, segment }
+    frame.set_offload(left.and_then(|Left { protocol, segment }| {
+        Transport::of_protocol(protocol).map(|transport| Offload { transport, segment })
     }));
     true
 }
 
 fn is_agreed(header: &Header, agreed: Features) -> bool {
-    let needed = match header.segmentation & !ECN {
+    let needed = match header.segmentation & !WITH_CWR {
         0 => Features::CSUM,
         TCP_IPV4 => Features::CSUM | Features::HOST_TSO4,
         TCP_IPV6 => Features::CSUM | Features::HOST_TSO6,
         _ => return false,
     };
-    let needed = if header.segmentation & ECN == 0 { needed } else { needed | Features::HOST_ECN };
+    let needed = if header.segmentation & WITH_CWR == 0 { needed } else { needed | Features::HOST_ECN };
+    // The one flag that a driver may set.
     header.flags & !NEEDS_CHECKSUM == 0 && agreed.has(needed)
 }
 
@@ -92,17 +81,11 @@ pub(super) fn of(frame: &Frame, chains: u16, agreed: Features) -> Option<[u8; HE
 
 fn unfinished(frame: &Frame, agreed: Features) -> Option<[u8; HEADER_LEGACY]> {
     let Offload { transport, segment } = frame.offload()?;
-    let protocol = match transport {
-        Transport::Tcp => protocol::TCP,
-        Transport::Udp => protocol::UDP,
-    };
-    let header = Header::of(frame.data(), Left { protocol, segment })?;
+    let header = Header::of(frame.data(), Left { protocol: transport.protocol(), segment })?;
     let takes = takes(agreed);
-    let is_taken = match header.segmentation & !ECN {
+    let is_taken = match header.segmentation & !WITH_CWR {
         0 => takes.checksum,
-        TCP_IPV4 => takes.tcp4,
-        TCP_IPV6 => takes.tcp6,
-        _ => false,
+        kind => takes.super_frames(transport, kind == TCP_IPV6),
     };
     is_taken.then(|| header.emit())
 }
