@@ -7,7 +7,8 @@ use std::{thread, time::Duration};
 pub(crate) enum Policy {
     /// It polls on and uses its whole core: lowest latency.
     Busy,
-    /// It sleeps a little longer with every idle turn and is back at full speed with the first frame.
+    /// It lets others go first for a while, then sleeps a little longer with every idle turn, and is back at full speed with
+    /// the first frame.
     Adaptive,
 }
 
@@ -27,7 +28,7 @@ const REST_MIN_US: u64 = 10;
 const TURNS_A_STEP: u32 = 32;
 
 impl Idle {
-    /// `rest_max_us` is the longest rest, which bounds what a first packet waits.
+    /// `rest_max_us` is the longest rest, which bounds what a first packet waits where its port cannot wake anybody.
     pub(crate) fn new(policy: Policy, rest_max_us: u16) -> Idle {
         Idle { policy, rest_max_us: rest_max_us.into(), turns: 0 }
     }
@@ -37,13 +38,16 @@ impl Idle {
         self.turns = 0;
     }
 
-    /// A turn found nothing to do.
-    pub(crate) fn rest(&mut self) {
+    /// A turn found nothing to do: how long the worker should sleep now, if at all.
+    pub(crate) fn pause(&mut self) -> Option<Duration> {
         self.turns = self.turns.saturating_add(1);
         match (self.policy, rest_us(self.turns, self.rest_max_us)) {
-            (Policy::Busy, _) | (_, 0) => std::hint::spin_loop(),
-            (Policy::Adaptive, us) => thread::sleep(Duration::from_micros(us)),
+            (Policy::Busy, _) => std::hint::spin_loop(),
+            // Whoever shares the CPU may be who we wait for.
+            (Policy::Adaptive, 0) => thread::yield_now(),
+            (Policy::Adaptive, us) => return Some(Duration::from_micros(us)),
         }
+        None
     }
 }
 

@@ -18,6 +18,7 @@ mod os;
 mod port;
 mod service;
 mod socket;
+mod wake;
 mod workers;
 
 use std::{

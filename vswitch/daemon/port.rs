@@ -1,5 +1,7 @@
 //! The one enum over all kinds of ports, matched once a burst.
 
+use std::os::fd::BorrowedFd;
+
 use frame::{Burst, DeviceStats, Port, Sent, Takes};
 
 /// A queue pair of any kind.
@@ -34,6 +36,14 @@ impl Port for AnyPort {
             AnyPort::Eth(port) => port.takes(),
             AnyPort::Tap(port) => port.takes(),
             AnyPort::Vhost(port) => port.takes(),
+        }
+    }
+
+    fn wakes_by(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            AnyPort::Eth(port) => port.wakes_by(),
+            AnyPort::Tap(port) => port.wakes_by(),
+            AnyPort::Vhost(port) => port.wakes_by(),
         }
     }
 

@@ -16,7 +16,7 @@ use dpdk::Eal;
 use log::warn;
 use table::Tick;
 
-use crate::{idle::Idle, os, port::AnyPort};
+use crate::{idle::Idle, os, port::AnyPort, wake::Wakers};
 
 /// Turns in which a worker that ends takes what waits in its rings; more than a full ring needs.
 const LAST_TURNS: usize = 64;
@@ -148,12 +148,15 @@ fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Ins
     os::sleep_precisely();
     // Unregistered threads have no buffer cache and pay twice for each frame.
     let _registered = eal.register_thread().inspect_err(|error| warn!("{error}"));
-    let mut clock = Clock::since(start);
+    let (mut clock, mut wakers) = (Clock::since(start), Wakers::default());
     while !end.load(Relaxed) {
         match worker.turn(clock.tick()) {
             Turn::Busy => idle.worked(),
             Turn::Idle | Turn::Stopped => {
-                idle.rest();
+                if let Some(time) = idle.pause() {
+                    wakers.heed(&worker);
+                    wakers.sleep(time);
+                }
                 clock.look_again();
             }
         }

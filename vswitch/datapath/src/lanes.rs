@@ -33,6 +33,8 @@ pub(crate) struct Lanes<P> {
     asked: usize,
     /// Lanes with frames waiting.
     loaded: Vec<PortId>,
+    /// How often a port came or went.
+    changes: u64,
 }
 
 impl<P: Port> Lanes<P> {
@@ -44,6 +46,7 @@ impl<P: Port> Lanes<P> {
             first: 0,
             asked: 0,
             loaded: Vec::with_capacity(PORTS_MAX),
+            changes: 0,
         }
     }
 
@@ -53,6 +56,7 @@ impl<P: Port> Lanes<P> {
             Some(slot @ None) => {
                 *slot = Some(Lane { queue, waiting: Burst::new() });
                 self.held.push(port);
+                self.changes += 1;
                 Ok(())
             }
             _ => Err(queue),
@@ -65,7 +69,18 @@ impl<P: Port> Lanes<P> {
         self.held.retain(|&p| p != port);
         self.loaded.retain(|&p| p != port);
         self.first = 0;
+        self.changes += 1;
         self.lanes.get_mut(port.index())?.take().map(|lane| lane.queue)
+    }
+
+    /// How often a port came or went.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The queue pairs held.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &P> {
+        self.held.iter().filter_map(|port| self.lanes[port.index()].as_ref()).map(|lane| &lane.queue)
     }
 
     /// Polls the ports in turn until `burst` is full; says of each frame which port it came from.

@@ -101,6 +101,16 @@ impl<P: Port, M: Pool> Worker<P, M> {
         WorkerView::new(self.id, self.brain.flows.reader(), self.brain.fdb.reader())
     }
 
+    /// The ports held now: for whoever sleeps between turns, to be woken by them.
+    pub fn ports(&self) -> impl Iterator<Item = &P> {
+        self.lanes.queues()
+    }
+
+    /// How often a port came or went: while it stays the same, [`Worker::ports`] are the same.
+    pub fn port_changes(&self) -> u64 {
+        self.lanes.changes()
+    }
+
     /// One turn. `now` is coarse time that never runs backwards. Work per turn is bounded.
     pub fn turn(&mut self, now: Tick) -> Turn {
         self.brain.begin_turn(now);

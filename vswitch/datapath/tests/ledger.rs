@@ -121,6 +121,19 @@ fn a_port_attached_twice_and_one_out_of_range_come_back() {
 }
 
 #[test]
+fn who_sleeps_on_a_worker_s_ports_learns_that_they_are_others_now() {
+    let mut rig = Rig::new(TWO);
+    let seen = |rig: &Rig| [0, 1].map(|w| (rig.workers[w].ports().count(), rig.workers[w].port_changes()));
+    let before = seen(&rig);
+    rig.turn();
+    assert_eq!(seen(&rig), before, "nothing has changed");
+    hand_over(&mut rig, 1, 1);
+    let after = seen(&rig);
+    assert_eq!((after[0].0, after[1].0), (before[0].0 - 1, before[1].0 + 1));
+    assert!(after[0].1 > before[0].1 && after[1].1 > before[1].1);
+}
+
+#[test]
 fn frames_of_the_host_stack_leave_by_the_port_they_name_or_are_counted() {
     let mut rig = Rig::new(Size::default());
     for (port, expected) in [(0, [1, 0, 0, 0, 0]), (15, [0; 5])] {

@@ -1,5 +1,7 @@
 //! What a device and a buffer pool look like to a worker.
 
+use std::os::fd::BorrowedFd;
+
 use crate::{Burst, Frame, Takes};
 
 /// What became of a burst offered to a device: `offered = frames + refused`.
@@ -50,6 +52,12 @@ pub trait Port {
     /// offered. May change while the port is held, as when a guest comes back.
     fn takes(&self) -> Takes {
         Takes::default()
+    }
+
+    /// A descriptor that becomes readable when a frame comes, for whoever holds the port to sleep on (epoll(7)); `None` where
+    /// only asking tells. The same for as long as the port is held.
+    fn wakes_by(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 
     /// What the device has lost since this was last asked, so that whoever holds the port books each loss once and no

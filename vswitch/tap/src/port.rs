@@ -56,11 +56,6 @@ impl<M: Pool> TapPort<M> {
         Ok(TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false })
     }
 
-    /// The descriptor, readable when a frame waits, to sleep on with `poll`. Not to be read from.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.queue.as_fd()
-    }
-
     /// A handle with which control can change the interface while a worker holds the port.
     pub fn control(&self) -> TapControl {
         self.control.clone()
@@ -225,6 +220,10 @@ impl<M: Pool> Port for TapPort<M> {
 
     fn takes(&self) -> Takes {
         self.offloads.takes()
+    }
+
+    fn wakes_by(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.queue.as_fd())
     }
 
     fn device_stats(&mut self) -> DeviceStats {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use frame::{Burst, HeapPool, Pool, Port};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tap::{Netns, TapConfig, TapDevice, TapError, TapPort};
 
 mod answer;
@@ -294,6 +295,29 @@ fn a_deleted_interface_is_noticed_and_refuses_everything() {
     assert!(port.set_mtu(1300).is_err());
     drop(port);
     assert_eq!(pool.used(), 0);
+}
+
+#[test]
+fn a_packet_wakes_whoever_sleeps_on_the_port_and_nothing_does_not() {
+    let Some(ns) = Namespace::new() else { return };
+    let (mut port, mut pool) = open(ns.config());
+    let mut burst = Burst::new();
+    let wakes = |port: &TapPort<HeapPool>, timeout: &Timespec| {
+        let descriptor = port.wakes_by().unwrap();
+        poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(timeout)).unwrap() == 1
+    };
+    let (long, none) = (Timespec { tv_sec: 20, tv_nsec: 0 }, Timespec::default());
+    let ping = ns.spawn("ping -n -c 1 -W 5 10.9.0.2");
+    assert!(wakes(&port, &long), "whoever pings asks for a MAC first");
+    assert!(answer_until_done(&mut port, &mut pool, ping));
+    while port.rx_burst(&mut burst, 64) > 0 {
+        pool.release(&mut burst);
+    }
+    assert!(ns.run("ip link set eth0 down").status.success());
+    while port.rx_burst(&mut burst, 64) > 0 {
+        pool.release(&mut burst);
+    }
+    assert!(!wakes(&port, &none));
 }
 
 #[test]

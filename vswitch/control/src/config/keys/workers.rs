@@ -40,16 +40,17 @@ pub(in crate::config) const IDLE: Key = Key::words("idle", &["adaptive", "busy"]
     .or_text("\"adaptive\"")
     .change(Restart)
     .meaning(
-        "What a worker does that finds nothing to do. \"adaptive\" polls on for a while, then rests, longer and longer, \
-         up to `rest_max_us`. \"busy\" polls on and on: least delay, and the whole CPU.",
+        "What a worker does that finds nothing to do. \"adaptive\" polls on for a while, letting others on its CPU \
+         go first, then rests, longer and longer, up to `rest_max_us`; a packet from a TAP wakes it at once. \"busy\" polls \
+         on and on: least delay, and the whole CPU.",
     );
 
 pub(in crate::config) const REST_MAX_US: Key = Key::number("rest_max_us", "microseconds", 10, 10_000)
     .or_number(workers::REST_MAX_US_DEFAULT as i64)
     .change(Restart)
     .meaning(
-        "The longest rest of an adaptive worker: what the first packet after a silence waits at most, beside what the \
-         kernel takes to wake a thread. Half of it costs about twice the idle CPU time.",
+        "The longest rest of an adaptive worker: what the first packet after a silence waits at most where it does \
+         not come from a TAP, beside what the kernel takes to wake a thread. Half of it costs about twice the idle CPU time.",
     );
 
 /// Vector receive functions of NIC drivers take frames by fours, and none where fewer are asked for.
