@@ -283,7 +283,8 @@ fn network(job: Job, vni: Vni) -> Network {
         Job::VxlanDecap => vec![RECEIVER, REMOTE],
     };
     let statics = (0..PAIRS).map(|pair| (mac(2, pair), job.egress()));
-    Network { generation: 1, vni, macs_max: 4096, age_ticks: 3000, members, statics: statics.collect() }
+    let statics = statics.collect();
+    Network { generation: 1, vni, macs_max: 4096, age_ticks: 3000, tcp_mtu: None, members, statics }
 }
 
 const _: () = assert!(INNER_LEN + wire::outer::OUTER_IPV4_LEN < 256);

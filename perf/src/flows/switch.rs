@@ -196,6 +196,7 @@ pub(crate) fn picture(receivers: u32, wanders: Wanders) -> Snapshot {
             vni: Vni::new(100 + u32::from(number)).expect("the number is below 2^24"),
             macs_max: MACS_MAX as u32,
             age_ticks: FLOW_IDLE_TICKS,
+            tcp_mtu: None,
             members: here.map(behind).collect(),
             statics: statics.collect(),
         }

@@ -17,6 +17,9 @@ pub struct Mtus {
     /// What was too big for its way: one row a worker that had such a frame.
     #[serde(default)]
     pub too_big: Vec<TooBig>,
+    /// Openings of TCP connections whose maximum segment size was lowered.
+    #[serde(default)]
+    pub mss_clamped: u64,
 }
 
 /// What goes through a network.
@@ -30,6 +33,10 @@ pub struct NetworkMtu {
     pub tagged: Option<u16>,
     /// Where `mtu` comes from, as a sum.
     pub chain: String,
+    /// Largest segment in octets that TCP connections over IPv4 may begin with, 20 less over IPv6; none where `mss_clamp` is
+    /// not set.
+    #[serde(default)]
+    pub mss: Option<u16>,
 }
 
 /// What goes through a port.

@@ -116,6 +116,8 @@ block! {
         mac_refused_table,
         /// FDB deltas other workers could not be told at once (told again later).
         mac_deltas_deferred,
+        /// Openings of TCP connections whose maximum segment size was lowered.
+        mss_clamped,
         /// Senders told that a frame was too big for its way.
         too_big_answered,
         /// Senders not told, because so many were told already.

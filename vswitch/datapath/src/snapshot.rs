@@ -121,6 +121,9 @@ pub struct Network {
     pub macs_max: u32,
     /// Idle time after which a learned MAC is forgotten, in ticks of 100 ms.
     pub age_ticks: u32,
+    /// Longest packet in octets for which the ends of TCP connections are told to have room (MSS clamp); `None` leaves
+    /// what they say. No cached decision rests on it.
+    pub tcp_mtu: Option<u16>,
     /// All members, the flood list.
     pub members: Vec<MemberId>,
     /// Static FDB entries, sorted by MAC.

@@ -27,6 +27,7 @@ fn snapshot(ports: u16) -> Snapshot {
         vni: Vni::new(7).unwrap(),
         macs_max: 100,
         age_ticks: 3000,
+        tcp_mtu: None,
         members: (0..u32::from(ports)).map(MemberId).collect(),
         statics: Vec::new(),
     };

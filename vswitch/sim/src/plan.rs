@@ -78,6 +78,8 @@ pub struct Bridge {
     pub macs_max: u32,
     /// After how many idle ticks a MAC goes.
     pub age_ticks: u32,
+    /// Longest packet its TCP connections are told of, where they are.
+    pub tcp_mtu: Option<u16>,
     /// MACs the operator has placed.
     pub statics: BTreeMap<Mac, Who>,
 }
@@ -214,6 +216,7 @@ impl Plan {
             vni: network.vni,
             macs_max: network.macs_max,
             age_ticks: network.age_ticks,
+            tcp_mtu: network.tcp_mtu,
             members: self.members_of(number).into_iter().map(|who| self.id(who)).collect(),
             statics: network.statics.iter().map(|(&mac, &who)| (mac, self.id(who))).collect(),
         }
@@ -307,7 +310,7 @@ mod tests {
 
     fn one_port() -> Plan {
         let vni = Vni::new(4096).unwrap();
-        let bridge = Bridge { vni, macs_max: 8, age_ticks: 100, statics: BTreeMap::new() };
+        let bridge = Bridge { vni, macs_max: 8, age_ticks: 100, tcp_mtu: None, statics: BTreeMap::new() };
         let access =
             Access { network: 0, guard: Guard::default(), frame_max: 1514, takes: Takes::default(), worker: 0 };
         Plan { access: [(3, access)].into(), networks: [(0, bridge)].into(), ..Plan::default() }

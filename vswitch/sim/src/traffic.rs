@@ -156,7 +156,8 @@ impl World {
         let Some(vni) = self.dice.pick_any(&vni).and_then(Vni::new) else { return };
         let macs_max = *self.dice.pick(&[4096, 4096, 6, 2]);
         let age_ticks = *self.dice.pick(&[3000, 100, 300]);
-        self.plan.networks.insert(number, Bridge { vni, macs_max, age_ticks, statics: BTreeMap::new() });
+        let tcp_mtu = *self.dice.pick(&[None, Some(1450), Some(600)]);
+        self.plan.networks.insert(number, Bridge { vni, macs_max, age_ticks, tcp_mtu, statics: BTreeMap::new() });
     }
 
     fn add_access(&mut self) {

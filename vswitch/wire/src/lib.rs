@@ -30,6 +30,7 @@ pub mod ipv4;
 pub mod ipv6;
 mod mac;
 mod malformed;
+pub mod mss;
 pub mod outer;
 mod parse;
 mod plain;

@@ -1,6 +1,6 @@
-//! Packets as nearly all are: no tag, no IP options or extension headers, no fragment, TCP or UDP. They are recognised by
-//! a few comparisons at fixed offsets; whatever is different in any way is for [`crate::parse`]'s long way, which says
-//! the same of these.
+//! Packets as nearly all are: no tag, no IP options or extension headers, no fragment, UDP or TCP that opens no connection.
+//! They are recognised by a few comparisons at fixed offsets; whatever is different in any way is for [`crate::parse`]'s
+//! long way, which says the same of these.
 
 use crate::{Mac, Parsed, ethernet, field::u16_at, ipv4, ipv6, parse::L3, protocol, tcp, udp};
 
@@ -103,7 +103,8 @@ fn parse_ipv6(head: &[u8; IPV6_LEN], len: usize, parsed: &mut Parsed) -> bool {
     true
 }
 
-/// Whether a UDP or TCP header whose lengths are right begins at `l4`, in a packet that ends at `end`.
+/// Whether a UDP or TCP header whose lengths are right begins at `l4`, in a packet that ends at `end`; not one with which a
+/// connection begins, which is looked at closely ([`crate::mss`]).
 #[inline(always)]
 fn carries<const N: usize>(protocol: u8, head: &[u8; N], l4: usize, end: usize) -> bool {
     match protocol {
@@ -113,7 +114,7 @@ fn carries<const N: usize>(protocol: u8, head: &[u8; N], l4: usize, end: usize) 
         }
         protocol::TCP => {
             let length = usize::from(head[l4 + 12] >> 4) * 4;
-            length >= tcp::HEADER_LEN && l4 + length <= end
+            length >= tcp::HEADER_LEN && l4 + length <= end && head[l4 + tcp::field::FLAGS] & tcp::SYN == 0
         }
         _ => false,
     }

@@ -11,12 +11,19 @@ impl Dice {
             ports: self.list(Dice::port_mtu),
             paths: self.list(Dice::path_mtu),
             too_big: self.list(Dice::too_big),
+            mss_clamped: self.number(),
         }
     }
 
     fn network_mtu(&mut self) -> NetworkMtu {
         let octets = |dice: &mut Dice| dice.number() as u16;
-        NetworkMtu { name: self.text(), mtu: self.maybe(octets), tagged: self.maybe(octets), chain: self.text() }
+        NetworkMtu {
+            name: self.text(),
+            mtu: self.maybe(octets),
+            tagged: self.maybe(octets),
+            chain: self.text(),
+            mss: self.maybe(octets),
+        }
     }
 
     fn port_mtu(&mut self) -> PortMtu {

@@ -23,13 +23,23 @@ pub(super) fn tables(mtus: &Mtus, numbers: Numbers) -> String {
     if !mtus.too_big.is_empty() {
         let _ = write!(text, "\n\nToo big for their way:\n{}", too_big(mtus, numbers));
     }
+    if mtus.mss_clamped > 0 {
+        let _ = write!(text, "\n\nTCP connections told of less room: {}", count(mtus.mss_clamped, numbers));
+    }
     text
 }
 
 fn networks(mtus: &Mtus) -> Grid {
-    let mut networks = Grid::new([("NETWORK", Left), ("MTU", Right), ("TAGGED", Right), ("BECAUSE", Left)]);
+    let mut networks =
+        Grid::new([("NETWORK", Left), ("MTU", Right), ("TAGGED", Right), ("MSS", Right), ("BECAUSE", Left)]);
     for network in &mtus.networks {
-        networks.row([network.name.clone(), or_dash(network.mtu), or_dash(network.tagged), network.chain.clone()]);
+        networks.row([
+            network.name.clone(),
+            or_dash(network.mtu),
+            or_dash(network.tagged),
+            or_dash(network.mss),
+            network.chain.clone(),
+        ]);
     }
     networks
 }
@@ -121,7 +131,8 @@ mod tests {
             chain: "network `blue` says mtu 1450".into(),
             guest,
         };
-        let network = NetworkMtu { name: "blue".into(), mtu: Some(1450), tagged: None, chain: "because".into() };
+        let network =
+            NetworkMtu { name: "blue".into(), mtu: Some(1450), tagged: None, chain: "because".into(), mss: Some(1410) };
         let guests =
             [None, Some(GuestMtu { offered: 1450, told: Some(1400) }), Some(GuestMtu { offered: 1500, told: None })];
         let ports = guests.into_iter().zip(["a", "b", "c"]).map(|(guest, name)| port(name, guest)).collect();
@@ -134,11 +145,11 @@ mod tests {
             left_s: 599,
         };
         let last = TooBig { worker: 0, answered: 12_000, limited: 1, port: "a".into(), octets: 1500, mtu: 1350 };
-        let mtus = Mtus { networks: vec![network], ports, paths: vec![path], too_big: vec![last] };
+        let mtus = Mtus { networks: vec![network], ports, paths: vec![path], too_big: vec![last], mss_clamped: 3 };
         let text = tables(&mtus, Numbers::Short);
         let expected = "\
-NETWORK   MTU  TAGGED  BECAUSE
-blue     1450       -  because
+NETWORK   MTU  TAGGED   MSS  BECAUSE
+blue     1450       -  1410  because
 
 PORT  ROLE     MTU   GUEST  NETWORKS  BECAUSE
 a     access  1450       -  blue      network `blue` says mtu 1450
@@ -153,7 +164,9 @@ to-b    up0     1400   1350  9m 59s  blue
 
 Too big for their way:
 WORKER  ANSWERED  LIMITED  LAST-FROM  OCTETS   FIT
-     0     12.0k        1  a            1500  1350";
+     0     12.0k        1  a            1500  1350
+
+TCP connections told of less room: 3";
         assert_eq!(text, expected);
     }
 }

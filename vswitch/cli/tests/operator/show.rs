@@ -39,7 +39,8 @@ fn mtus() -> Mtus {
         chain: "its own".into(),
         guest: None,
     };
-    let blue = NetworkMtu { name: "blue".into(), mtu: Some(1450), tagged: Some(1446), chain: "the sum".into() };
+    let blue =
+        NetworkMtu { name: "blue".into(), mtu: Some(1450), tagged: Some(1446), chain: "the sum".into(), mss: None };
     let ports = vec![port("a1", 1450, &["blue"]), port("a2", 1500, &[])];
     Mtus { networks: vec![blue], ports, ..Mtus::default() }
 }
@@ -116,7 +117,7 @@ fn every_table_starts_with_its_header_and_ends_with_zero() {
         ("networks", "NETWORK VNI MACS"),
         ("macs", "NETWORK MAC MEMBER"),
         ("tunnels", "TUNNEL STATE UPLINK"),
-        ("mtu", "NETWORK MTU TAGGED BECAUSE"),
+        ("mtu", "NETWORK MTU TAGGED MSS BECAUSE"),
         ("flows", "WORKER NETWORK INGRESS"),
         ("workers", "WORKER CPU TURNS"),
         ("memory", "WHAT WORKER SIZE PAGES USED PLACES EACH"),
@@ -147,10 +148,10 @@ fn a_row_shows_what_the_switch_said() {
 #[test]
 fn of_mtus_those_of_a_network_or_a_port_can_be_asked() {
     let switch = FakeSwitch::answering(answer);
-    let [networks, ports] = ["NETWORK MTU TAGGED BECAUSE", "PORT ROLE MTU GUEST NETWORKS BECAUSE"];
+    let [networks, ports] = ["NETWORK MTU TAGGED MSS BECAUSE", "PORT ROLE MTU GUEST NETWORKS BECAUSE"];
     let (a1, a2) = ("a1 access 1450 - blue its own", "a2 access 1500 - - its own");
-    assert_eq!(switch.run(&["show", "mtu"]).lines(), [networks, "blue 1450 1446 the sum", "", ports, a1, a2]);
-    assert_eq!(switch.run(&["show", "mtu", "blue"]).lines(), [networks, "blue 1450 1446 the sum", "", ports, a1]);
+    assert_eq!(switch.run(&["show", "mtu"]).lines(), [networks, "blue 1450 1446 - the sum", "", ports, a1, a2]);
+    assert_eq!(switch.run(&["show", "mtu", "blue"]).lines(), [networks, "blue 1450 1446 - the sum", "", ports, a1]);
     assert_eq!(switch.run(&["show", "mtu", "a2"]).lines(), [networks, "", ports, a2]);
     assert_eq!(
         switch.run(&["show", "mtu", "red"]).err,

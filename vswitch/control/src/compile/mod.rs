@@ -7,6 +7,7 @@
 
 mod ids;
 mod member;
+mod mss;
 mod own_address;
 mod placement;
 mod port;
@@ -21,7 +22,7 @@ use datapath::{Network, PortId, PortSpec, Snapshot, VtepTable};
 use table::{MemberId, NetworkId, Tick};
 use wire::{Mac, Vni};
 
-use crate::config::{Behind, Config, Name, Port, Tunnel};
+use crate::config::{Behind, Config, Name, Port, Rooms, Tunnel};
 use ids::Ids;
 pub(crate) use own_address::own_addresses;
 
@@ -197,6 +198,7 @@ impl<'a> Source<'a> {
         for name in self.compiled.members.in_order() {
             members.entry(&name.network).or_default().extend(self.compiled.member_id(name));
         }
+        let rooms = Rooms::of(self.config);
         let networks = self.config.networks.iter().filter_map(|network| {
             let id = self.compiled.network_id(network.name.as_str())?;
             let member = |behind: &Behind| {
@@ -211,6 +213,7 @@ impl<'a> Source<'a> {
                 vni: network.vni,
                 macs_max: network.macs_max,
                 age_ticks: network.age_s.saturating_mul(Tick::PER_SECOND),
+                tcp_mtu: self.tcp_mtu(network, &rooms),
                 members: members.remove(&network.name).unwrap_or_default(),
                 statics,
             };

@@ -16,9 +16,9 @@ pub(super) fn ports(a: &PortSpec, b: &PortSpec) -> bool {
     is_same_role && (vlans, frame_max, storm_max, workers) == (&b.vlans, &b.frame_max, &b.storm_max, &b.workers)
 }
 
-/// Its own values: who is a member does not count.
+/// Its own values: who is a member does not count, and no decision rests on what TCP is told.
 pub(super) fn networks(a: &Network, b: &Network) -> bool {
-    let Network { generation: _, vni, macs_max, age_ticks, members: _, statics } = a;
+    let Network { generation: _, vni, macs_max, age_ticks, tcp_mtu: _, members: _, statics } = a;
     (vni, macs_max, age_ticks, statics) == (&b.vni, &b.macs_max, &b.age_ticks, &b.statics)
 }
 

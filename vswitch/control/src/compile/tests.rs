@@ -321,3 +321,25 @@ fn vlans_of_a_port_lead_to_members_of_their_networks() {
     assert_eq!(member(&moved, "green", access("up0")).generation, 2);
     assert_eq!(member(&moved, "green", access("a1")).generation, 1);
 }
+
+#[test]
+fn tcp_is_told_of_what_passes_between_any_two_members_where_the_network_wants_it() {
+    let wanted = BASE.replace("vni = 4096", "vni = 4096\nmss_clamp = true");
+    let told = |text: &str, lowered: &[(&str, u16)]| {
+        let ours = address("192.0.2.1");
+        let path_mtus = lowered.iter().map(|&(remote, mtu)| ((ours, address(remote)), mtu)).collect();
+        let compiled = compile(&config(text), &Facts { path_mtus, ..facts() }, None);
+        ["blue", "green"].map(|name| compiled.snapshot.network(compiled.network_id(name).unwrap()).unwrap().tcp_mtu)
+    };
+    assert_eq!(told(BASE, &[]), [None, None]);
+    assert_eq!(told(&wanted, &[]), [Some(1450), None]);
+    assert_eq!(
+        told(&wanted.replace("kind = \"tap\"\nnetwork", "kind = \"tap\"\nmtu = 1400\nnetwork"), &[])[0],
+        Some(1400)
+    );
+    assert_eq!(told(&wanted, &[("192.0.2.2", 1400), ("198.51.100.3", 1450), ("192.0.2.9", 700)])[0], Some(1350));
+    let without_ways = wanted
+        .replace("tunnels = [\"to-b\", \"to-c\"]", "")
+        .replace("{ mac = \"02:00:00:00:0b:01\", tunnel = \"to-b\" }, ", "");
+    assert_eq!(told(&without_ways, &[])[0], Some(1500), "what its ports take");
+}

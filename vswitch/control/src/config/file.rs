@@ -129,6 +129,7 @@ pub(super) struct Network {
     pub(super) name: Text,
     pub(super) vni: Int,
     pub(super) mtu: Option<Int>,
+    pub(super) mss_clamp: Option<Spanned<bool>>,
     pub(super) macs_max: Option<Int>,
     pub(super) age_s: Option<Int>,
     #[serde(default)]

@@ -41,6 +41,8 @@ pub struct Network {
     pub vni: Vni,
     /// Longest packet its ports may have, in octets, where the file says; else what its ways out leave.
     pub mtu: Option<u16>,
+    /// Whether connections of TCP are told what the network has room for when they are opened.
+    pub mss_clamp: bool,
     /// MACs its FDB may hold.
     pub macs_max: u32,
     /// Idle time after which a learned MAC is forgotten, in seconds.
@@ -94,6 +96,7 @@ fn network(
     let name = check.name("name", &said.name);
     let vni = check.counted(&keys::VNI, &said.vni).and_then(Vni::new);
     let mtu = said.mtu.as_ref().and_then(|int| check.counted(&keys::NETWORK_MTU, int));
+    let mss_clamp = said.mss_clamp.as_ref().is_some_and(|flag| *flag.get_ref());
     let macs_max = check.counted_or(&keys::NETWORK_MACS_MAX, &said.macs_max, MACS_DEFAULT);
     if let Some(int) = said.macs_max.as_ref().filter(|_| macs_max > tables.macs_max) {
         let hint = format!("[tables] macs_max is {} for all networks together", tables.macs_max);
@@ -102,7 +105,7 @@ fn network(
     let age_s = check.counted_or(&keys::AGE_S, &said.age_s, AGE_S_DEFAULT);
     let tunnels = tunnels(&said.tunnels, known, check);
     let statics = static_entry::check(said, macs_max, known, places, check);
-    Some(Network { name: name?, vni: vni?, mtu, macs_max, age_s, tunnels, statics })
+    Some(Network { name: name?, vni: vni?, mtu, mss_clamp, macs_max, age_s, tunnels, statics })
 }
 
 fn tunnels(list: &[Text], known: &Known, check: &mut Section) -> Vec<Name> {

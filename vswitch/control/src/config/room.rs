@@ -179,6 +179,17 @@ impl<'c> Rooms<'c> {
         self.0.get(name)
     }
 
+    /// What passes between any two members of a network: what bounds it, or less where an access port of it takes no more.
+    /// That port is told, where it is one.
+    pub(crate) fn between<'p>(&self, network: &Network, ports: &'p [Port]) -> Option<(u16, Option<&'p Port>)> {
+        let ports = ports.iter().filter(|port| !port.is_uplink() && port.vlans.carries(network.name.as_str()));
+        match (self.network(&network.name), ports.min_by_key(|port| port.mtu)) {
+            (Some(room), Some(port)) if port.mtu < room.mtu => Some((port.mtu, Some(port))),
+            (Some(room), _) => Some((room.mtu, None)),
+            (None, port) => port.map(|port| (port.mtu, Some(port))),
+        }
+    }
+
     /// What bounds an access port: the narrowest of its networks, in their order.
     pub(crate) fn port(&self, port: &Port) -> Option<&Room> {
         port.vlans.networks().filter_map(|(_, network)| self.network(network)).min_by_key(|room| room.mtu)

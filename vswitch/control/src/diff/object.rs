@@ -193,6 +193,7 @@ fn role_keys(old: &Role, new: &Role, keys: &mut Keys) {
 fn network_keys(old: &Network, new: &Network, keys: &mut Keys) -> Effect {
     keys.value("vni", &old.vni, &new.vni);
     keys.option("mtu", old.mtu.as_ref(), new.mtu.as_ref(), "computed");
+    keys.value("mss_clamp", &old.mss_clamp, &new.mss_clamp);
     keys.value("macs_max", &old.macs_max, &new.macs_max);
     keys.value("age_s", &old.age_s, &new.age_s);
     keys.set("tunnels", &old.tunnels, &new.tunnels);

@@ -6,6 +6,7 @@ pub(crate) mod gro;
 pub(crate) mod gso;
 pub(crate) mod guard;
 pub(crate) mod learn;
+pub(crate) mod mss;
 pub(crate) mod senders;
 pub(crate) mod storm;
 pub(crate) mod too_big;

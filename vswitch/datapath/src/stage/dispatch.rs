@@ -5,7 +5,7 @@ use table::MemberId;
 
 use crate::{
     Cause, DropReason, PortId, Punt, Worker,
-    feature::{flood, too_big},
+    feature::{flood, mss, too_big},
     flow::Recipe,
     stage::{rewrite, steer},
     way::Way,
@@ -16,6 +16,7 @@ use crate::{
 #[inline(always)]
 pub(crate) fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     rewrite::strip(&mut frame, &worker.batch.meta[place]);
+    mss::clamp(&mut frame, place, worker);
     match recipe {
         Recipe::Forward(member) => forward(member, frame, place, worker),
         Recipe::Flood(network) => flood::flood(network, frame, place, worker),

@@ -84,6 +84,7 @@ pub(crate) fn network(vni: u32, members: &[u32]) -> Option<Network> {
         vni: Vni::new(vni).unwrap(),
         macs_max: 1000,
         age_ticks: AGE_TICKS,
+        tcp_mtu: None,
         members: members.iter().copied().map(MemberId).collect(),
         statics: Vec::new(),
     })

@@ -5,6 +5,7 @@
 
 mod ecn;
 mod guard;
+mod mss;
 mod too_big;
 mod underlay;
 mod vlan;
@@ -167,6 +168,8 @@ impl Reference {
         gso::check(arrival.data, &arrival.headers, arrival.offload)?;
         let member = snapshot.member(arrival.ingress).ok_or(Cause::PortUnknown)?;
         let network = snapshot.network(member.network).ok_or(Cause::PortUnknown)?;
+        let data = mss::clamp(arrival.data, &arrival.headers, arrival.offload, network.tcp_mtu);
+        let arrival = &Arrival { data: &data, ..*arrival };
         let Parsed { src, dst, .. } = arrival.headers;
         if src.is_multicast() || src == Mac::ZERO {
             return Err(Cause::SourceMacInvalid.into());

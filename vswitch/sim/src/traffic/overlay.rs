@@ -104,12 +104,46 @@ impl World {
         match *self.dice.pick(&PROTOCOLS) {
             17 => (17, craft::udp(src, dst, &payload)),
             6 => {
+                let (flags, options) = if self.dice.chance(40) { (0x02, self.tcp_options()) } else { (0x10, vec![]) };
                 let mut header = [src.to_be_bytes(), dst.to_be_bytes()].concat();
-                header.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]);
-                (6, [header, payload].concat())
+                let sum = self.dice.any().to_be_bytes();
+                let words = (5 + options.len() / 4) as u8;
+                header.extend_from_slice(&[
+                    0,
+                    0,
+                    0,
+                    1,
+                    0,
+                    0,
+                    0,
+                    0,
+                    words << 4,
+                    flags,
+                    0xff,
+                    0xff,
+                    sum[0],
+                    sum[1],
+                    0,
+                    0,
+                ]);
+                (6, [header, options, payload].concat())
             }
             other => (other, [vec![8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], payload].concat()),
         }
+    }
+
+    /// Options of an opening of a TCP connection: mostly a maximum segment size at some place, now and then nonsense.
+    pub(super) fn tcp_options(&mut self) -> Vec<u8> {
+        let [high, low] = (*self.dice.pick(&[9000u16, 1460, 1410, 1400, 560, 536, u16::MAX])).to_be_bytes();
+        let in_front = self.dice.pick::<&[u8]>(&[&[], &[1], &[1, 1, 1], &[4, 2], &[3, 3, 7]]);
+        let size = if self.dice.chance(90) { vec![2, 4, high, low] } else { vec![2, 3, high] };
+        let mut options = [*in_front, &size[..]].concat();
+        options.resize(options.len().next_multiple_of(4), 0);
+        if self.dice.chance(10) {
+            let at = self.dice.below(options.len());
+            options[at] = self.dice.any() as u8;
+        }
+        options
     }
 
     /// Octets nobody looks at: mostly few, sometimes as many as an MTU lets through or more.

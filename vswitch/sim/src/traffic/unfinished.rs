@@ -97,11 +97,14 @@ impl World {
     }
 
     fn tcp(&mut self, payload: &[u8]) -> Vec<u8> {
-        let words = *self.dice.pick(&[0, 3, 10]);
+        let (options, flags) = match self.dice.below(8) {
+            0 => (self.tcp_options(), 0x02),
+            _ => (vec![1; *self.dice.pick(&[0, 12, 40])], *self.dice.pick(&[0x10, 0x18, 0x19, 0x90])),
+        };
+        let words = (options.len() / 4) as u8;
         let ports = [1024 + self.dice.below(3) as u16, 80].map(u16::to_be_bytes);
         let sequence = (self.dice.any() as u32).to_be_bytes();
-        let flags = *self.dice.pick(&[0x10, 0x18, 0x19, 0x90]);
         let fixed = [0, 0, 0, 9, 0x50 + (words << 4), flags, 2, 0, 0xab, 0xcd, 0, 0];
-        [&ports.concat()[..], &sequence, &fixed, &vec![1; usize::from(words) * 4], payload].concat()
+        [&ports.concat()[..], &sequence, &fixed, &options, payload].concat()
     }
 }

@@ -27,6 +27,12 @@ pub(in crate::config) const NETWORK_MTU: Key = Key::number("mtu", "octets", MTU_
          none. Its ports get it; `millrace show mtu` says where each value comes from.",
     );
 
+const MSS_CLAMP: Key = Key::flag("mss_clamp").or_text("false").meaning(
+    "Whether the maximum segment size with which connections of TCP begin is lowered, both ways, to what passes between any \
+     two members (`millrace show mtu`): then even those keep their packets short that take their own MTU for everybody's, and \
+     whom no ICMP reaches.",
+);
+
 pub(in crate::config) const NETWORK_MACS_MAX: Key = Key::number("macs_max", "entries per worker", 1, tables::MACS_MAX)
     .or_number(network::MACS_DEFAULT as i64)
     .meaning("MACs of this network that the FDB may hold, so that no tenant fills it; the rest is flooded to.");
@@ -41,6 +47,7 @@ const KEYS: &[Key] = &[
         .meaning("What ports and `millrace show networks` call it."),
     VNI,
     NETWORK_MTU,
+    MSS_CLAMP,
     NETWORK_MACS_MAX,
     AGE_S,
     Key::other("tunnels", "a list of [[tunnel]] names")

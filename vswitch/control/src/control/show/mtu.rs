@@ -6,12 +6,15 @@ use api::{Mtus, NetworkMtu, PathMtu, PortMtu, PortRole, RpcError, TooBig};
 use datapath::{PortId, WorkerReading};
 
 use super::{Control, PortFactory};
-use crate::config::{self, Config, Name, Network, Path, Port, Rooms, Tunnel};
+use crate::config::{self, Name, Network, Path, Port, Rooms, Tunnel};
+
+/// Octets of the headers of TCP over IPv4 without options.
+const TCP_IPV4: u16 = 40;
 
 impl<F: PortFactory> Control<F> {
     pub(in crate::control) fn show_mtu(&self) -> Result<Mtus, RpcError> {
         let rooms = Rooms::of(&self.config);
-        let networks = self.config.networks.iter().map(|network| network_mtu(network, &self.config, &rooms));
+        let networks = self.config.networks.iter().map(|network| self.network_mtu(network, &rooms));
         let ports = self
             .config
             .ports
@@ -20,7 +23,28 @@ impl<F: PortFactory> Control<F> {
         let paths = self.config.tunnels.iter().flat_map(|tunnel| self.lowered(tunnel)).collect();
         let books = self.read_books()?.workers;
         let too_big = (0..).zip(&books).filter_map(|(worker, reading)| self.too_big(worker, reading));
-        Ok(Mtus { networks: networks.collect(), ports: ports.collect(), paths, too_big: too_big.collect() })
+        let mss_clamped = books.iter().map(|reading| reading.mss_clamped).sum();
+        Ok(Mtus {
+            networks: networks.collect(),
+            ports: ports.collect(),
+            paths,
+            too_big: too_big.collect(),
+            mss_clamped,
+        })
+    }
+
+    /// What passes between any two members: what the ways out leave, or what the smallest port takes.
+    fn network_mtu(&self, network: &Network, rooms: &Rooms) -> NetworkMtu {
+        let room = rooms.network(&network.name);
+        let (mtu, chain) = match rooms.between(network, &self.config.ports) {
+            Some((mtu, Some(port))) => (Some(mtu), of_port(port)),
+            Some((mtu, None)) => (Some(mtu), room.map_or_else(String::new, |room| room.chain.to_string())),
+            None => (None, "no port and no way out".to_owned()),
+        };
+        let tagged = mtu.map(|mtu| room.map_or(mtu, |room| room.tagged.min(mtu)));
+        let id = self.compiled.network_id(network.name.as_str());
+        let mss = id.and_then(|id| self.compiled.snapshot.network(id)?.tcp_mtu?.checked_sub(TCP_IPV4));
+        NetworkMtu { name: network.name.to_string(), mtu, tagged, chain, mss }
     }
 
     /// The longest outer packet on a path, and when the underlay's word for it is forgotten, where it has one.
@@ -59,21 +83,6 @@ impl<F: PortFactory> Control<F> {
             mtu: reading.too_big_mtu as u16,
         })
     }
-}
-
-/// What passes between any two members: what the ways out leave, or what the smallest port takes.
-fn network_mtu(network: &Network, config: &Config, rooms: &Rooms) -> NetworkMtu {
-    let ports = config.ports.iter().filter(|port| !port.is_uplink() && port.vlans.carries(network.name.as_str()));
-    let least = ports.min_by_key(|port| port.mtu);
-    let room = rooms.network(&network.name);
-    let (mtu, chain) = match (room, least) {
-        (Some(room), Some(port)) if port.mtu < room.mtu => (Some(port.mtu), of_port(port)),
-        (Some(room), _) => (Some(room.mtu), room.chain.to_string()),
-        (None, Some(port)) => (Some(port.mtu), of_port(port)),
-        (None, None) => (None, "no port and no way out".to_owned()),
-    };
-    let tagged = mtu.map(|mtu| room.map_or(mtu, |room| room.tagged.min(mtu)));
-    NetworkMtu { name: network.name.to_string(), mtu, tagged, chain }
 }
 
 fn of_port(port: &Port) -> String {

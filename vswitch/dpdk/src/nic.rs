@@ -1,0 +1,51 @@
+//! What of the work on frames that are sent is left to a device: checksums and segments.
+
+use dpdk_sys::{MILLRACE_TX_IPV4_CKSUM, MILLRACE_TX_L4_CKSUM, MILLRACE_TX_TCP_TSO, MILLRACE_TX_VXLAN_TSO};
+use frame::Takes;
+
+use crate::{Choice, abilities::Abilities, eth_port::Nic};
+
+/// What the device does, DPDK's bits for it, and why it is so; nothing where its driver is not to be trusted.
+pub(crate) fn offloads(abilities: &Abilities, is_trusted: bool) -> (Nic, u64, Choice) {
+    let choice = |chosen: &str, why: &str| Choice::new("offloads", chosen, why);
+    let has = |bits| abilities.tx_offloads & bits == bits;
+    let checksum = has(MILLRACE_TX_L4_CKSUM);
+    if !is_trusted {
+        let why = match checksum {
+            true => "the switch does it in software; the driver offers it: `offloads = true` of the port uses it",
+            false => "the switch does it in software; the driver offers none",
+        };
+        return (Nic::default(), 0, choice("none", why));
+    }
+    if !checksum {
+        let why = "the driver does not offer checksums of TCP and UDP, without which nothing can be left to it";
+        return (Nic::default(), 0, choice("none", why).asked(true).short(true));
+    }
+    let (cuts, why) = match distrusted(&abilities.driver) {
+        Some(why) => (false, why),
+        None if has(MILLRACE_TX_TCP_TSO) => (true, "the driver offers it and is trusted"),
+        None => (false, "the driver offers no more"),
+    };
+    let tunnel = cuts && has(MILLRACE_TX_VXLAN_TSO);
+    let optional = if has(MILLRACE_TX_IPV4_CKSUM) { MILLRACE_TX_IPV4_CKSUM } else { 0 };
+    let bits = MILLRACE_TX_L4_CKSUM
+        | optional
+        | if cuts { MILLRACE_TX_TCP_TSO } else { 0 }
+        | if tunnel { MILLRACE_TX_VXLAN_TSO } else { 0 };
+    let takes = Takes { checksum, tcp4: cuts, tcp6: cuts, udp: false, tunnel };
+    let chosen = match (cuts, tunnel) {
+        (false, _) => "checksums",
+        (true, false) => "checksums, TCP segments",
+        (true, true) => "checksums, TCP segments, both in VXLAN",
+    };
+    (Nic { takes, sums_ipv4: optional != 0 }, bits, choice(chosen, why).asked(true))
+}
+
+/// Why a driver's word on cutting segments is not taken, whatever the operator believes.
+fn distrusted(driver: &str) -> Option<&'static str> {
+    match driver {
+        // rte_gso: IPv6 is not cut, and lost; 64 segments are the most.
+        "net_tap" => Some("net_tap cuts in software, 64 segments of IPv4 at most, and loses what it does not cut"),
+        _ => None,
+    }
+}
