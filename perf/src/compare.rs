@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Failure> {
     let peers = peers(&arguments.peer);
     let plan = if settings.quick { QUICK } else { FULL };
     let flows = if settings.flows.is_empty() { usual_flows(settings.quick) } else { settings.flows.clone() };
-    let (fingerprint, measured) = run::run(settings, plan, &flows, |shape| tasks(shape, &settings.work, &peers))?;
+    let (fingerprint, measured) = run::run(settings, None, plan, &flows, |shape| tasks(shape, &settings.work, &peers))?;
     let rows: Vec<_> = measured.iter().flat_map(rows).collect();
     print!("{}", table(&rows));
     if let Some(folder) = &arguments.plots {

@@ -9,6 +9,7 @@
 //! `perf flows` shows, in this process, that neither the number of flows nor new ones nor changes elsewhere are a cliff.
 //!
 //! `perf count` counts instructions instead, which nothing disturbs: the gate compares them with what is recorded.
+//! `perf scale` measures a second worker and the way between two.
 //! `perf vhost` puts our vhost-user ports beside DPDK's library and other switches.
 //!
 //! The machines these run on are shared: what is compared is CPU time per packet, within one run.
@@ -37,6 +38,7 @@ mod replay;
 mod report;
 mod run;
 mod sample;
+mod scale;
 mod tcp;
 mod testpmd;
 mod traffic;
@@ -92,6 +94,8 @@ enum Command {
     /// What `tcp` runs in its containers.
     #[command(hide = true)]
     Echo(tcp::Echo),
+    /// What a second worker adds, and what handing a packet over to it costs. Example: perf scale --quick --json scale.json
+    Scale(scale::Scale),
     /// Measure vhost-user ports: whole switches between two containers, and rings alone. Example: perf vhost --quick --json figures.json
     Vhost(vhost::Vhost),
 }
@@ -119,6 +123,9 @@ struct Generate {
 struct Replay {
     #[command(flatten)]
     measure: Measure,
+    /// Another millraced, as `beside` in the table: one build of the switch against another, in the same run.
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
 }
 
 /// How to compare.
@@ -188,6 +195,7 @@ fn main() -> ExitCode {
         }
         Command::Vhost(v) => vhost::run(&v),
         Command::Tcp(t) => tcp::run(&t),
+        Command::Scale(s) => scale::run(&s),
         Command::Echo(e) => tcp::echo(&e).map_err(Failure::Echo),
     };
     match result {
@@ -227,6 +235,8 @@ enum Failure {
     Vhost(String),
     #[error("echo: {0}")]
     Echo(std::io::Error),
+    #[error("--cpus {0:?}: two different CPUs are needed, as in `--cpus 1,0`")]
+    Cpus(Vec<u32>),
     #[error("{0} row(s) FAILED")]
     Rows(usize),
     #[error("{0} row(s) have figures that must not be compared; why is said below each")]

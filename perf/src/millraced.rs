@@ -33,9 +33,6 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 /// The name of its control socket, in the folder of its files.
 pub(crate) const SOCKET: &str = "switch.sock";
 
-/// The name of the thread that forwards.
-const WORKER: &str = "worker-0";
-
 /// One run of the switch.
 #[derive(Clone, Debug)]
 pub(crate) struct Millraced<'a> {
@@ -136,12 +133,18 @@ impl Running {
         Err(self.stuck())
     }
 
-    /// The thread that forwards, on this CPU. A switch that answers has started it, but a thread gets its name only once
-    /// it runs.
+    /// The thread that forwards, where there is one, on this CPU.
     pub(crate) fn worker(&self, cpu: u32) -> Result<PollThread, MillracedError> {
+        self.worker_thread(0, cpu)
+    }
+
+    /// The thread of a worker, on this CPU. A switch that answers has started it, but a thread gets its name only once it
+    /// runs.
+    pub(crate) fn worker_thread(&self, worker: usize, cpu: u32) -> Result<PollThread, MillracedError> {
         let deadline = Instant::now() + PATIENCE;
+        let name = format!("worker-{worker}");
         loop {
-            match PollThread::find(self.child.id(), WORKER, cpu) {
+            match PollThread::find(self.child.id(), &name, cpu) {
                 Some(thread) => return Ok(thread),
                 None if Instant::now() >= deadline => return Err(self.stuck()),
                 None => thread::sleep(Duration::from_millis(10)),
@@ -163,7 +166,7 @@ impl Running {
         Err(self.stuck())
     }
 
-    fn stuck(&self) -> MillracedError {
+    pub(crate) fn stuck(&self) -> MillracedError {
         MillracedError::NotForwarding { log: self.last_words() }
     }
 

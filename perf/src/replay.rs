@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &Replay) -> Result<(), Failure> {
     let settings = &arguments.measure;
     let plan = if settings.quick { QUICK } else { FULL };
     let flows = if settings.flows.is_empty() { &FLOWS[..] } else { &settings.flows };
-    let (fingerprint, measured) = run::run(settings, plan, flows, |shape| tasks(shape, &settings.work))?;
+    let (fingerprint, measured) =
+        run::run(settings, arguments.beside.as_deref(), plan, flows, |shape| tasks(shape, arguments))?;
     let rows = measured.into_iter().flat_map(rows).collect();
     let report = Report { fingerprint, rows };
     print!("{}", report::table(&report.rows));
@@ -56,8 +57,12 @@ fn rows(measured: Measured) -> Vec<report::Row> {
 }
 
 /// What is done to loads of one shape: the floors first.
-fn tasks(shape: Shape, wanted: &[Work]) -> Vec<Task> {
-    let work: Vec<_> = Work::of(shape, wanted).map(Task::Millraced).collect();
+fn tasks(shape: Shape, arguments: &Replay) -> Vec<Task> {
+    let beside = arguments.beside.is_some();
+    let work: Vec<_> = Work::of(shape, &arguments.measure.work)
+        .flat_map(|work| [Some(Task::Millraced(work)), beside.then_some(Task::Beside(work))])
+        .flatten()
+        .collect();
     if work.is_empty() {
         return work;
     }
@@ -66,15 +71,31 @@ fn tasks(shape: Shape, wanted: &[Work]) -> Vec<Task> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::{Cli, Command};
+
+    fn tasks_of(shape: Shape, arguments: &[&str]) -> Vec<Task> {
+        let Command::Replay(replay) = Cli::parse_from([&["perf", "replay"], arguments].concat()).command else {
+            panic!("that is `replay`")
+        };
+        tasks(shape, &replay)
+    }
 
     #[test]
     fn every_work_has_its_floors_beside_it() {
-        let plain = tasks(Shape::Plain, &[]);
+        let plain = tasks_of(Shape::Plain, &[]);
         assert_eq!(plain[0], Task::Testpmd(Mode::Io));
         assert_eq!(plain[2..], [Task::Millraced(Work::L2), Task::Millraced(Work::VxlanEncap)]);
-        assert_eq!(tasks(Shape::Vxlan, &[]).len(), 3);
-        assert_eq!(tasks(Shape::Plain, &[Work::VxlanDecap]), []);
-        assert_eq!(tasks(Shape::Plain, &[Work::L2]).len(), 3);
+        assert_eq!(tasks_of(Shape::Vxlan, &[]).len(), 3);
+        assert_eq!(tasks_of(Shape::Plain, &["--work", "vxlan-decap"]), []);
+        assert_eq!(tasks_of(Shape::Plain, &["--work", "l2"]).len(), 3);
+    }
+
+    #[test]
+    fn another_build_does_the_same_work_in_turns() {
+        let tasks = tasks_of(Shape::Plain, &["--work", "l2", "--beside", "x"]);
+        assert_eq!(tasks[2..], [Task::Millraced(Work::L2), Task::Beside(Work::L2)]);
     }
 }

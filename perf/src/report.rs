@@ -16,6 +16,8 @@ use crate::{
 pub(crate) enum Task {
     Testpmd(Mode),
     Millraced(Work),
+    /// Another build of it.
+    Beside(Work),
     Ovs(Work),
     Kernel(Way),
 }
@@ -25,6 +27,7 @@ impl Task {
         match self {
             Task::Testpmd(_) => "testpmd",
             Task::Millraced(_) => "millraced",
+            Task::Beside(_) => "beside",
             Task::Ovs(_) => "ovs",
             Task::Kernel(_) => "kernel",
         }
@@ -33,7 +36,7 @@ impl Task {
     pub(crate) fn work(self) -> &'static str {
         match self {
             Task::Testpmd(mode) => mode.name(),
-            Task::Millraced(work) | Task::Ovs(work) | Task::Kernel(Way::To(work)) => work.name(),
+            Task::Millraced(work) | Task::Beside(work) | Task::Ovs(work) | Task::Kernel(Way::To(work)) => work.name(),
             Task::Kernel(Way::Nowhere) => "nowhere",
         }
     }

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api::Version;
+
 use crate::{
     Failure, Measure,
     fingerprint::Fingerprint,
@@ -55,6 +57,7 @@ pub(crate) struct Measured {
 /// A run under way.
 struct Run<'a> {
     settings: &'a Measure,
+    beside: Option<&'a Path>,
     plan: Plan,
     folder: Folder,
     fingerprint: Fingerprint,
@@ -66,6 +69,7 @@ struct Run<'a> {
 /// Takes all measurements: `tasks` says what is done to loads of each shape, the floors first.
 pub(crate) fn run(
     settings: &Measure,
+    beside: Option<&Path>,
     plan: Plan,
     flows: &[u32],
     tasks: impl Fn(Shape) -> Vec<Task>,
@@ -76,7 +80,7 @@ pub(crate) fn run(
     let shapes = [Shape::Plain, Shape::Vxlan].map(|shape| (shape, tasks(shape)));
     let a_round: usize = shapes.iter().map(|(_, tasks)| tasks.len() * flows.len()).sum();
     let total = a_round * plan.rounds as usize;
-    let mut run = Run { settings, plan, folder, fingerprint, total, taken: 0 };
+    let mut run = Run { settings, beside, plan, folder, fingerprint, total, taken: 0 };
     let mut measured = Vec::new();
     for (shape, tasks) in shapes.iter().filter(|(_, tasks)| !tasks.is_empty()) {
         for &flows in flows {
@@ -156,7 +160,16 @@ impl Run<'_> {
         self.fingerprint.hugepages &= hugepages;
         match task {
             Task::Testpmd(mode) => self.testpmd(mode, load, capture, hugepages),
-            Task::Millraced(work) => self.millraced(work, load, capture, hugepages),
+            Task::Millraced(work) => {
+                let program = self.settings.millraced.clone().unwrap_or_else(millraced_beside_us);
+                let (sample, version) = self.millraced(&program, work, load, capture, hugepages)?;
+                self.fingerprint.note(version);
+                Ok(sample)
+            }
+            Task::Beside(work) => {
+                let program = self.beside.ok_or("no other build was named")?;
+                self.millraced(program, work, load, capture, hugepages).map(|(sample, _)| sample)
+            }
             Task::Ovs(work) => self.ovs(work, load, capture),
             Task::Kernel(way) => {
                 let Measure { testpmd, cpu, .. } = self.settings;
@@ -173,14 +186,17 @@ impl Run<'_> {
         testpmd.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 
-    fn millraced(&mut self, work: Work, load: &Load, capture: &Path, hugepages: bool) -> Result<Sample, String> {
-        let program = self.settings.millraced.clone().unwrap_or_else(millraced_beside_us);
+    fn millraced(
+        &self,
+        program: &Path,
+        work: Work,
+        load: &Load,
+        capture: &Path,
+        hugepages: bool,
+    ) -> Result<(Sample, Version), String> {
         let (cpu, folder) = (self.settings.cpu, self.folder.path());
-        let switch = Millraced { program: &program, work, load, capture, cpu, hugepages, folder };
-        let (sample, version) =
-            switch.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())?;
-        self.fingerprint.note(version);
-        Ok(sample)
+        let switch = Millraced { program, work, load, capture, cpu, hugepages, folder };
+        switch.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 
     fn ovs(&self, work: Work, load: &Load, capture: &Path) -> Result<Sample, String> {
@@ -212,7 +228,7 @@ pub(crate) fn millraced_beside_us() -> PathBuf {
 }
 
 /// Whether the free hugepages of 2 MiB hold so many packets with room to spare.
-fn hugepages_hold(packets: u32) -> bool {
+pub(crate) fn hugepages_hold(packets: u32) -> bool {
     // 800 buffers of 2.5 KiB a page, and the programs' own tables.
     free_hugepages() > u64::from(packets) / 800 + 96
 }
