@@ -17,7 +17,7 @@ pub struct Ledger {
     pub total: Terms,
     /// Per pair of workers `handed = taken + in_ring`, each of the three measured; only pairs with traffic.
     pub pairs: Vec<PairLedger>,
-    /// Per port `rx + copied = forwarded + punted + dropped` and `offered = tx + refused`.
+    /// Per port `rx + copied = forwarded + punted + dropped + held` and `offered = tx + refused`.
     pub ports: Vec<PortLedger>,
     /// What the node's own host stack lost: ends of frames outside the equations above.
     pub host: Vec<HostLoss>,
@@ -46,7 +46,7 @@ pub struct Terms {
     pub merged: u64,
     /// Given to other workers.
     pub handed: u64,
-    /// In the worker's own hands.
+    /// In the worker's own hands: they wait for the copies of a flood.
     pub held: u64,
     /// Gone out of scope instead of ending somewhere: a defect.
     pub lost: u64,
@@ -101,6 +101,9 @@ pub struct PortLedger {
     pub punted: u64,
     /// Of both: dropped.
     pub dropped: u64,
+    /// Received and waiting for the copies of a flood.
+    #[serde(default)]
+    pub held: u64,
     /// Offered to the device.
     pub offered: u64,
     /// Taken by the device.
@@ -158,7 +161,7 @@ impl PairLedger {
 impl PortLedger {
     /// Whether every frame received has a fate and every frame offered was taken or refused.
     pub fn balances(&self) -> bool {
-        sum([self.rx, self.copied]) == sum([self.forwarded, self.punted, self.dropped])
+        sum([self.rx, self.copied]) == sum([self.forwarded, self.punted, self.dropped, self.held])
             && self.offered == sum([self.tx, self.refused])
     }
 }

@@ -67,14 +67,17 @@ pub(crate) struct Run {
     pub(crate) frames: u8,
 }
 
+/// The place in [`Batch::meta`] of a frame that has waited, while it is sent.
+pub(crate) const AT_HAND: usize = BURST_MAX;
+
 /// The frames of a turn. Frames leave it for lanes, rings and lists; it is empty when the turn ends.
 pub(crate) struct Batch {
     /// As received, in order; not there while the last loop gives them away.
     pub(crate) frames: Option<Box<Burst>>,
     /// Where they came from, in order.
     pub(crate) runs: Vec<Run>,
-    /// By place in `frames`.
-    pub(crate) meta: [Meta; BURST_MAX],
+    /// By place in `frames`, and behind them [`AT_HAND`].
+    pub(crate) meta: [Meta; BURST_MAX + 1],
     /// Frames that need a decision or copies, after the hits.
     pub(crate) rest: Burst,
     /// By place in `rest`: the place in `meta`.
@@ -91,7 +94,7 @@ impl Batch {
         Batch {
             frames: Some(Box::new(Burst::new())),
             runs: Vec::with_capacity(BURST_MAX),
-            meta: [Meta::blank(probe); BURST_MAX],
+            meta: [Meta::blank(probe); BURST_MAX + 1],
             rest: Burst::new(),
             rest_meta: [0; BURST_MAX],
             dead: Burst::new(),

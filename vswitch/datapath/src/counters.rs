@@ -85,7 +85,7 @@ block! {
         merged,
         /// Put on handoff rings.
         handed,
-        /// In the worker's own hands.
+        /// In the worker's own hands: they wait for the copies of a flood.
         held,
         /// Turns of the worker's loop that have ended.
         turns,
@@ -151,6 +151,8 @@ block! {
         forwarded,
         /// Of frames received here: given to the host stack.
         punted,
+        /// Of frames received here: waiting for the copies of a flood.
+        held,
         /// Offered to the device; `offered = tx + refused`.
         offered,
         /// Taken by the device.
@@ -201,7 +203,7 @@ impl PortReading {
 
     /// Whether every frame received has a fate and every frame offered was taken or refused.
     pub fn balanced(&self) -> bool {
-        self.rx + self.copied == self.forwarded + self.punted + self.dropped_total()
+        self.rx + self.copied == self.forwarded + self.punted + self.dropped_total() + self.held
             && self.offered == self.tx + self.refused
     }
 }

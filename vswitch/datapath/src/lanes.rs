@@ -63,12 +63,17 @@ impl<P: Port> Lanes<P> {
         }
     }
 
+    /// Receives nothing more from `port`; what is for it is sent on.
+    pub(crate) fn silence(&mut self, port: PortId) {
+        self.held.retain(|&p| p != port);
+        self.first = 0;
+    }
+
     /// Sends what waits for `port` and gives its queue pair back.
     pub(crate) fn detach(&mut self, port: PortId, tally: &mut Tally, pool: &mut impl Pool) -> Option<P> {
         self.flush_one(port, tally, pool);
-        self.held.retain(|&p| p != port);
+        self.silence(port);
         self.loaded.retain(|&p| p != port);
-        self.first = 0;
         self.changes += 1;
         self.lanes.get_mut(port.index())?.take().map(|lane| lane.queue)
     }

@@ -6,6 +6,7 @@
 //! panics on packet content.
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod batch;
 mod brain;
 mod counters;

@@ -17,8 +17,12 @@ use frame::{Frame, Pool, Port};
 use crate::{
     Worker,
     batch::{Class, Run},
+    feature::flood,
     flow::Recipe,
-    stage::{decide, dispatch, lookup, parse},
+    stage::{
+        decide::{self, Course},
+        dispatch, lookup, parse,
+    },
 };
 
 /// Decisions that frames which need none may wait for before they are sent: one takes as long as ten such frames, and
@@ -34,6 +38,9 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
         worker.lanes.flush(&mut worker.tally, &mut worker.pool);
     }
     decide_rest(worker);
+    if !worker.backlog.is_empty() {
+        flood::go_on(worker);
+    }
     worker.release_dead();
 }
 
@@ -109,8 +116,10 @@ fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     decide::expect(&rest, &worker.batch, &worker.brain);
     for (nth, frame) in rest.drain().enumerate() {
         let place = usize::from(worker.batch.rest_meta[nth]);
-        let recipe = decide::recipe(&frame, place, &snapshot, worker);
-        follow(recipe, frame, place, worker);
+        match decide::course(&frame, place, &snapshot, worker) {
+            Course::Now(recipe) => follow(recipe, frame, place, worker),
+            Course::Behind(member) => flood::behind(member, frame, place, worker),
+        }
     }
 }
 

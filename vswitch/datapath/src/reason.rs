@@ -49,6 +49,7 @@ causes! {
     SamePort, "same-port", "the destination is behind the port the frame came from";
     SplitHorizon, "split-horizon", "the frame came from a VTEP and its destination is behind a VTEP (split horizon)";
     FloodNobody, "flood-nobody", "a flood found no other member of the network";
+    FloodBacklog, "flood-backlog", "too many frames wait for the copies of their floods already: on the worker, or from the port alone";
     MtuExceeded, "mtu-exceeded", "the frame is longer than the MTU of the port it would leave by";
     MtuExceededUnderlay, "mtu-exceeded-underlay", "with its outer header the frame is longer than its path takes";
     NoHeadroom, "no-headroom", "the buffer has no room for the outer header in front";

@@ -124,7 +124,7 @@ pub struct Network {
     /// Longest packet in octets for which the ends of TCP connections are told to have room (MSS clamp); `None` leaves
     /// what they say. No cached decision rests on it.
     pub tcp_mtu: Option<u16>,
-    /// All members, the flood list.
+    /// All members, the flood list, in the order of their numbers.
     pub members: Vec<MemberId>,
     /// Static FDB entries, sorted by MAC.
     pub statics: Vec<(Mac, MemberId)>,

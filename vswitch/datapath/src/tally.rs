@@ -39,6 +39,20 @@ impl Tally {
         &mut self.ports[port.index()]
     }
 
+    /// Books that a frame that came in by `port` waits in the worker's hands.
+    #[inline]
+    pub(crate) fn hold(&mut self, port: PortId) {
+        self.worker.held += 1;
+        self.port(port).held += 1;
+    }
+
+    /// Books that it does no more.
+    #[inline]
+    pub(crate) fn release(&mut self, port: PortId) {
+        self.worker.held -= 1;
+        self.port(port).held -= 1;
+    }
+
     /// Books a drop of a frame (or copy) that came in by `port`.
     #[inline]
     pub(crate) fn drop_from(&mut self, port: PortId, reason: DropReason) {

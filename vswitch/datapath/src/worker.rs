@@ -6,7 +6,8 @@ use table::{Fdb, FlowTable, Tick};
 use wire::HashKey;
 
 use crate::{
-    Books, Inject, Order, PortSpec, Report, WorkerId,
+    Books, Inject, Order, PORTS_MAX, PortSpec, Report, WorkerId,
+    backlog::Backlog,
     batch::{Batch, Run},
     brain::Brain,
     feature::{learn, storm::Buckets, too_big::Answers, vlan},
@@ -64,11 +65,14 @@ pub struct Worker<P, M> {
     pub(crate) brain: Brain,
     pub(crate) tally: Tally,
     pub(crate) batch: Batch,
+    pub(crate) backlog: Backlog,
     pub(crate) storms: Buckets,
     pub(crate) answers: Answers,
     books: Books,
     sweeper: Sweeper,
     device_asked: Tick,
+    /// An order that frames in hand are in the way of.
+    postponed: Option<Order<P>>,
     stopped: bool,
 }
 
@@ -87,11 +91,13 @@ impl<P: Port, M: Pool> Worker<P, M> {
             brain: Brain::new(flows, fdb),
             tally: Tally::new(),
             batch,
+            backlog: Backlog::new(),
             storms: Buckets::new(),
             answers: Answers::new(),
             books,
             sweeper: Sweeper::new(config.flow_idle_ticks),
             device_asked: Tick(0),
+            postponed: None,
             stopped: false,
         })
     }
@@ -123,7 +129,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.take_injected();
         self.hear_deltas();
         self.lanes.flush(&mut self.tally, &mut self.pool);
-        let idle = !mail && self.tally.worker.credit() == before;
+        let idle = !mail && self.tally.worker.credit() == before && self.backlog.is_empty();
         self.sweeper.step(idle, &mut self.brain, &mut self.tally, &mut self.wires.peers);
         self.finish(idle)
     }
@@ -160,10 +166,14 @@ impl<P: Port, M: Pool> Worker<P, M> {
 
     /// Carries out at most one order a turn, so that no burst waits for a pile of them.
     fn read_mail(&mut self) -> bool {
-        if !self.wires.mail.has_mail() {
+        if !self.wires.mail.has_mail() && self.postponed.is_none() {
             return false;
         }
-        let Some(order) = self.wires.mail.recv() else { return false };
+        let Some(order) = self.postponed.take().or_else(|| self.wires.mail.recv()) else { return false };
+        if self.must_wait(&order) {
+            self.postponed = Some(order);
+            return true;
+        }
         let report = match order {
             Order::Install(snapshot) => {
                 let generation = snapshot.generation;
@@ -177,10 +187,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
             Order::Detach { port } => {
                 self.lanes.detach(port, &mut self.tally, &mut self.pool).map(|queue| Report::Detached { port, queue })
             }
-            Order::Stop => {
-                self.stopped = true;
-                Some(Report::Stopped)
-            }
+            Order::Stop => Some(Report::Stopped),
         };
         if let Some(report) = report
             && self.wires.mail.send(report).is_err()
@@ -188,6 +195,21 @@ impl<P: Port, M: Pool> Worker<P, M> {
             unreachable!("control keeps at most as many orders open as reports fit the mailbox");
         }
         true
+    }
+
+    /// Whether frames received before have to leave first, so that none is dropped or overtaken. No more are received.
+    fn must_wait(&mut self, order: &Order<P>) -> bool {
+        match order {
+            Order::Detach { port } if port.index() < PORTS_MAX && self.tally.port(*port).held > 0 => {
+                self.lanes.silence(*port);
+                true
+            }
+            Order::Stop => {
+                self.stopped = true;
+                !self.backlog.is_empty()
+            }
+            _ => false,
+        }
     }
 
     #[inline(never)]

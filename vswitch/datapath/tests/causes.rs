@@ -6,7 +6,7 @@ mod rig;
 
 use std::{collections::HashSet, net::Ipv6Addr, sync::Arc};
 
-use datapath::{Cause, DropReason, MemberKind, Order, Paths, PortId, Report, Role, VtepKey, WorkerId};
+use datapath::{Cause, DropReason, MemberKind, Order, Paths, PortId, Report, Role, Turn, VtepKey, WorkerId};
 use frame::{HeapPool, Offload, Transport};
 use rig::*;
 use table::{MemberId, Tick};
@@ -33,6 +33,8 @@ const CASES: &[Case] = &[
     (Cause::SamePort, USUAL, |rig| { rig.send(1, &plain(99, 8)); rig.send(1, &plain(8, 1)) }, 1),
     (Cause::SplitHorizon, USUAL, vtep_to_vtep, 1),
     (Cause::FloodNobody, USUAL, flood_alone, 1),
+    // Ten turns, each of which takes 32 frames in and makes 128 copies, of which each flood takes 100.
+    (Cause::FloodBacklog, USUAL, |rig| flood_many(rig, 300), 33),
     (Cause::MtuExceeded, USUAL, |rig| { shorten(rig, 2); rig.send(1, &udp_frame(2, 1, 1, 400)) }, 1),
     (Cause::MtuExceededUnderlay, USUAL, |rig| rig.send(1, &udp_frame(2, 1, 1, 1440)), 1),
     (Cause::NextHopUnresolved, USUAL, |rig| rig.send(4, &plain(1, 4)), 1),
@@ -121,6 +123,18 @@ fn flood_alone(rig: &mut Rig) {
         snapshot.networks[0] = alone;
     });
     rig.send(1, &plain(99, 1));
+}
+
+/// Sends so many floods, each to a hundred members.
+fn flood_many(rig: &mut Rig, floods: usize) {
+    rig.change(|snapshot, _| {
+        snapshot.members.extend((7..104).map(|_| vtep(0, 7, REMOTE, true)));
+        snapshot.networks[0] = network(7, &[&[1, 2, 3, 4], &(7..104).collect::<Vec<_>>()[..]].concat());
+    });
+    (0..floods).for_each(|_| assert!(rig.peers[&1].send(&plain(99, 1))));
+    while rig.turn_one(0).0 == Turn::Busy {
+        rig.out();
+    }
 }
 
 /// Lets only short frames out by a port.

@@ -211,13 +211,15 @@ impl Plan {
     }
 
     fn network(&self, stamp: u64, number: u16, network: &Bridge) -> Network {
+        let mut members: Vec<_> = self.members_of(number).into_iter().map(|who| self.id(who)).collect();
+        members.sort_unstable();
         Network {
             generation: stamp,
             vni: network.vni,
             macs_max: network.macs_max,
             age_ticks: network.age_ticks,
             tcp_mtu: network.tcp_mtu,
-            members: self.members_of(number).into_iter().map(|who| self.id(who)).collect(),
+            members,
             statics: network.statics.iter().map(|(&mac, &who)| (mac, self.id(who))).collect(),
         }
     }

@@ -90,6 +90,7 @@ fn ports(ledger: &Ledger) -> Grid {
         ("FORWARDED", Right),
         ("+PUNTED", Right),
         ("+DROPPED", Right),
+        ("+HELD", Right),
         ("OFFERED", Right),
         ("=", Left),
         ("TX", Right),
@@ -98,7 +99,7 @@ fn ports(ledger: &Ledger) -> Grid {
     ]);
     for port in &ledger.ports {
         let arrived = port.rx.wrapping_add(port.copied).wrapping_add(port.offered);
-        let fates = [port.forwarded, port.punted, port.dropped, port.tx, port.refused];
+        let fates = [port.forwarded, port.punted, port.dropped, port.held, port.tx, port.refused];
         grid.row([
             port.port.clone(),
             port.rx.to_string(),
@@ -107,6 +108,7 @@ fn ports(ledger: &Ledger) -> Grid {
             port.forwarded.to_string(),
             port.punted.to_string(),
             port.dropped.to_string(),
+            port.held.to_string(),
             port.offered.to_string(),
             "=".into(),
             port.tx.to_string(),
@@ -157,7 +159,7 @@ mod tests {
         assert_eq!(words(&text, 1), "0 5 0 0 0 0 = 5 0 0 0 0 0 yes");
         assert_eq!(words(&text, 3), "all 20005 0 0 0 0 = 20005 0 0 0 0 0 yes");
         assert_eq!(words(&text, 6), "0 1 3 = 2 1 yes");
-        assert_eq!(words(&text, 9), "a1 2 0 = 2 0 0 5 = 5 0 yes");
+        assert_eq!(words(&text, 9), "a1 2 0 = 2 0 0 0 5 = 5 0 yes");
         assert_eq!(verdict(&ledger), "balanced: no frame disappeared");
     }
 

@@ -208,13 +208,15 @@ impl<'a> Source<'a> {
             let statics = network.statics.iter().filter_map(|entry| Some((entry.mac, member(&entry.behind)?)));
             let mut statics: Vec<(Mac, MemberId)> = statics.collect();
             statics.sort_unstable_by_key(|&(mac, _)| mac); // workers search the list
+            let mut members = members.remove(&network.name).unwrap_or_default();
+            members.sort_unstable(); // floods go on from member to member
             let mut made = Network {
                 generation: 0,
                 vni: network.vni,
                 macs_max: network.macs_max,
                 age_ticks: network.age_s.saturating_mul(Tick::PER_SECOND),
                 tcp_mtu: self.tcp_mtu(network, &rooms),
-                members: members.remove(&network.name).unwrap_or_default(),
+                members,
                 statics,
             };
             made.generation =

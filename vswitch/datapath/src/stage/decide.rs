@@ -3,11 +3,12 @@
 //! What is a function of the key is decided here once and not rechecked on a hit.
 
 use frame::{Burst, Frame};
-use table::{FdbSlot, FlowSlot, FlowValue};
+use table::{FdbSlot, FlowSlot, FlowValue, MemberId};
 use wire::Mac;
 
 use crate::{
     Cause, Guard, Member, MemberKind, Role, Snapshot, Worker,
+    backlog::pair,
     batch::{Batch, Class, Meta},
     brain::Brain,
     feature::{guard, learn},
@@ -39,14 +40,25 @@ pub(crate) fn expect(rest: &Burst, batch: &Batch, brain: &Brain) {
     }
 }
 
+/// When what was decided is done.
+pub(crate) enum Course {
+    Now(Recipe),
+    /// The frame goes to this member behind floods of its flow that wait still.
+    Behind(MemberId),
+}
+
 /// What becomes of the frame whose meta is at `place`: the cached decision where one holds, a new one otherwise. `snapshot`
 /// is the one in force.
 #[inline]
-pub(crate) fn recipe<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, worker: &mut Worker<P, M>) -> Recipe {
-    let Worker { batch, brain, tally, wires, .. } = worker;
+pub(crate) fn course<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, worker: &mut Worker<P, M>) -> Course {
+    let Worker { batch, brain, tally, wires, backlog, .. } = worker;
     let meta = &mut batch.meta[place];
+    let is_behind = |meta: &Meta| !backlog.is_empty() && backlog.has(pair(meta.ingress, ends(meta)));
     if let Class::Slow = meta.class {
-        return decide(frame, meta, snapshot, brain, tally, &mut wires.peers).recipe;
+        return match decide(frame, meta, snapshot, brain, tally, &mut wires.peers).recipe {
+            Recipe::Forward(member) if is_behind(meta) => Course::Behind(member),
+            recipe => Course::Now(recipe),
+        };
     }
     // Once more: the flow's first frame may have been decided about since.
     brain.flows.candidates(&mut meta.probe);
@@ -56,11 +68,17 @@ pub(crate) fn recipe<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, wor
     {
         let entry = brain.flows.entry(slot);
         track::count(entry, meta, brain.now, tally);
-        return Recipe::decode(entry.recipe());
+        return Course::Now(Recipe::decode(entry.recipe()));
     }
     let decision = decide(frame, meta, snapshot, brain, tally, &mut wires.peers);
+    if let Recipe::Forward(member) = decision.recipe
+        && is_behind(meta)
+    {
+        // Not remembered: hits do not ask who waits.
+        return Course::Behind(member);
+    }
     remember(known, meta, &decision, brain, tally);
-    decision.recipe
+    Course::Now(decision.recipe)
 }
 
 fn decide(
@@ -103,7 +121,7 @@ fn decide(
 }
 
 /// Both MACs, destination first; of a plain packet the key alone knows them.
-fn ends(meta: &Meta) -> (Mac, Mac) {
+pub(crate) fn ends(meta: &Meta) -> (Mac, Mac) {
     match meta.class {
         Class::Plain => (meta.key.dst(), meta.key.src()),
         _ => (meta.headers.dst, meta.headers.src),

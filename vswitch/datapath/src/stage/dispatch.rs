@@ -15,13 +15,19 @@ use crate::{
 /// Does to a frame what was decided.
 #[inline(always)]
 pub(crate) fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
-    rewrite::strip(&mut frame, &worker.batch.meta[place]);
-    mss::clamp(&mut frame, place, worker);
+    unpack(&mut frame, place, worker);
     match recipe {
         Recipe::Forward(member) => forward(member, frame, place, worker),
         Recipe::Flood(network) => flood::flood(network, frame, place, worker),
         Recipe::Drop(reason) => drop(reason, frame, place, worker),
     }
+}
+
+/// Takes off a frame what it came in, and corrects what it says where that is not for this network.
+#[inline(always)]
+pub(crate) fn unpack<P, M>(frame: &mut Frame, place: usize, worker: &mut Worker<P, M>) {
+    rewrite::strip(frame, &worker.batch.meta[place]);
+    mss::clamp(frame, place, worker);
 }
 
 /// Sends a stripped frame to a member.

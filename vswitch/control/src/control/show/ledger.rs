@@ -47,6 +47,7 @@ fn port_ledger(port: &Port, reading: &PortReading) -> PortLedger {
         forwarded: reading.forwarded,
         punted: reading.punted,
         dropped: reading.dropped_total(),
+        held: reading.held,
         offered: reading.offered,
         tx: reading.tx,
         refused: reading.refused,

@@ -45,6 +45,7 @@ fn since(total: &PortReading, base: &PortReading) -> PortReading {
         copied: total.copied.wrapping_sub(base.copied),
         forwarded: total.forwarded.wrapping_sub(base.forwarded),
         punted: total.punted.wrapping_sub(base.punted),
+        held: total.held.wrapping_sub(base.held),
         offered: total.offered.wrapping_sub(base.offered),
         tx: total.tx.wrapping_sub(base.tx),
         tx_bytes: total.tx_bytes.wrapping_sub(base.tx_bytes),
