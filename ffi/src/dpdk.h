@@ -15,6 +15,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <rte_net.h>
 #include <rte_version.h>
 #include <rte_vhost.h>
 
@@ -50,6 +51,21 @@ static const uint64_t MILLRACE_RSS_OUTERMOST = RTE_ETH_RSS_LEVEL_OUTERMOST;
 /* Frees what was sent without looking at it: all frames of a queue are plain and of one pool. */
 static const uint64_t MILLRACE_TX_FAST_FREE = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 
+/* What a device can do to what it sends, and what it is told of one packet. */
+static const uint64_t MILLRACE_TX_IPV4_CKSUM = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+static const uint64_t MILLRACE_TX_L4_CKSUM = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+static const uint64_t MILLRACE_TX_TCP_TSO = RTE_ETH_TX_OFFLOAD_TCP_TSO;
+static const uint64_t MILLRACE_TX_VXLAN_TSO = RTE_ETH_TX_OFFLOAD_VXLAN_TNL_TSO | RTE_ETH_TX_OFFLOAD_OUTER_IPV4_CKSUM |
+					      RTE_ETH_TX_OFFLOAD_OUTER_UDP_CKSUM;
+static const uint64_t MILLRACE_TX_IP_CHECKSUM = RTE_MBUF_F_TX_IP_CKSUM;
+static const uint64_t MILLRACE_TX_IPV4 = RTE_MBUF_F_TX_IPV4;
+static const uint64_t MILLRACE_TX_IPV6 = RTE_MBUF_F_TX_IPV6;
+static const uint64_t MILLRACE_TX_OUTER_IP_CHECKSUM = RTE_MBUF_F_TX_OUTER_IP_CKSUM;
+static const uint64_t MILLRACE_TX_OUTER_UDP_CHECKSUM = RTE_MBUF_F_TX_OUTER_UDP_CKSUM;
+static const uint64_t MILLRACE_TX_OUTER_IPV4 = RTE_MBUF_F_TX_OUTER_IPV4;
+static const uint64_t MILLRACE_TX_OUTER_IPV6 = RTE_MBUF_F_TX_OUTER_IPV6;
+static const uint64_t MILLRACE_TX_VXLAN = RTE_MBUF_F_TX_TUNNEL_VXLAN;
+
 /* Flags of a device: it tells of its link and of its removal; its MAC cannot change while it runs. */
 static const uint32_t MILLRACE_TELLS_LINK = RTE_ETH_DEV_INTR_LSC;
 static const uint32_t MILLRACE_TELLS_REMOVAL = RTE_ETH_DEV_INTR_RMV;
@@ -82,6 +98,10 @@ int millrace_link(uint16_t port, uint32_t *mbps);
 /* rte_eth_rx_burst and rte_eth_tx_burst. */
 uint16_t millrace_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
 uint16_t millrace_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
+
+/* Writes into a packet what drivers expect in front of their own work (sums of pseudo headers, zeros), and lets the driver
+ * prepare it. 1, or 0 where the driver will not take it. */
+int millrace_tx_prepare(uint16_t port, uint16_t queue, struct rte_mbuf *mbuf);
 
 /* All of `count` mbufs, reset, or none: 0 or a negative errno. */
 int millrace_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count);

@@ -79,6 +79,12 @@ millrace_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16
 }
 
 int
+millrace_tx_prepare(uint16_t port, uint16_t queue, struct rte_mbuf *mbuf)
+{
+	return rte_net_intel_cksum_prepare(mbuf) == 0 && rte_eth_tx_prepare(port, queue, &mbuf, 1) == 1;
+}
+
+int
 millrace_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int count)
 {
 	return rte_pktmbuf_alloc_bulk(pool, mbufs, count);

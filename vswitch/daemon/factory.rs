@@ -48,6 +48,7 @@ impl Factory {
             mac: own_mac(port).map(Mac::octets),
             pool: self.pool.clone(),
             is_only_pool: true,
+            offloads: port.offloads,
             promiscuous: port.is_promiscuous(),
             worker_nodes: self.worker_nodes.clone(),
         };
@@ -67,6 +68,9 @@ impl Factory {
         let queue = tap::open(config, self.pool.clone()).map_err(|error| error.to_string())?;
         let control = queue.control();
         let detail = control.place().to_string();
+        for row in tap_choices(&control).iter().filter(|row| row.falls_short) {
+            log::warn!("{detail}: {} {}: {}", row.what, row.chosen, row.why);
+        }
         let opened = Opened { queues: vec![AnyPort::Tap(queue)], mac: None, mtu, detail };
         Ok((Device::Tap(control), opened))
     }

@@ -54,6 +54,7 @@ impl End {
             mac: None,
             pool: pool.clone(),
             is_only_pool: true,
+            offloads: false,
             promiscuous: true,
             worker_nodes: Vec::new(),
         };

@@ -120,6 +120,7 @@ impl Bench<'_> {
             mac: None,
             pool: self.pool.clone(),
             is_only_pool: true,
+            offloads: false,
             promiscuous: false,
             worker_nodes: Vec::new(),
         };

@@ -110,7 +110,7 @@ fn drops_punts_and_malformed_frames_allocate_nothing() {
 #[test]
 fn super_frames_that_are_cut_copied_and_made_allocate_nothing() {
     let offload = Some(Offload { transport: Transport::Tcp, segment: 1400 });
-    let takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: false };
+    let takes = Takes { checksum: true, tcp4: true, tcp6: true, ..Takes::default() };
     let port = |nth, stock| match nth {
         0 => {
             let inner = |sequence: u8| {

@@ -11,7 +11,7 @@ use wire::{
     protocol,
 };
 
-const TCP: Takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: false };
+const TCP: Takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: false, tunnel: false };
 const SEGMENT: u16 = 1400;
 
 /// The segments of `len` octets from station `src` to station `dst`, whole.

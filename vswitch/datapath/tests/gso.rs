@@ -9,8 +9,8 @@ use frame::{Offload, SUPER_MAX, Takes, Transport};
 use rig::*;
 
 const TCP: Option<Offload> = Some(Offload { transport: Transport::Tcp, segment: 1400 });
-const ALL: Takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: true };
-const CHECKSUM: Takes = Takes { checksum: true, tcp4: false, tcp6: false, udp: false };
+const ALL: Takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: true, tunnel: false };
+const CHECKSUM: Takes = Takes { checksum: true, tcp4: false, tcp6: false, udp: false, tunnel: false };
 /// Octets of the headers of [`tcp`].
 const HEADERS: usize = 14 + 20 + 20;
 
@@ -85,6 +85,20 @@ fn a_super_frame_leaves_by_a_tunnel_in_segments_whatever_the_uplink_takes() {
         assert_eq!(split(&rig), 46);
         rig.assert_at_rest();
     }
+}
+
+#[test]
+fn a_super_frame_leaves_by_a_tunnel_whole_where_the_uplink_finishes_both_headers() {
+    let mut rig = acquainted(1);
+    rig.peers[&0].take(Takes { tunnel: true, ..ALL });
+    let packet = tcp(9, 1, 20_000);
+    send(&mut rig, 1, &packet, TCP);
+    let (sent, offload) = rig.peers[&0].recv_unfinished().unwrap();
+    assert_eq!((inner(vec![sent]), offload, split(&rig)), (vec![packet], TCP, 0));
+    rig.peers[&0].take(Takes { tunnel: true, ..CHECKSUM });
+    send(&mut rig, 1, &tcp(9, 1, 20_000), TCP);
+    assert_eq!(read(inner(finished(&rig, 0))).concat(), octets(20_000), "one that only sums");
+    rig.assert_at_rest();
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_hundred_thousand_hostile_frames_are_all_accounted_for() {
             assert!(rig.peers[&port].send_unfinished(&hostile(&mut noise, &corpus), offload));
         }
         let [checksum, tcp4, tcp6, udp] = [0, 1, 2, 3].map(|bit| noise.next() >> bit & 1 > 0);
-        rig.peers[&PORTS[noise.below(PORTS.len())]].take(Takes { checksum, tcp4, tcp6, udp });
+        rig.peers[&PORTS[noise.below(PORTS.len())]].take(Takes { checksum, tcp4, tcp6, udp, tunnel: checksum });
         sent += BATCH;
         rig.now = rig.now.after(1);
         rig.settle();

@@ -100,7 +100,8 @@ impl EthDevice {
         let interface = KernelInterface::behind(&devargs, &driver).and_then(|interface| interface.number());
         let shared = Arc::new(shared);
         let opened = EthDevice { shared, devargs, abilities, plan, reception, all_multicast, interface };
-        let ports = (0..config.queues).map(|queue| eth_port::new(&opened.shared, queue, opened.mtu(), &config.pool));
+        let ports = (0..config.queues)
+            .map(|queue| eth_port::new(&opened.shared, queue, opened.mtu(), opened.plan.nic, &config.pool));
         let ports = ports.collect();
         Ok((opened, ports))
     }

@@ -3,7 +3,7 @@
 use std::{mem::MaybeUninit, ptr::NonNull, sync::Arc};
 
 use dpdk_sys::rte_mbuf;
-use frame::{BURST_MAX, Burst, DeviceStats, Frame, Port, Sent};
+use frame::{BURST_MAX, Burst, DeviceStats, Frame, Port, Sent, Takes};
 
 use crate::{
     Pool,
@@ -11,6 +11,7 @@ use crate::{
     mbuf::{self, Refusal},
     pool,
     setup::L2_LEN,
+    work::Work,
 };
 
 /// The shortest thing that is a frame at all: an Ethernet header.
@@ -26,6 +27,7 @@ pub struct EthPort {
     queue: u16,
     /// Octets of the longest frame the device carries, tags included.
     frame_max: usize,
+    nic: Nic,
     pool: Pool,
     /// Lost here and not told yet.
     lost: DeviceStats,
@@ -33,10 +35,18 @@ pub struct EthPort {
     told: EthStats,
 }
 
-pub(crate) fn new(device: &Arc<Shared>, queue: u16, mtu: u16, pool: &Pool) -> EthPort {
+/// What a device does by itself to what it sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Nic {
+    pub(crate) takes: Takes,
+    /// It writes the checksums of IPv4 headers where it cuts.
+    pub(crate) sums_ipv4: bool,
+}
+
+pub(crate) fn new(device: &Arc<Shared>, queue: u16, mtu: u16, nic: Nic, pool: &Pool) -> EthPort {
     let frame_max = usize::from(mtu) + usize::from(L2_LEN);
     let (lost, told) = (DeviceStats::default(), EthStats::default());
-    EthPort { device: Arc::clone(device), queue, frame_max, pool: pool.clone(), lost, told }
+    EthPort { device: Arc::clone(device), queue, frame_max, nic, pool: pool.clone(), lost, told }
 }
 
 impl Port for EthPort {
@@ -63,15 +73,19 @@ impl Port for EthPort {
     #[inline]
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
         let mut bytes = 0;
-        let mut fit = true;
+        let mut plain = true;
         for frame in burst.as_slice() {
             bytes += frame.len();
-            fit &= (FRAME_MIN..=self.frame_max).contains(&frame.len());
+            plain &= (FRAME_MIN..=self.frame_max).contains(&frame.len()) & !frame.is_unfinished();
         }
-        if !fit {
+        if !plain {
             return self.send_what_fits(burst);
         }
         self.send(burst, bytes)
+    }
+
+    fn takes(&self) -> Takes {
+        self.nic.takes
     }
 
     /// The device counts for all its queues together, so its counters are in the first port's; every port adds what it
@@ -114,13 +128,14 @@ impl EthPort {
         Sent { frames: taken as u32, refused: (offered - taken) as u32, bytes: (bytes - refused) as u64 }
     }
 
-    /// Refuses frames that are too long or too short, and sends the rest.
-    #[cold]
+    /// Refuses frames that are too long or too short, or not to be finished by the device, tells it of those that are, and
+    /// sends the rest.
+    #[inline(never)]
     fn send_what_fits(&mut self, burst: &mut Burst) -> Sent {
         let (mut fitting, mut unfit) = (Burst::new(), Burst::new());
         let mut bytes = 0;
-        for frame in burst.drain() {
-            let fits = (FRAME_MIN..=self.frame_max).contains(&frame.len());
+        for mut frame in burst.drain() {
+            let fits = if frame.is_unfinished() { self.prepare(&mut frame) } else { self.fits(frame.len()) };
             bytes += if fits { frame.len() } else { 0 };
             let to = if fits { &mut fitting } else { &mut unfit };
             to.push(frame).expect("a burst has room for what came out of a burst");
@@ -130,6 +145,20 @@ impl EthPort {
         let mut sent = self.send(&mut fitting, bytes);
         sent.refused += refused;
         sent
+    }
+
+    fn fits(&self, octets: usize) -> bool {
+        (FRAME_MIN..=self.frame_max).contains(&octets)
+    }
+
+    /// Tells the device what is left of a frame; `false` where it is nothing that it does.
+    fn prepare(&self, frame: &mut Frame) -> bool {
+        let Some(work) = Work::of(frame, self.nic.sums_ipv4).filter(|work| self.fits(work.longest)) else {
+            return false;
+        };
+        mbuf::tell(frame, work);
+        // SAFETY: a plain buffer of ours, whose headers are within it as `work` says; we are the only user of the queue.
+        unsafe { dpdk_sys::millrace_tx_prepare(self.device.port, self.queue, frame.as_raw().as_ptr().cast()) == 1 }
     }
 
     /// Replaces buffers that cannot be frames by plain copies, drops and counts what cannot be copied, and moves the rest

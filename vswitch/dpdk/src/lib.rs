@@ -12,12 +12,16 @@
 //! One kind of pool in a process: a port frees what it sends into the pool the frame came from, so frames of
 //! [`frame::HeapPool`] must never reach an [`EthPort`].
 //!
+//! What is left to be done to a frame that is sent goes to the device where it is to be believed and its driver offers it
+//! (checksums, TCP segments, both in VXLAN); drivers whose word is known to be worth little are not believed.
+//!
 //! # What has been run, and what has not
 //!
 //! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, and, as root,
-//! `net_af_packet`. Never run for want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, unicast
-//! filters, and whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's
-//! documentation; their decisions are tested on planted devices, their events through DPDK's own dispatch.
+//! `net_af_packet`; by the smoke tests, `net_memif`, and `net_virtio_user` with all that its other end takes. Never run for
+//! want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, unicast filters, offloads in tunnels, and
+//! whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's documentation;
+//! their decisions are tested on planted devices, their events through DPDK's own dispatch.
 //!
 //! `net_af_packet` is for demonstrations, not for traffic, and breaks two promises that this room cannot mend: it may
 //! wait in the kernel (`poll` without a timeout) when its tx ring is full, and what the kernel drops because the rx ring
@@ -40,6 +44,7 @@ mod events;
 mod explain;
 mod kernel_interface;
 mod mbuf;
+mod nic;
 mod plan;
 mod pool;
 mod pool_error;
@@ -48,6 +53,7 @@ mod registers;
 mod setup;
 mod thread;
 mod virtual_function;
+mod work;
 
 pub use chatter::Said;
 pub use choice::Choice;

@@ -13,6 +13,8 @@ use dpdk_sys::{
 };
 use frame::{Frame, Header, Pool};
 
+use crate::work::Work;
+
 // frame::Header is rte_mbuf under another name; the C compiler asserts the same in ffi/src/shim.c.
 const _: () = {
     let ours = Header::OFFSETS;
@@ -67,6 +69,17 @@ pub(crate) unsafe fn is_plain(mbuf: NonNull<rte_mbuf>) -> bool {
             & (len != 0)
             & (field::<u32>(mbuf, PKT_LEN) == u32::from(len))
             & (end <= u32::from(field::<u16>(mbuf, BUF_LEN)))
+    }
+}
+
+/// Tells the driver what is left of an unfinished frame.
+pub(crate) fn tell(frame: &mut Frame, work: Work) {
+    let mbuf: NonNull<u8> = frame.as_raw().cast();
+    // SAFETY: the fields are a live frame's, which is ours; types as in rte_mbuf_core.h.
+    unsafe {
+        let flags = mbuf.add(OL_FLAGS as usize).cast::<u64>();
+        flags.write(flags.read() | work.flags);
+        mbuf.add(dpdk_sys::MILLRACE_AT_TX_OFFLOAD as usize).cast::<u64>().write(work.lengths);
     }
 }
 

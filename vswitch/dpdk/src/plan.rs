@@ -5,6 +5,8 @@ use crate::{
     Choice, EthError,
     abilities::{Abilities, Descriptors},
     devargs::Devargs,
+    eth_port::Nic,
+    nic,
     setup::L2_LEN,
 };
 
@@ -22,6 +24,7 @@ pub(crate) struct Wish<'a> {
     pub(crate) pool: PoolFacts<'a>,
     /// All frames that will ever be sent come from that pool.
     pub(crate) is_only_pool: bool,
+    pub(crate) offloads: bool,
     /// NUMA nodes of the CPUs that may serve it; empty where they are not known.
     pub(crate) worker_nodes: &'a [u32],
 }
@@ -46,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) rss_fields: u64,
     /// In DPDK's bits.
     pub(crate) tx_offloads: u64,
+    /// What these come to.
+    pub(crate) nic: Nic,
     pub(crate) link_events: bool,
     pub(crate) removal_events: bool,
     pub(crate) choices: Vec<Choice>,
@@ -60,11 +65,13 @@ pub(crate) fn plan(device: &Devargs, abilities: &Abilities, wish: &Wish) -> Resu
         descriptors("tx_descriptors", &abilities.tx_descriptors, wish.tx_descriptors, wish);
     let (mtu, mtu_choice) = mtu(device, abilities, wish)?;
     let (rss_fields, rss_choice) = rss(abilities, wish.queues);
-    let (tx_offloads, offload_choices) = offloads(abilities, wish);
+    let (nic, nic_offloads, nic_choice) = nic::offloads(abilities, wish.offloads);
+    let (fast_free, offload_choices) = offloads(abilities, wish, nic);
+    let tx_offloads = fast_free | nic_offloads;
     let (link_events, removal_events) = (abilities.tells_link, abilities.tells_removal);
     let mut choices = vec![queues, rx_choice, tx_choice, rss_choice, mtu_choice];
     choices.extend(offload_choices);
-    choices.extend([events(abilities), numa(abilities, wish)]);
+    choices.extend([nic_choice, events(abilities), numa(abilities, wish)]);
     Ok(Plan {
         queues: wish.queues,
         rx_descriptors,
@@ -72,6 +79,7 @@ pub(crate) fn plan(device: &Devargs, abilities: &Abilities, wish: &Wish) -> Resu
         mtu,
         rss_fields,
         tx_offloads,
+        nic,
         link_events,
         removal_events,
         choices,
@@ -221,15 +229,20 @@ fn spreads_by_itself(driver: &str) -> Option<&'static str> {
     })
 }
 
-/// Frames are one segment and checked by ourselves, so the only offload in use is the cheap way of freeing what was sent:
-/// legal where a queue sees frames of one pool only, each with one reference, as every [`frame::Frame`] is.
-fn offloads(abilities: &Abilities, wish: &Wish) -> (u64, [Choice; 2]) {
+/// Frames are one segment and checked by ourselves, so beside what [`nic`] finds the only offload in use is the cheap way of
+/// freeing what was sent: legal where a queue sees frames of one pool only, each with one reference, as every
+/// [`frame::Frame`] is. Super-frames are of another.
+fn offloads(abilities: &Abilities, wish: &Wish, nic: Nic) -> (u64, [Choice; 2]) {
     let rx = Choice::new("rx_offloads", "none", "frames are one segment, and headers are checked by the switch");
     let fast_free = abilities.tx_offloads & dpdk_sys::MILLRACE_TX_FAST_FREE;
+    let takes_supers = nic.takes.tcp4 || nic.takes.tcp6;
     let (bits, chosen, why) = match (fast_free != 0, wish.is_only_pool) {
+        (true, true) if takes_supers => {
+            (0, "none", "fast free needs frames of one pool, and super-frames are of another")
+        }
         (true, true) => (fast_free, "fast free", "all frames are of one pool and have one owner"),
         (true, false) => (0, "none", "fast free needs all frames to be of one pool"),
-        (false, _) => (0, "none", "the driver has no fast free; the switch asks for nothing else"),
+        (false, _) => (0, "none", "the driver has no fast free"),
     };
     (bits, [rx, Choice::new("tx_offloads", chosen, why)])
 }

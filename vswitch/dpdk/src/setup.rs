@@ -39,6 +39,8 @@ pub struct EthConfig {
     pub pool: Pool,
     /// Every frame that will ever be sent comes from that pool, which lets some devices free them faster.
     pub is_only_pool: bool,
+    /// The driver is believed in what its device does to what is sent: checksums and segments. Else the switch does it.
+    pub offloads: bool,
     /// Receive frames for other MACs too; a bridge needs it.
     pub promiscuous: bool,
     /// NUMA nodes of the CPUs that may serve it; empty where they are not known.
@@ -83,6 +85,7 @@ impl Target<'_> {
             mtu_now: self.mtu_now()?,
             pool: PoolFacts { name: pool.name(), data_max: pool.data_max(), node: pool.node() },
             is_only_pool: config.is_only_pool,
+            offloads: config.offloads,
             worker_nodes: &config.worker_nodes,
         };
         plan(self.device, abilities, &wish)

@@ -40,15 +40,13 @@ impl Work {
                 true => MILLRACE_TX_IPV6,
                 false => MILLRACE_TX_IPV4 | if is_summed { MILLRACE_TX_IP_CHECKSUM } else { 0 },
             },
-            lengths: l2 as u64
-                | (l3 as u64) << L3_AT
-                | (l4 as u64) << L4_AT
-                | u64::from(offload.segment) << SEGMENT_AT,
+            lengths: l2 as u64 | (l3 as u64) << L3_AT | (l4 as u64) << L4_AT | u64::from(offload.segment) << SEGMENT_AT,
             longest: layout.longest(frame.len(), offload.segment),
         };
         if let Some(OuterLengths { l2, l3, is_ipv6 }) = outer {
             let is_unsummed = frame.data().get(l2 + l3 + 6..l2 + l3 + 8).is_none_or(|sum| sum == [0, 0]);
-            work.flags |= if is_ipv6 { MILLRACE_TX_OUTER_IPV6 } else { MILLRACE_TX_OUTER_IPV4 | MILLRACE_TX_OUTER_IP_CHECKSUM };
+            work.flags |=
+                if is_ipv6 { MILLRACE_TX_OUTER_IPV6 } else { MILLRACE_TX_OUTER_IPV4 | MILLRACE_TX_OUTER_IP_CHECKSUM };
             work.flags |= MILLRACE_TX_VXLAN | if is_unsummed { 0 } else { MILLRACE_TX_OUTER_UDP_CHECKSUM };
             work.lengths |= (l3 as u64) << OUTER_L3_AT | (l2 as u64) << OUTER_L2_AT;
         }

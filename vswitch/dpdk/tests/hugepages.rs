@@ -27,6 +27,7 @@ fn hugepages_are_used_or_their_absence_is_said() {
         mac: None,
         pool: pool.clone(),
         is_only_pool: true,
+        offloads: false,
         promiscuous: true,
         worker_nodes: vec![0],
     };

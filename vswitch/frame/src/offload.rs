@@ -59,9 +59,19 @@ pub struct Takes {
     pub tcp6: bool,
     /// Takes UDP super-frames, whose segments are datagrams of their own, over either.
     pub udp: bool,
+    /// Does all of it also behind an outer header ([`Frame::outer_len`]), whose lengths and checksums it sees to then.
+    pub tunnel: bool,
 }
 
 impl Takes {
+    /// What it does to frames with so many octets of outer header.
+    pub const fn behind(self, outer: usize) -> Takes {
+        if outer == 0 || self.tunnel {
+            return self;
+        }
+        Takes { checksum: false, tcp4: false, tcp6: false, udp: false, tunnel: false }
+    }
+
     /// Whether super-frames of that transport over that IP version are taken as they are.
     pub const fn super_frames(self, transport: Transport, is_ipv6: bool) -> bool {
         let has_kind = match (transport, is_ipv6) {

@@ -59,7 +59,7 @@ impl Offloads {
     pub fn takes(self) -> Takes {
         let has = |flags| self.flags & flags == flags;
         let (checksum, tcp, udp) = (has(TUN_F_CSUM), has(TCP), has(UDP));
-        Takes { checksum, tcp4: tcp, tcp6: tcp, udp }
+        Takes { checksum, tcp4: tcp, tcp6: tcp, udp, tunnel: false }
     }
 
     /// Whether super-frames may come.

@@ -7,7 +7,7 @@
 
 mod layout;
 
-pub use layout::{Layout, Refused, SEGMENT_MIN, SEGMENTS_MAX};
+pub use layout::{Layout, Lengths, OuterLengths, Refused, SEGMENT_MIN, SEGMENTS_MAX};
 
 use crate::{
     checksum::Sum,

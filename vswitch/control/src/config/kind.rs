@@ -98,10 +98,6 @@ fn foreign_keys(said: &file::Port, word: Word, check: &mut Section) {
     };
     let problem = format!("does not go with kind = {:?}", said.kind.get_ref());
     check.no_place_for(&keys, &problem, hint);
-    if word == Word::Eth {
-        let hint = "it says what a container or VM and the switch leave to each other";
-        check.no_place_for(&[("offloads", span(&said.offloads))], &problem, hint);
-    }
 }
 
 fn tap(said: &file::Port, check: &mut Section) -> Option<Kind> {

@@ -52,7 +52,8 @@ pub struct Port {
     pub rx_descriptors: Option<u16>,
     /// The same of each tx queue.
     pub tx_descriptors: Option<u16>,
-    /// Whether it and its guest leave each other checksums and segments; an `eth` port never does.
+    /// Whether it and its guest leave each other checksums and segments; of an `eth` port, whether what its driver offers of
+    /// that is used.
     pub offloads: bool,
     /// The worker that holds queue `i`, where the file says; else control spreads the queues.
     pub workers: Option<Vec<WorkerId>>,
@@ -169,7 +170,7 @@ fn port(
     let holders = said.workers.as_ref().and_then(|list| queues::holders(list, queues, workers, check));
     let [rx_descriptors, tx_descriptors] = queues::descriptors(said, check);
     let (name, kind, workers) = (name?, kind?, holders);
-    let offloads = kind.has_offloads() && said.offloads.as_ref().is_none_or(|flag| *flag.get_ref());
+    let offloads = said.offloads.as_ref().map_or(kind.has_offloads(), |flag| *flag.get_ref());
     Some(Port {
         name,
         kind,

@@ -50,12 +50,11 @@ pub(crate) enum Work {
     Cut(Layout, u16),
 }
 
-/// Completes the checksum of an unfinished frame where its port does not, and says what else is to be done. Whoever was
-/// given frames in an outer header would have to know of it: none does.
+/// Completes the checksum of an unfinished frame where its port does not, and says what else is to be done.
 pub(crate) fn finish(frame: &mut Frame, takes: Takes) -> Result<Work, Cause> {
     let Some(offload) = frame.offload() else { return Ok(Work::Done) };
     let outer = frame.outer_len();
-    let takes = if outer == 0 { takes } else { Takes::default() };
+    let takes = takes.behind(outer);
     if offload.segment == 0 && takes.checksum {
         return Ok(Work::Done);
     }

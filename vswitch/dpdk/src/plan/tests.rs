@@ -1,5 +1,7 @@
 //! Plans for planted devices: VFs, PFs and virtual devices as their drivers describe themselves.
 
+use frame::Takes;
+
 use super::*;
 
 const RSS_INTEL: u64 = dpdk_sys::MILLRACE_RSS_IPV4
@@ -97,6 +99,7 @@ fn wish() -> Wish<'static> {
         mtu_now: 1500,
         pool: PoolFacts { name: "frames", data_max: 2048, node: None },
         is_only_pool: true,
+        offloads: false,
         worker_nodes: &[],
     }
 }
@@ -232,6 +235,38 @@ fn fast_free_is_used_only_where_it_is_legal() {
 }
 
 #[test]
+fn what_a_device_offers_is_left_to_it_where_it_is_trusted_and_nowhere_else() {
+    use dpdk_sys::{MILLRACE_TX_IPV4_CKSUM, MILLRACE_TX_L4_CKSUM, MILLRACE_TX_TCP_TSO, MILLRACE_TX_VXLAN_TSO};
+    let offers = |tx_offloads| Abilities { tx_offloads: tx_offloads | dpdk_sys::MILLRACE_TX_FAST_FREE, ..iavf() };
+    let with = |abilities: &Abilities, offloads| {
+        let plan = planned(abilities, &Wish { offloads, ..wish() });
+        let (text, why, is_short) = chosen(&plan, "offloads");
+        ((plan.tx_offloads, plan.nic), (text, why, is_short))
+    };
+    let all = MILLRACE_TX_L4_CKSUM | MILLRACE_TX_IPV4_CKSUM | MILLRACE_TX_TCP_TSO | MILLRACE_TX_VXLAN_TSO;
+    let free = dpdk_sys::MILLRACE_TX_FAST_FREE;
+    let (software, (_, why, is_short)) = with(&offers(all), false);
+    assert_eq!((software, is_short), ((free, Nic::default()), false));
+    assert!(why.contains("`offloads = true` of the port uses it"), "{why}");
+    let takes = Takes { checksum: true, tcp4: true, tcp6: true, udp: false, tunnel: true };
+    let (found, (text, ..)) = with(&offers(all), true);
+    assert_eq!(found, (all, Nic { takes, sums_ipv4: true }), "no fast free: super-frames are of another pool");
+    assert_eq!(text, "checksums, TCP segments, both in VXLAN");
+    let virtio = MILLRACE_TX_L4_CKSUM | MILLRACE_TX_TCP_TSO;
+    let (found, _) = with(&offers(virtio), true);
+    assert_eq!(found, (virtio, Nic { takes: Takes { tunnel: false, ..takes }, sums_ipv4: false }));
+    let (found, (text, ..)) = with(&offers(MILLRACE_TX_L4_CKSUM | MILLRACE_TX_VXLAN_TSO), true);
+    let sums = Takes { checksum: true, ..Takes::default() };
+    assert_eq!(found, (MILLRACE_TX_L4_CKSUM | free, Nic { takes: sums, sums_ipv4: false }));
+    assert_eq!(text, "checksums");
+    let (found, (text, why, is_short)) = with(&offers(MILLRACE_TX_TCP_TSO), true);
+    assert_eq!((found, text.as_str(), is_short), ((free, Nic::default()), "none", true), "{why}");
+    let tap = Abilities { driver: "net_tap".into(), ..offers(all) };
+    let (found, (_, why, _)) = with(&tap, true);
+    assert_eq!(found.1.takes, sums, "{why}");
+}
+
+#[test]
 fn a_device_far_from_its_workers_or_buffers_falls_short() {
     let numa = |abilities: &Abilities, worker_nodes: &'static [u32], pool_node| {
         let pool = PoolFacts { node: pool_node, ..wish().pool };
@@ -264,6 +299,6 @@ fn every_choice_has_a_reason() {
     for abilities in [ixgbevf(), iavf(), mlx5(), i40e(), virtual_device("net_null", 8)] {
         let plan = planned(&abilities, &Wish { queues: 2, ..wish() });
         assert!(plan.choices.iter().all(|choice| !choice.why.is_empty() && !choice.chosen.is_empty()), "{plan:?}");
-        assert_eq!(plan.choices.len(), 9);
+        assert_eq!(plan.choices.len(), 10);
     }
 }

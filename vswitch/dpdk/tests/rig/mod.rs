@@ -43,6 +43,7 @@ pub(crate) fn config(pool: &Pool) -> EthConfig {
         mac: None,
         pool: pool.clone(),
         is_only_pool: false,
+        offloads: false,
         promiscuous: false,
         worker_nodes: Vec::new(),
     }

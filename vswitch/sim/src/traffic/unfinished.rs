@@ -12,7 +12,7 @@ impl World {
     pub(super) fn takes(&mut self) -> Takes {
         let checksum = self.dice.chance(60);
         let [tcp4, tcp6, udp] = [(); 3].map(|()| checksum && self.dice.chance(60));
-        Takes { checksum, tcp4, tcp6, udp }
+        Takes { checksum, tcp4, tcp6, udp, tunnel: false }
     }
 
     /// A packet as some host behind `from` leaves it to its device; sometimes it lies about it.

@@ -23,7 +23,7 @@ pub(super) fn len(features: Features) -> usize {
 pub(super) fn takes(agreed: Features) -> Takes {
     let checksum = agreed.has(Features::GUEST_CSUM);
     let tcp = |family| checksum && agreed.has(family | Features::GUEST_ECN);
-    Takes { checksum, tcp4: tcp(Features::GUEST_TSO4), tcp6: tcp(Features::GUEST_TSO6), udp: false }
+    Takes { checksum, tcp4: tcp(Features::GUEST_TSO4), tcp6: tcp(Features::GUEST_TSO6), ..Takes::default() }
 }
 
 /// Whether the driver leaves something to be done to the frame, or says that it does, by its flags and the kind of

@@ -27,6 +27,30 @@ pub(crate) enum Family {
     Ipv6,
 }
 
+/// Octets of the headers in front of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// Those in front of the outer UDP header, where there is one.
+    pub outer: Option<OuterLengths>,
+    /// From there, or from the front, to the innermost network header: UDP, VXLAN, Ethernet and tags.
+    pub l2: usize,
+    /// The innermost network header.
+    pub l3: usize,
+    /// The innermost transport header.
+    pub l4: usize,
+}
+
+/// Octets of the headers in front of an outer UDP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterLengths {
+    /// Ethernet and its tag.
+    pub l2: usize,
+    /// The network header.
+    pub l3: usize,
+    /// Whether that is IPv6.
+    pub is_ipv6: bool,
+}
+
 /// Offsets of the innermost headers of a frame and of the outer ones in front, all within the frame they were found in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -122,6 +146,17 @@ impl Layout {
     /// Octets of the longest frame that comes of a frame of `octets`, when it is cut.
     pub fn longest(&self, octets: usize, segment: u16) -> usize {
         if self.is_cut_by(segment) { self.payload() + usize::from(segment) } else { octets }
+    }
+
+    /// Octets of the headers from front to back, as devices are told where they are.
+    pub fn lengths(&self) -> Lengths {
+        let (l3, l4) = (self.l4() - self.l3(), self.payload() - self.l4());
+        if !self.has_outer() {
+            return Lengths { outer: None, l2: self.l3(), l3, l4 };
+        }
+        let ((at, family), datagram) = (self.outer_network(), self.outer_udp());
+        let outer = OuterLengths { l2: at, l3: datagram - at, is_ipv6: family == Family::Ipv6 };
+        Lengths { outer: Some(outer), l2: self.l3() - datagram, l3, l4 }
     }
 
     /// Whether the innermost packet is one of IPv6.

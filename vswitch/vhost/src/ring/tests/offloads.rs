@@ -192,7 +192,7 @@ fn what_a_guest_takes_is_what_it_has_agreed_to() {
         let driver = SplitDriver::new(64, features);
         queue(&ram, &config(64, features, driver.addresses())).unwrap().takes()
     };
-    let all = Takes { checksum: true, tcp4: true, tcp6: true, udp: false };
+    let all = Takes { checksum: true, tcp4: true, tcp6: true, ..Takes::default() };
     assert_eq!(takes(AGREED), all);
     assert_eq!(takes(AGREED.without(Features::GUEST_TSO6)), Takes { tcp6: false, ..all });
     assert_eq!(takes(AGREED.without(Features::GUEST_CSUM)), Takes::default());
