@@ -78,7 +78,11 @@ pub(crate) struct Rig {
 impl Rig {
     /// A switch without ports that works by no snapshot.
     pub(crate) fn bare(size: Size) -> Rig {
-        let pool = HeapPool::new(size.frames, 2048);
+        Rig::over(HeapPool::new(size.frames, 2048), size)
+    }
+
+    /// The same with frames of this pool.
+    pub(crate) fn over(pool: HeapPool, size: Size) -> Rig {
         let (workers, wires, books) = workers(size, &pool);
         let (peers, now, returned) = (BTreeMap::new(), Tick(1), Vec::new());
         let snapshot = Snapshot::default();
@@ -87,13 +91,17 @@ impl Rig {
 
     /// A switch by [`picture`], with all its ports on the workers the picture says.
     pub(crate) fn new(size: Size) -> Rig {
-        let mut rig = Rig::bare(size);
-        rig.install(picture());
+        Rig::bare(size).with_picture()
+    }
+
+    /// The same in a rig without ports.
+    pub(crate) fn with_picture(mut self) -> Rig {
+        self.install(picture());
         for port in PORTS {
-            let home = rig.snapshot.port(PortId(port)).unwrap().workers[0];
-            rig.attach(port, usize::from(home.0) % size.workers);
+            let home = self.snapshot.port(PortId(port)).unwrap().workers[0];
+            self.attach(port, usize::from(home.0) % self.workers.len());
         }
-        rig
+        self
     }
 
     /// Puts a snapshot in force everywhere.
