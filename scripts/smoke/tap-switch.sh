@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One switch, three containers on TAPs: it learns, floods, counts everything, and leaves nothing behind.
+# One switch, three containers on TAPs: it learns, floods, counts everything, and leaves nothing behind. Then two workers, which
+# share the flows of two containers.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 need_root
@@ -25,3 +26,15 @@ ledger_balanced node1
 stop_millraced node1
 ! ip -n "$(ns c1)" link show eth0 >/dev/null 2>&1 || die "the TAP in c1 survived the switch"
 [[ ! -e $WORK/node1.sock ]] || die "the socket survived the switch"
+
+config_switch node1 2
+for i in 1 2; do
+    config_tap node1 "c$i" blue "02:00:00:00:00:0$i" "10.0.0.$i/24" "0, 1"
+done
+config_network node1 blue 1
+start_millraced node1
+iperf_server c2
+iperf_client c1 -c 10.0.0.2 -t 1 -P 16
+expect "frames received by the worker that received fewest" "$(in_ledger node1 '[.workers[].rx] | min')" -gt 100
+ledger_balanced node1
+stop_millraced node1

@@ -1,6 +1,6 @@
 //! Opens and closes the devices behind ports, for control.
 
-use std::{collections::HashMap, net::IpAddr, os::fd::AsRawFd, path::Path, time::Instant};
+use std::{collections::HashMap, net::IpAddr, num::NonZero, os::fd::AsRawFd, path::Path, time::Instant};
 
 use api::{ChoiceRow, GuestMtu, Link, MemoryRow};
 use control::{
@@ -9,7 +9,7 @@ use control::{
     need::Need,
 };
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
-use tap::{Netns, TapConfig, TapControl, TapError};
+use tap::{Netns, TapConfig, TapControl, TapError, TapPort};
 use vhost::{DeviceConfig, Features, Mode, VhostDevice};
 use wire::Mac;
 
@@ -65,13 +65,14 @@ impl Factory {
 
     fn open_tap(&self, config: TapConfig) -> Result<(Device, Opened<AnyPort>), String> {
         let mtu = config.mtu;
-        let queue = tap::open(config, self.pool.clone()).map_err(|error| error.to_string())?;
-        let control = queue.control();
+        let queues = tap::open(config, self.pool.clone()).map_err(|error| error.to_string())?;
+        let control = queues.first().map(TapPort::control).ok_or("the TAP has no queue")?;
         let detail = control.place().to_string();
         for row in tap_choices(&control).iter().filter(|row| row.falls_short) {
             log::warn!("{detail}: {} {}: {}", row.what, row.chosen, row.why);
         }
-        let opened = Opened { queues: vec![AnyPort::Tap(queue)], mac: None, mtu, detail };
+        let queues = queues.into_iter().map(AnyPort::Tap).collect();
+        let opened = Opened { queues, mac: None, mtu, detail };
         Ok((Device::Tap(control), opened))
     }
 
@@ -167,6 +168,7 @@ fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapCo
         mtu: port.mtu,
         addresses: addresses(port),
         up: true,
+        queues: NonZero::new(port.queues).unwrap_or(NonZero::<u16>::MIN),
         offloads: port.offloads,
     })
 }

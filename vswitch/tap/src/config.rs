@@ -1,6 +1,6 @@
 //! What the operator asks of a TAP, and what can be refused before the kernel is asked.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZero};
 
 use crate::{Netns, Place, TapError};
 
@@ -28,6 +28,8 @@ pub struct TapConfig {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Whether to set it up.
     pub up: bool,
+    /// Queue pairs, each of which becomes a port; the kernel has at most 256.
+    pub queues: NonZero<u16>,
     /// Whether checksums and cutting into segments may be left to the switch, and by it to the container's kernel.
     pub offloads: bool,
 }
@@ -118,6 +120,7 @@ mod tests {
             mtu: 1500,
             addresses: vec![],
             up: false,
+            queues: NonZero::<u16>::MIN,
             offloads: true,
         }
     }

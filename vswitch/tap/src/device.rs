@@ -20,13 +20,15 @@ use crate::{
     offloads::Wanted,
 };
 
-/// An interface without a pool yet: opened by control, given to [`crate::TapPort::new`] where the pool is at hand.
+/// An interface without a pool yet: opened by control, given to [`crate::TapPort::all_of`] where the pool is at hand.
 ///
 /// The interface lives as long as the device. So does its namespace: a container's namespace goes only when both the
 /// container and its port are gone.
 #[derive(Debug)]
 pub struct TapDevice {
-    pub(crate) queue: File,
+    pub(crate) first: File,
+    /// Its other queues.
+    pub(crate) more: Vec<File>,
     pub(crate) control: TapControl,
     pub(crate) mtu: u16,
     /// What the port should ask the kernel to leave to it.
@@ -63,8 +65,10 @@ impl TapDevice {
 fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
     let place = config.place();
     let name = &config.interface;
-    let queue = open_tun(&place)?;
-    kernel::become_tap(queue.as_fd(), name).map_err(|source| not_created(&place, source))?;
+    let first = open_tun(&place)?;
+    let has_more = config.queues.get() > 1;
+    kernel::become_tap(first.as_fd(), name, has_more).map_err(|source| not_created(&place, source))?;
+    let more = (1..config.queues.get()).map(|_| open_queue(config)).collect::<Result<_, _>>()?;
 
     let failed = |doing| move |source| TapError::system(&config.place(), doing, source);
     let socket = kernel::socket(libc::AF_INET, libc::SOCK_DGRAM, 0).map_err(failed("opening a socket"))?;
@@ -98,7 +102,16 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
         offloads: None,
         faults: Arc::default(),
     };
-    Ok(TapDevice { queue, control, mtu: config.mtu, wanted })
+    Ok(TapDevice { first, more, control, mtu: config.mtu, wanted })
+}
+
+/// Another queue of the interface. The kernel sends the packets of a flow to the queue on which it was last answered, or else
+/// spreads flows by their hash.
+fn open_queue(config: &TapConfig) -> Result<File, TapError> {
+    let queue = open_tun(&config.place())?;
+    kernel::become_queue(queue.as_fd(), &config.interface)
+        .map_err(|source| TapError::system(&config.place(), "adding a queue", source))?;
+    Ok(queue)
 }
 
 /// A tun descriptor belongs to the namespace of the thread that opens it, whatever namespace it is used from later.

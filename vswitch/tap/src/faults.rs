@@ -24,14 +24,14 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Counts one. There is one worker that does.
+    /// Counts one.
     pub(crate) fn count(&self, fault: Fault) {
         let counter = match fault {
             Fault::Empty => &self.empty,
             Fault::TooLong => &self.too_long,
             Fault::Header(fault) => &self.header[fault as usize],
         };
-        counter.store(counter.load(Relaxed) + 1, Relaxed);
+        counter.fetch_add(1, Relaxed);
     }
 
     /// Those that were met, with what is wrong.

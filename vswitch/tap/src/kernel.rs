@@ -26,14 +26,22 @@ pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<
 
 /// Turns the fresh tun descriptor into a TAP without packet information, which puts a `virtio_net_hdr` in front of each
 /// packet: one of ten octets, the kernel's default, for the two more of virtio 1.0 say nothing on a TAP. Fails with `EBUSY` where an interface of that
-/// name exists, persistent TAPs included: what we did not create would not vanish with us.
-pub(crate) fn become_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-    let mut request = request_for(name)?;
-    request.ifr_ifru.ifru_flags = IFF_WANTED as u16 as i16;
-    ioctl(tun, libc::TUNSETIFF, &mut request)
+/// name exists, persistent TAPs included: what we did not create would not vanish with us. Other descriptors can become queues
+/// of it only where `has_more`.
+pub(crate) fn become_tap(tun: BorrowedFd<'_>, name: &str, has_more: bool) -> io::Result<()> {
+    set_interface(tun, name, libc::IFF_TUN_EXCL | if has_more { libc::IFF_MULTI_QUEUE } else { 0 })
 }
 
-const IFF_WANTED: c_int = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_TUN_EXCL;
+/// Turns the fresh tun descriptor into another queue of a TAP of ours.
+pub(crate) fn become_queue(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
+    set_interface(tun, name, libc::IFF_MULTI_QUEUE)
+}
+
+fn set_interface(tun: BorrowedFd<'_>, name: &str, flags: c_int) -> io::Result<()> {
+    let mut request = request_for(name)?;
+    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | flags) as u16 as i16;
+    ioctl(tun, libc::TUNSETIFF, &mut request)
+}
 
 /// Says by `TUN_F_` flags what the TAP's kernel may leave to be done to packets. Fails with `EINVAL` where it does not know one
 /// of them.

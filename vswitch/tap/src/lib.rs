@@ -5,7 +5,7 @@
 //! written straight from one. The host's namespace never sees the interface, the caller's own namespace does not change,
 //! and the interface vanishes with the port.
 //!
-//! One queue, one system call a packet. So that few packets do for much, kernel and switch leave each other work
+//! One system call a packet; several workers share the packets of a container that has several queues. So that few packets do for much, kernel and switch leave each other work
 //! ([`Offloads`]): what a container sends comes as super-frames of up to 64 KiB, of which a header in front
 //! ([`wire::virtio_net`]) says into which segments they are to be cut, and goes to the next container as it came. The port
 //! believes of that header what the packet bears out, and drops the rest by name.
@@ -30,7 +30,7 @@ pub use netns::Netns;
 pub use offloads::Offloads;
 pub use port::TapPort;
 
-/// Creates the interface `config` describes and a port on it whose frames come from `pool`.
-pub fn open<M: frame::Pool>(config: TapConfig, pool: M) -> Result<TapPort<M>, TapError> {
-    TapPort::new(TapDevice::open(&config)?, pool)
+/// Creates the interface `config` describes and a port on each of its queues, whose frames come from `pool`.
+pub fn open<M: frame::Pool + Clone>(config: TapConfig, pool: M) -> Result<Vec<TapPort<M>>, TapError> {
+    TapPort::all_of(TapDevice::open(&config)?, pool)
 }

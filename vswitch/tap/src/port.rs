@@ -15,7 +15,7 @@ use crate::{Offloads, TapControl, TapDevice, TapError, config::check_buffer, fau
 /// Octets after which a burst ends: what is read should still be in the core's cache when it is written.
 const OCTETS_A_BURST: usize = 256 << 10;
 
-/// A TAP as the switch sees it: what the container sends is received here, what is sent here the container receives.
+/// One queue of a TAP as the switch sees it: what the container sends is received here, what is sent here the container receives.
 ///
 /// Holds one frame of the pool while it lives, so that looking into an empty queue costs one system call and nothing
 /// else, and one for a super-frame beside it where those may come.
@@ -33,27 +33,35 @@ pub struct TapPort<M: Pool> {
 }
 
 impl<M: Pool> TapPort<M> {
-    /// A port on `device` whose frames come from `pool`. Refuses a device whose MTU does not fit the pool's buffers. Without
-    /// a frame for super-frames none are asked for.
-    pub fn new(device: TapDevice, mut pool: M) -> Result<TapPort<M>, TapError> {
-        let TapDevice { queue, mut control, mtu, wanted } = device;
-        let mut spare = pool.alloc();
-        // An exhausted pool gives no buffer to measure; then a frame too long is found out when it comes.
-        control.buffer_len = spare.as_mut().map(|frame| frame.spare_mut().len().saturating_sub(1));
-        if let Some(have) = control.buffer_len
-            && let Err(error) = check_buffer(control.place(), mtu, have)
-        {
-            spare.into_iter().for_each(|frame| pool.release_one(frame));
-            return Err(error);
+    /// A port on each queue of `device`, whose frames come from `pool`. Refuses a device whose MTU does not fit the pool's
+    /// buffers. Without a frame for super-frames none are asked for.
+    pub fn all_of(device: TapDevice, mut pool: M) -> Result<Vec<TapPort<M>>, TapError>
+    where
+        M: Clone,
+    {
+        let TapDevice { first, more, mut control, mtu, wanted } = device;
+        let (buffer_len, has_supers) = measure(&mut pool);
+        control.buffer_len = buffer_len;
+        if let Some(have) = buffer_len {
+            check_buffer(control.place(), mtu, have)?;
         }
-        let long = if wanted == Wanted::All { pool.alloc_super() } else { None };
-        let wanted = match (wanted, &long) {
-            (Wanted::All, None) => Wanted::Checksums("there is no buffer for super-frames: [memory] super_frames"),
-            _ => wanted,
+        let wanted = match wanted {
+            Wanted::All if !has_supers => {
+                Wanted::Checksums("there is no buffer for super-frames: [memory] super_frames")
+            }
+            wanted => wanted,
         };
-        let offloads = Offloads::agree(queue.as_fd(), wanted);
+        // What is agreed on at one queue goes for all.
+        let offloads = Offloads::agree(first.as_fd(), wanted);
         control.offloads = Some(offloads);
-        Ok(TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false })
+        let port = |queue| TapPort::new(queue, control.clone(), offloads, pool.clone());
+        Ok(std::iter::once(first).chain(more).map(port).collect())
+    }
+
+    fn new(queue: File, control: TapControl, offloads: Offloads, mut pool: M) -> TapPort<M> {
+        let spare = pool.alloc();
+        let long = if offloads.has_super_frames() { pool.alloc_super() } else { None };
+        TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false }
     }
 
     /// A handle with which control can change the interface while a worker holds the port.
@@ -149,6 +157,15 @@ impl<M: Pool> TapPort<M> {
     fn note(&mut self, error: &io::Error) {
         self.gone |= error.raw_os_error() == Some(libc::EBADFD);
     }
+}
+
+/// Bytes of the longest frame that a buffer of the pool takes, and whether there is one for super-frames beside it. An exhausted
+/// pool gives no buffer to measure; then a frame too long is found out when it comes.
+fn measure(pool: &mut impl Pool) -> (Option<usize>, bool) {
+    let (mut frame, long) = (pool.alloc(), pool.alloc_super());
+    let found = (frame.as_mut().map(|frame| frame.spare_mut().len().saturating_sub(1)), long.is_some());
+    frame.into_iter().chain(long).for_each(|frame| pool.release_one(frame));
+    found
 }
 
 /// Makes a packet of the `len` octets in `frame`, and notes what its sender left to be done.

@@ -4,16 +4,17 @@
 
 use std::{
     net::IpAddr,
+    num::NonZero,
     process::{Child, Command},
     time::{Duration, Instant},
 };
 
 use frame::{Burst, HeapPool, Pool, Port};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tap::{Netns, TapConfig, TapDevice, TapError, TapPort};
 
 mod answer;
 mod namespace;
+mod queues;
 mod super_frames;
 
 use namespace::Namespace;
@@ -28,7 +29,12 @@ fn pool() -> HeapPool {
 
 fn open(config: TapConfig) -> (TapPort<HeapPool>, HeapPool) {
     let pool = pool();
-    (tap::open(config, pool.clone()).unwrap(), pool)
+    (open_one(config, pool.clone()).unwrap(), pool)
+}
+
+/// The port of a device that has one queue.
+fn open_one(config: TapConfig, pool: HeapPool) -> Result<TapPort<HeapPool>, TapError> {
+    tap::open(config, pool).map(|ports| ports.into_iter().next().unwrap())
 }
 
 /// Answers what the kernel asks until `child` ends; whether it ended well.
@@ -74,6 +80,17 @@ fn receive(port: &mut TapPort<HeapPool>, pool: &mut HeapPool, wanted: impl Fn(&[
     found
 }
 
+/// A frame of these octets, offered; what became of it.
+fn send(port: &mut TapPort<HeapPool>, pool: &mut HeapPool, bytes: &[u8]) -> frame::Sent {
+    let mut frame = pool.alloc().unwrap();
+    assert!(frame.write(bytes));
+    let mut burst = Burst::new();
+    burst.push(frame).unwrap();
+    let sent = port.tx_burst(&mut burst);
+    assert!(burst.is_empty());
+    sent
+}
+
 /// One broadcast frame of `len` octets with an ethertype nobody listens to, offered; what became of it.
 fn offer(port: &mut TapPort<HeapPool>, pool: &mut HeapPool, len: usize) -> frame::Sent {
     let mut bytes = vec![0; len];
@@ -81,13 +98,7 @@ fn offer(port: &mut TapPort<HeapPool>, pool: &mut HeapPool, len: usize) -> frame
     if let Some(ethertype) = bytes.get_mut(12..14) {
         ethertype.copy_from_slice(&[0x88, 0xb5]);
     }
-    let mut frame = pool.alloc().unwrap();
-    assert!(frame.write(&bytes));
-    let mut burst = Burst::new();
-    burst.push(frame).unwrap();
-    let sent = port.tx_burst(&mut burst);
-    assert!(burst.is_empty());
-    sent
+    send(port, pool, &bytes)
 }
 
 #[test]
@@ -197,7 +208,7 @@ fn a_path_to_a_namespace_works_like_its_name() {
 
 #[test]
 fn a_missing_namespace_is_named_with_the_command_that_makes_it() {
-    let error = tap::open(
+    let error = open_one(
         TapConfig {
             netns: Some(Netns::new("mrtap-nowhere").unwrap()),
             interface: "eth0".into(),
@@ -205,6 +216,7 @@ fn a_missing_namespace_is_named_with_the_command_that_makes_it() {
             mtu: 1500,
             addresses: vec![],
             up: true,
+            queues: NonZero::<u16>::MIN,
             offloads: true,
         },
         pool(),
@@ -224,9 +236,10 @@ fn a_file_that_is_no_namespace_is_an_error_and_not_a_hang() {
             mtu: 1500,
             addresses: vec![],
             up: true,
+            queues: NonZero::<u16>::MIN,
             offloads: true,
         };
-        let error = tap::open(config, pool()).unwrap_err();
+        let error = open_one(config, pool()).unwrap_err();
         assert!(matches!(error, TapError::NotNetns { .. } | TapError::Permission { .. }), "{path}: {error}");
     }
 }
@@ -235,7 +248,7 @@ fn a_file_that_is_no_namespace_is_an_error_and_not_a_hang() {
 fn a_name_that_is_taken_is_refused_and_the_first_interface_lives() {
     let Some(ns) = Namespace::new() else { return };
     let (mut port, mut pool) = open(ns.config());
-    let error = tap::open(ns.config(), self::pool()).unwrap_err();
+    let error = open_one(ns.config(), self::pool()).unwrap_err();
     assert!(matches!(error, TapError::NameTaken { .. }), "{error}");
     assert!(error.to_string().contains(&format!("ip -n {} link del eth0", ns.0)), "{error}");
     assert!(answer_until_done(&mut port, &mut pool, ns.spawn("ping -n -c 1 -W 5 10.9.0.2")));
@@ -245,7 +258,7 @@ fn a_name_that_is_taken_is_refused_and_the_first_interface_lives() {
 fn a_persistent_tap_of_somebody_else_is_not_adopted() {
     let Some(ns) = Namespace::new() else { return };
     assert!(ns.run("ip tuntap add dev eth0 mode tap").status.success());
-    let error = tap::open(ns.config(), pool()).unwrap_err();
+    let error = open_one(ns.config(), pool()).unwrap_err();
     assert!(matches!(error, TapError::NameTaken { .. }), "{error}");
     assert!(ns.run("ip link show eth0").status.success());
 }
@@ -254,7 +267,7 @@ fn a_persistent_tap_of_somebody_else_is_not_adopted() {
 fn a_step_that_fails_leaves_no_interface_behind() {
     let Some(ns) = Namespace::new() else { return };
     let addresses = vec![("fd09::1".parse().unwrap(), 64)]; // IPv6 needs an MTU of 1280
-    let error = tap::open(TapConfig { mtu: 576, addresses, ..ns.config() }, pool()).unwrap_err();
+    let error = open_one(TapConfig { mtu: 576, addresses, ..ns.config() }, pool()).unwrap_err();
     assert!(matches!(error, TapError::AddressRefused { .. }), "{error}");
     assert!(error.to_string().contains("1280"), "{error}");
     assert!(!ns.run("ip link show eth0").status.success());
@@ -298,29 +311,6 @@ fn a_deleted_interface_is_noticed_and_refuses_everything() {
 }
 
 #[test]
-fn a_packet_wakes_whoever_sleeps_on_the_port_and_nothing_does_not() {
-    let Some(ns) = Namespace::new() else { return };
-    let (mut port, mut pool) = open(ns.config());
-    let mut burst = Burst::new();
-    let wakes = |port: &TapPort<HeapPool>, timeout: &Timespec| {
-        let descriptor = port.wakes_by().unwrap();
-        poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(timeout)).unwrap() == 1
-    };
-    let (long, none) = (Timespec { tv_sec: 20, tv_nsec: 0 }, Timespec::default());
-    let ping = ns.spawn("ping -n -c 1 -W 5 10.9.0.2");
-    assert!(wakes(&port, &long), "whoever pings asks for a MAC first");
-    assert!(answer_until_done(&mut port, &mut pool, ping));
-    while port.rx_burst(&mut burst, 64) > 0 {
-        pool.release(&mut burst);
-    }
-    assert!(ns.run("ip link set eth0 down").status.success());
-    while port.rx_burst(&mut burst, 64) > 0 {
-        pool.release(&mut burst);
-    }
-    assert!(!wakes(&port, &none));
-}
-
-#[test]
 fn a_frame_shorter_than_an_ethernet_header_is_refused_and_counted() {
     let Some(ns) = Namespace::new() else { return };
     let (mut port, mut pool) = open(ns.config());
@@ -334,7 +324,7 @@ fn a_frame_shorter_than_an_ethernet_header_is_refused_and_counted() {
 fn a_packet_too_long_for_a_buffer_is_an_rx_error_and_the_next_one_arrives() {
     let Some(ns) = Namespace::new() else { return };
     let mut pool = HeapPool::new(8, 600);
-    let mut port = tap::open(TapConfig { mtu: 500, addresses: vec![], ..ns.config() }, pool.clone()).unwrap();
+    let mut port = open_one(TapConfig { mtu: 500, addresses: vec![], ..ns.config() }, pool.clone()).unwrap();
     assert!(ns.run("ip link set eth0 mtu 1500").status.success()); // somebody inside enlarges it
     assert!(ns.run("ip addr add 10.9.0.1/24 dev eth0").status.success());
     assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
@@ -350,10 +340,10 @@ fn a_packet_too_long_for_a_buffer_is_an_rx_error_and_the_next_one_arrives() {
 fn an_mtu_that_does_not_fit_the_buffers_is_refused_at_open_and_later() {
     let Some(ns) = Namespace::new() else { return };
     let small = HeapPool::new(8, 1000);
-    let error = tap::open(ns.config(), small.clone()).unwrap_err();
+    let error = open_one(ns.config(), small.clone()).unwrap_err();
     assert!(matches!(error, TapError::BufferTooSmall { mtu: 1400, need: 1418, have: 999, .. }), "{error}");
     assert_eq!(small.used(), 0);
-    let mut port = tap::open(TapConfig { mtu: 900, addresses: vec![], ..ns.config() }, small.clone()).unwrap();
+    let mut port = open_one(TapConfig { mtu: 900, addresses: vec![], ..ns.config() }, small.clone()).unwrap();
     assert!(matches!(port.set_mtu(982), Err(TapError::BufferTooSmall { .. })));
     assert!(port.set_mtu(981).is_ok());
 }
@@ -374,7 +364,7 @@ fn the_mtu_changes_at_runtime_from_the_callers_own_namespace_even_after_a_rename
 fn an_exhausted_pool_is_counted_and_loses_nothing() {
     let Some(ns) = Namespace::new() else { return };
     let mut pool = HeapPool::new(1, DATA_MAX);
-    let mut port = tap::open(ns.config(), pool.clone()).unwrap();
+    let mut port = open_one(ns.config(), pool.clone()).unwrap();
     assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
     ns.run("ping -n -c 3 -i 0.01 -W 1 10.9.0.2");
     let mut burst = Burst::new();
@@ -387,26 +377,10 @@ fn an_exhausted_pool_is_counted_and_loses_nothing() {
 }
 
 #[test]
-fn no_more_than_asked_for_and_no_more_than_fits_is_received() {
-    let Some(ns) = Namespace::new() else { return };
-    let (mut port, mut pool) = open(ns.config());
-    assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
-    ns.run("ping -n -c 10 -i 0.002 -W 1 10.9.0.2");
-    let mut burst = Burst::new();
-    assert_eq!(port.rx_burst(&mut burst, 3), 3);
-    assert_eq!(port.rx_burst(&mut burst, 0), 0);
-    while burst.room() > 2 {
-        burst.push(pool.alloc().unwrap()).unwrap();
-    }
-    assert_eq!(port.rx_burst(&mut burst, 64), 2);
-    pool.release(&mut burst);
-}
-
-#[test]
 fn a_device_opened_first_gets_its_pool_later() {
     let Some(ns) = Namespace::new() else { return };
     let device = TapDevice::open(&ns.config()).unwrap();
     let mut pool = pool();
-    let mut port = TapPort::new(device, pool.clone()).unwrap();
+    let mut port = TapPort::all_of(device, pool.clone()).unwrap().remove(0);
     assert!(answer_until_done(&mut port, &mut pool, ns.spawn("ping -n -c 1 -W 5 10.9.0.2")));
 }

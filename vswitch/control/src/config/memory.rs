@@ -90,7 +90,7 @@ impl Memory {
                 let problem = "is less than the ports and workers can hold at once";
                 let hint = format!(
                     "at least {frames_min}: {WORKER_FRAMES} for each worker, {} for each queue of an eth port \
-                     (or its rx_descriptors and tx_descriptors), {TAP_FRAMES} for each tap port",
+                     (or its rx_descriptors and tx_descriptors), {TAP_FRAMES} for each queue of a tap port",
                     2 * ETH_DESCRIPTORS
                 );
                 check.refuse("frames", &int.span(), problem, hint);
@@ -116,7 +116,7 @@ impl Memory {
 fn frames_min(ports: &[Port], workers: &Workers) -> u32 {
     let frames = |port: &Port| match port.kind {
         Kind::Eth { .. } => u32::from(port.queues) * port.descriptors(),
-        Kind::Tap { .. } => TAP_FRAMES,
+        Kind::Tap { .. } => u32::from(port.queues) * TAP_FRAMES,
         // A guest's memory holds what waits; the switch has a burst in hand, which is the worker's.
         Kind::VhostUser { .. } => 0,
     };

@@ -8,11 +8,7 @@ use super::{Workers, file, keys, section::Section};
 /// How many queue pairs a port has.
 pub(super) fn count(said: &file::Port, workers: &Workers, check: &mut Section) -> u16 {
     let listed = said.workers.as_ref().map_or(1, |list| list.get_ref().len().max(1));
-    let Some(int) = &said.queues else { return if said.kind.get_ref() == "tap" { 1 } else { listed as u16 } };
-    if said.kind.get_ref() == "tap" && *int.get_ref() != 1 {
-        check.refuse("queues", &int.span(), "does not go with kind = \"tap\"", "a TAP has one queue pair");
-        return 1;
-    }
+    let Some(int) = &said.queues else { return listed as u16 };
     let queues = check.counted(&keys::QUEUES, int).unwrap_or(1);
     if usize::from(queues) > workers.count() {
         let problem = format!("is more than there are workers ({})", workers.count());

@@ -1,6 +1,7 @@
 //! A network namespace of a test's own, and commands inside it.
 
 use std::{
+    num::NonZero,
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
@@ -37,6 +38,7 @@ impl Namespace {
             mtu: 1400,
             addresses: vec![("10.9.0.1".parse().unwrap(), 24), ("fd09::1".parse().unwrap(), 64)],
             up: true,
+            queues: NonZero::<u16>::MIN,
             offloads: true,
         }
     }
@@ -53,6 +55,13 @@ impl Namespace {
 
     pub(crate) fn text(&self, line: &str) -> String {
         String::from_utf8(self.run(line).stdout).unwrap()
+    }
+
+    /// A Python program, inside.
+    pub(crate) fn spawn_python(&self, program: &str) -> Child {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.0, "python3", "-c", program]);
+        command.spawn().unwrap()
     }
 
     pub(crate) fn spawn(&self, line: &str) -> Child {

@@ -87,7 +87,7 @@ impl Pair {
             offloads: offloads[end],
             ..namespaces[end].config()
         };
-        let ports = [0, 1].map(|end| tap::open(config(end), frames.clone()).unwrap());
+        let ports = [0, 1].map(|end| tap::open(config(end), frames.clone()).unwrap().remove(0));
         Some(Pair { namespaces, ports, frames, long: 0, longest: 0, last_long: None })
     }
 
@@ -191,7 +191,7 @@ fn datagrams_sent_as_one_cross_as_one_and_arrive_one_by_one() {
 #[test]
 fn a_port_without_buffers_for_super_frames_gets_checksums_only_and_says_why() {
     let Some(ns) = Namespace::new() else { return };
-    let port = tap::open(ns.config(), HeapPool::new(1, 2048)).unwrap();
+    let port = tap::open(ns.config(), HeapPool::new(1, 2048)).unwrap().remove(0);
     let agreed = port.control().offloads().unwrap();
     assert_eq!(agreed.takes(), Takes { checksum: true, ..Takes::default() });
     assert!(agreed.falls_short() && agreed.why().contains("super_frames"), "{agreed:?}");

@@ -97,7 +97,10 @@ pub(in crate::config) const QUEUES: Key = Key::number("queues", "queue pairs", 1
     .or("as many as `workers` names, else 1")
     .example("2")
     .change(Reopen)
-    .meaning("A worker holds one queue pair of a port at most. A TAP has one.");
+    .meaning(
+        "A worker holds one queue pair of a port at most. Of a container whose TAP has several, the kernel spreads the \
+         flows: what it sends comes by the queue pair by which its peer's packets went to it.",
+    );
 
 pub(in crate::config) const RX_DESCRIPTORS: Key = Key::number("rx_descriptors", "descriptors", 32, 32_768)
     .or("what the driver prefers, at most 512")

@@ -1,0 +1,111 @@
+//! The kernel's queues in front of a TAP's ports: who wakes whom, and which flow comes by which.
+
+use std::{num::NonZero, time::Instant};
+
+use frame::{Burst, Frame, Pool, Port};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tap::{TapConfig, TapPort};
+
+use crate::{DEADLINE, HeapPool, Namespace, answer_until_done, open, pool, send};
+
+#[test]
+fn a_packet_wakes_whoever_sleeps_on_the_port_and_nothing_does_not() {
+    let Some(ns) = Namespace::new() else { return };
+    let (mut port, mut pool) = open(ns.config());
+    let mut burst = Burst::new();
+    let wakes = |port: &TapPort<HeapPool>, timeout: &Timespec| {
+        let descriptor = port.wakes_by().unwrap();
+        poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(timeout)).unwrap() == 1
+    };
+    let (long, none) = (Timespec { tv_sec: 20, tv_nsec: 0 }, Timespec::default());
+    let ping = ns.spawn("ping -n -c 1 -W 5 10.9.0.2");
+    assert!(wakes(&port, &long), "whoever pings asks for a MAC first");
+    assert!(answer_until_done(&mut port, &mut pool, ping));
+    while port.rx_burst(&mut burst, 64) > 0 {
+        pool.release(&mut burst);
+    }
+    assert!(ns.run("ip link set eth0 down").status.success());
+    while port.rx_burst(&mut burst, 64) > 0 {
+        pool.release(&mut burst);
+    }
+    assert!(!wakes(&port, &none));
+}
+
+#[test]
+fn no_more_than_asked_for_and_no_more_than_fits_is_received() {
+    let Some(ns) = Namespace::new() else { return };
+    let (mut port, mut pool) = open(ns.config());
+    assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
+    ns.run("ping -n -c 10 -i 0.002 -W 1 10.9.0.2");
+    let mut burst = Burst::new();
+    assert_eq!(port.rx_burst(&mut burst, 3), 3);
+    assert_eq!(port.rx_burst(&mut burst, 0), 0);
+    while burst.room() > 2 {
+        burst.push(pool.alloc().unwrap()).unwrap();
+    }
+    assert_eq!(port.rx_burst(&mut burst, 64), 2);
+    pool.release(&mut burst);
+}
+
+#[test]
+fn flows_of_a_container_come_by_all_queues_and_each_by_the_one_it_was_answered_on() {
+    const FLOWS: usize = 32;
+    let Some(ns) = Namespace::new() else { return };
+    let mut pool = pool();
+    let queues = NonZero::new(2).unwrap();
+    let mut ports = tap::open(TapConfig { queues, ..ns.config() }, pool.clone()).unwrap();
+    assert_eq!(ports.len(), 2);
+    assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
+    let mut sender = ns.spawn_python(FLOW_SENDER);
+    let [first, second] = datagrams(&mut ports, &mut pool, FLOWS);
+    assert!(!first.is_empty() && !second.is_empty(), "{} and {}", first.len(), second.len());
+    assert_eq!(first.len() + second.len(), FLOWS);
+    for datagram in first.iter().chain(&second) {
+        assert_eq!(send(&mut ports[1], &mut pool, &answer_to(datagram)).frames, 1);
+    }
+    let [first, second] = datagrams(&mut ports, &mut pool, FLOWS);
+    assert_eq!((first.len(), second.len()), (0, FLOWS));
+    assert!(sender.wait().unwrap().success());
+}
+
+/// Datagrams to port 5000 by the port they came by, until there are `wanted` of them or the deadline is over.
+fn datagrams(ports: &mut [TapPort<HeapPool>], pool: &mut HeapPool, wanted: usize) -> [Vec<Vec<u8>>; 2] {
+    let (mut found, start) = ([Vec::new(), Vec::new()], Instant::now());
+    let is_ours = |data: &&[u8]| data.len() > 42 && data[23] == 17 && data[36..38] == 5000_u16.to_be_bytes();
+    while found.iter().map(Vec::len).sum::<usize>() < wanted && start.elapsed() < DEADLINE {
+        for (port, found) in ports.iter_mut().zip(&mut found) {
+            let mut burst = Burst::new();
+            port.rx_burst(&mut burst, 32);
+            found.extend(burst.as_slice().iter().map(Frame::data).filter(is_ours).map(<[u8]>::to_vec));
+            pool.release(&mut burst);
+        }
+    }
+    found
+}
+
+/// One datagram from each of 32 sockets; again when all were answered.
+const FLOW_SENDER: &str = "
+import socket
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(32)]
+for s in sockets:
+    s.settimeout(20)
+    s.connect(('10.9.0.2', 5000))
+    s.send(b'question')
+for s in sockets:
+    s.recv(100)
+for s in sockets:
+    s.send(b'thanks')
+";
+
+/// The datagram that goes back, without a UDP checksum.
+fn answer_to(packet: &[u8]) -> Vec<u8> {
+    let mut back = packet.to_vec();
+    back[..6].copy_from_slice(&packet[6..12]);
+    back[6..12].copy_from_slice(&packet[..6]);
+    back[26..30].copy_from_slice(&packet[30..34]);
+    back[30..34].copy_from_slice(&packet[26..30]);
+    back[34..36].copy_from_slice(&packet[36..38]);
+    back[36..38].copy_from_slice(&packet[34..36]);
+    back[40..42].fill(0);
+    back
+}
