@@ -119,6 +119,16 @@ impl Probe {
         self.first == NO_SLOT
     }
 
+    /// Four different slots of this probe's buckets, two of each: those looked at when one of sixteen must give way. Which
+    /// they are depends on the tag, so that all slots are looked at in turn.
+    #[inline]
+    pub(crate) fn sample(&self) -> [u32; 4] {
+        let [first, second] = self.buckets.map(|bucket| bucket * SLOTS);
+        const HALF: u32 = SLOTS / 2;
+        let (here, there) = (u32::from(self.tag) % SLOTS, u32::from(self.tag >> 3) % SLOTS);
+        [first + here, first + (here ^ HALF), second + there, second + (there ^ HALF)]
+    }
+
     /// The slots, counted through the whole table, of a set in this probe's two buckets.
     #[inline]
     pub(crate) fn slots(self, set: SlotSet) -> impl Iterator<Item = u32> {
@@ -140,6 +150,19 @@ mod tests {
                 assert!(first != second && first <= mask && second <= mask && probe.tag != 0);
             }
         }
+    }
+
+    #[test]
+    fn four_slots_are_sampled_two_of_each_bucket_and_every_slot_now_and_then() {
+        let mut seen = std::collections::HashSet::new();
+        for hash in (0..10_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+            let probe = Probe::new(hash, 7);
+            let sample = probe.sample();
+            assert_eq!(std::collections::HashSet::from(sample).len(), 4);
+            assert_eq!(sample.map(|slot| slot / SLOTS), [0, 0, 1, 1].map(|choice| probe.buckets[choice]));
+            seen.extend(sample);
+        }
+        assert_eq!(seen.len(), 64);
     }
 
     proptest! {

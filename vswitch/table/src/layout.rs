@@ -221,10 +221,15 @@ impl<E: Plain> Parts<E> {
     /// would get now.
     #[inline]
     pub(crate) fn expect(&self, probe: &Probe) {
-        // Of full buckets any entry may have to give way; their sequence words are at hand then.
-        let slot = self.free_slot(probe).unwrap_or(probe.buckets[0] * SLOTS);
-        prefetch_at(&self.entries, slot);
-        prefetch_at(&self.sequences, slot / SLOTS);
+        let ask = |slot| {
+            prefetch_at(&self.entries, slot);
+            prefetch_at(&self.sequences, slot / SLOTS);
+        };
+        match self.free_slot(probe) {
+            Some(slot) => ask(slot),
+            // Of these one must give way.
+            None => probe.sample().into_iter().for_each(ask),
+        }
     }
 
     /// All sixteen slots of the key's buckets.
