@@ -1,5 +1,7 @@
-//! Windows: short stretches of work, each with the CPU time of the thread beside the time on the wall. Where the two differ
-//! somebody came between, and the window does not count.
+//! Windows: short stretches of work, each with the CPU time of the thread beside the time on the wall. Where the two differ,
+//! or the thread was switched away from, somebody came between, and the window does not count.
+
+use std::{fs::File, os::unix::fs::FileExt};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -22,25 +24,45 @@ pub(crate) fn wall_ns() -> u64 {
     read(ClockId::Monotonic)
 }
 
+thread_local! {
+    static SCHEDULE: Option<File> = File::open("/proc/thread-self/schedstat").ok();
+}
+
+/// How often this thread was given a CPU, the third number of its schedule (proc(5), `schedstat`): once more whenever somebody
+/// else had it. 0 where the kernel does not tell.
+fn slices() -> u64 {
+    SCHEDULE
+        .with(|file| {
+            let mut text = [0; 64];
+            let len = file.as_ref()?.read_at(&mut text, 0).ok()?;
+            std::str::from_utf8(&text[..len]).ok()?.split_whitespace().nth(2)?.parse().ok()
+        })
+        .unwrap_or(0)
+}
+
 /// One stretch of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) packets: u64,
     pub(crate) cpu_ns: u64,
     pub(crate) wall_ns: u64,
+    /// Times somebody else had the CPU meanwhile.
+    pub(crate) switches: u64,
 }
 
 impl Window {
     /// Does `work`, which says how many packets it was.
     #[inline(never)]
     pub(crate) fn of(work: impl FnOnce() -> u64) -> Window {
+        let slices_before = slices();
         let (wall, cpu) = (wall_ns(), read(ClockId::ThreadCPUTime));
         let packets = work();
-        Window { packets, cpu_ns: read(ClockId::ThreadCPUTime) - cpu, wall_ns: wall_ns() - wall }
+        let (cpu_ns, wall_ns) = (read(ClockId::ThreadCPUTime) - cpu, wall_ns() - wall);
+        Window { packets, cpu_ns, wall_ns, switches: slices() - slices_before }
     }
 
     pub(crate) fn is_disturbed(&self) -> bool {
-        self.wall_ns.saturating_sub(self.cpu_ns) > TAKEN_MAX_NS
+        self.switches > 0 || self.wall_ns.saturating_sub(self.cpu_ns) > TAKEN_MAX_NS
     }
 
     fn packet_ns(&self) -> f64 {
@@ -86,7 +108,7 @@ mod tests {
     use super::*;
 
     fn window(cpu_ns: u64, wall_ns: u64) -> Window {
-        Window { packets: 100, cpu_ns, wall_ns }
+        Window { packets: 100, cpu_ns, wall_ns, switches: 0 }
     }
 
     #[test]
@@ -107,6 +129,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
             1
         });
-        assert!(slept.is_disturbed(), "{slept:?}");
+        assert!(slept.is_disturbed() && slept.switches > 0, "{slept:?}");
+        assert!(Window { switches: 1, ..window(1000, 1000) }.is_disturbed());
     }
 }

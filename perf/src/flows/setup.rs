@@ -108,6 +108,9 @@ pub(crate) struct Stay {
     /// From the burst in which packets come to the burst in which they leave.
     pub(crate) residence_us: Option<Latency>,
     pub(crate) turn_us: Option<Latency>,
+    /// How long as many additions take as a turn does, on the same CPU by turns with it: what is over their median is the
+    /// machine's, which stops whatever runs.
+    pub(crate) idle_us: Option<Latency>,
     /// Windows of 32 turns that count, and those that others came between.
     pub(crate) windows: usize,
     pub(crate) disturbed: usize,
@@ -117,9 +120,14 @@ pub(crate) struct Stay {
 
 impl Stay {
     /// How long a packet waits for one turn and stays during the next, both as long as 999 in 1,000 at most, in
-    /// microseconds. The longest are the machine's: they are no shorter without new flows.
+    /// microseconds.
     pub(crate) fn wait_us(&self) -> Option<f64> {
         Some(self.turn_us?.p999 + self.residence_us?.p999)
+    }
+
+    /// What the machine adds to two stretches as long as a turn, in which nothing is done, in 999 of 1,000.
+    pub(crate) fn machine_us(&self) -> Option<f64> {
+        self.idle_us.map(|idle| 2.0 * (idle.p999 - idle.p50))
     }
 }
 
@@ -144,14 +152,27 @@ struct Found {
     stay: Stay,
     residence: Histogram<u64>,
     turn: Histogram<u64>,
+    idle: Histogram<u64>,
+    /// Additions that take as long as a turn.
+    additions: u64,
 }
+
+/// So many additions, each of which waits for the one before.
+#[inline(never)]
+fn add(times: u64) -> u64 {
+    (0..times).fold(0, |sum, n| std::hint::black_box(sum + n))
+}
+
+/// Additions to begin with.
+const ADDITIONS: u64 = 1000;
 
 impl Found {
     fn new(burst: usize, with_new: bool) -> Found {
-        let (residence_us, turn_us, disturbed_turn_us) = (None, None, 0.0);
-        let stay = Stay { burst, with_new, residence_us, turn_us, windows: 0, disturbed: 0, disturbed_turn_us };
+        let (residence_us, turn_us, idle_us, disturbed_turn_us) = (None, None, None, 0.0);
+        let stay =
+            Stay { burst, with_new, residence_us, turn_us, idle_us, windows: 0, disturbed: 0, disturbed_turn_us };
         let histogram = || Histogram::new_with_max(1_000_000_000, 3).expect("these bounds are possible");
-        Found { stay, residence: histogram(), turn: histogram() }
+        Found { stay, residence: histogram(), turn: histogram(), idle: histogram(), additions: ADDITIONS }
     }
 
     /// One window of turns.
@@ -177,9 +198,30 @@ impl Found {
             return;
         }
         self.stay.windows += 1;
-        turns.into_iter().for_each(|ns| self.turn.saturating_record(ns));
+        turns.iter().for_each(|&ns| self.turn.saturating_record(ns));
         stayed.into_iter().for_each(|(ns, frames)| self.residence.saturating_record_n(ns, frames.into()));
         (self.stay.residence_us, self.stay.turn_us) = (Latency::of(&self.residence), Latency::of(&self.turn));
+        turns.sort_unstable();
+        self.take_idle(turns[TURNS / 2]);
+    }
+
+    /// As many stretches in which nothing is done, each about as long as that.
+    fn take_idle(&mut self, turn_ns: u64) {
+        let mut stretches = [0; TURNS];
+        let window = Window::of(|| {
+            for stretch in &mut stretches {
+                let began = wall_ns();
+                add(self.additions);
+                *stretch = wall_ns() - began;
+            }
+            TURNS as u64
+        });
+        if !window.is_disturbed() {
+            stretches.into_iter().for_each(|ns| self.idle.saturating_record(ns));
+            self.stay.idle_us = Latency::of(&self.idle);
+        }
+        stretches.sort_unstable();
+        self.additions = (self.additions * turn_ns / stretches[TURNS / 2].max(1)).clamp(ADDITIONS, 1000 * ADDITIONS);
     }
 }
 
@@ -203,6 +245,9 @@ mod tests {
             assert_eq!(stay.windows + stay.disturbed, 30);
             if let (Some(residence), Some(turn)) = (stay.residence_us, stay.turn_us) {
                 assert!(residence.p50 > 0.0 && residence.max <= turn.max * 1.01, "{stay:?}");
+                let idle = stay.idle_us.map_or(turn.p50, |idle| idle.p50);
+                assert!(idle > turn.p50 / 20.0 && idle < turn.p50 * 20.0, "{stay:?}");
+                assert!(stay.machine_us().is_none_or(|us| us >= 0.0), "{stay:?}");
             }
         }
     }
