@@ -45,6 +45,8 @@ pub(crate) struct Bench {
     stop: AtomicBool,
     generator: PollThread,
     worker: Option<PollThread>,
+    /// See [`Bench::spoilt`].
+    spoilt: usize,
 }
 
 /// The socket of one of the two ports.
@@ -85,7 +87,14 @@ impl Bench {
             (end, format!("net_virtio_user{end},path={},server=1,queue_size=1024,packed_vq={packed}", socket.display()))
         };
         let poller = open(&[device(1), device(2)], hugepages, true)?;
-        Ok(Bench { poller, size, stop: AtomicBool::new(false), generator: PollThread::current(cpu), worker: None })
+        Ok(Bench {
+            poller,
+            size,
+            stop: AtomicBool::new(false),
+            generator: PollThread::current(cpu),
+            worker: None,
+            spoilt: 0,
+        })
     }
 
     /// The thread of the switch that forwards.
@@ -149,10 +158,17 @@ impl Bench {
             attempts += 1;
             let (report, samples) = self.watched(rate, duration)?;
             let outcome = outcome(&report);
-            if outcome.lost <= allowed || attempts == ATTEMPTS || !samples.iter().any(Sample::is_interrupted) {
+            let is_interrupted = samples.iter().any(Sample::is_interrupted);
+            if outcome.lost <= allowed || attempts == ATTEMPTS || !is_interrupted {
+                self.spoilt += usize::from(outcome.lost > allowed && is_interrupted);
                 return Ok(outcome);
             }
         }
+    }
+
+    /// Trials since this was last asked that lost too much while others came between in every attempt.
+    pub(crate) fn spoilt(&mut self) -> usize {
+        std::mem::take(&mut self.spoilt)
     }
 
     /// How long packets take at a rate; of several attempts the first that nobody came between.

@@ -198,7 +198,9 @@ fn measure(bench: &mut Bench, setting: &Setting, times: Times) -> Result<Row, La
         no_loss as f64 / 1e6,
         few_lost as f64 / 1e6
     );
-    for percent in LOADS {
+    let doubt = report::doubt(no_loss, few_lost, bench.spoilt());
+    // Of a rate that was not found there are no shares.
+    for percent in LOADS.into_iter().filter(|_| few_lost > 0) {
         loads.push(bench.load(percent, (few_lost * percent / 100).max(1), times.trial)?);
     }
     Ok(Row {
@@ -207,6 +209,7 @@ fn measure(bench: &mut Bench, setting: &Setting, times: Times) -> Result<Row, La
         flooded_pps: flooded as u64,
         no_loss_pps: no_loss,
         few_lost_pps: few_lost,
+        doubt,
         idle_cpu,
         loads,
     })

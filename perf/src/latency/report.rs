@@ -26,6 +26,8 @@ pub(crate) struct Row {
     pub(crate) flooded_pps: u64,
     pub(crate) no_loss_pps: u64,
     pub(crate) few_lost_pps: u64,
+    /// What keeps the rates from being relied on, where anything does.
+    pub(crate) doubt: Option<String>,
     /// CPU time of the worker without any packet, as a share of the time.
     pub(crate) idle_cpu: Option<f64>,
     pub(crate) loads: Vec<Load>,
@@ -70,8 +72,26 @@ pub(crate) fn table(report: &Report) -> String {
     );
     for row in &report.settings {
         row.loads.iter().for_each(|load| text += &lines(row, load));
+        if let Some(doubt) = &row.doubt {
+            text += &format!("    {doubt}\n");
+        }
     }
     text
+}
+
+/// What is to be said of the rates without loss and with 0.1 % that a search came to, `spoilt` of whose trials lost packets
+/// while others came between in every attempt.
+pub(crate) fn doubt(no_loss: u64, few_lost: u64, spoilt: usize) -> Option<String> {
+    let found = match (few_lost, no_loss, spoilt) {
+        (0, ..) => {
+            "the search failed: even the lowest rate tried lost more than 0.1 %, so there is no load to measure at"
+        }
+        (_, 0, _) => "the search failed: even the lowest rate tried lost packets",
+        (.., 0) => return None,
+        _ => "the rates may be too low",
+    };
+    let why = format!("; others came between in all attempts of {spoilt} trials that lost packets");
+    Some(format!("{found}{}", if spoilt > 0 { why } else { String::new() }))
 }
 
 fn lines(row: &Row, load: &Load) -> String {
@@ -115,7 +135,16 @@ pub(crate) mod tests {
         };
         let loads = [0, 10, 50, 90].map(load).into();
         let (flooded_pps, no_loss_pps, few_lost_pps) = (3, 1, 2);
-        Row { setting, workers: "", flooded_pps, no_loss_pps, few_lost_pps, idle_cpu: Some(0.07), loads }
+        Row { setting, workers: "", flooded_pps, no_loss_pps, few_lost_pps, doubt: None, idle_cpu: Some(0.07), loads }
+    }
+
+    #[test]
+    fn a_search_that_failed_is_named_with_who_came_between() {
+        assert_eq!(doubt(1, 2, 0), None);
+        let said = |no_loss, few_lost, spoilt| doubt(no_loss, few_lost, spoilt).unwrap();
+        assert!(said(0, 0, 3).contains("no load") && said(0, 0, 3).ends_with("of 3 trials that lost packets"));
+        assert!(said(0, 5, 0).ends_with("tried lost packets"));
+        assert!(said(4, 5, 1).starts_with("the rates may be too low; others"));
     }
 
     #[test]
