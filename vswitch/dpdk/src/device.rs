@@ -5,7 +5,7 @@ use std::{ffi::CStr, sync::Arc};
 use dpdk_sys::{rte_device, rte_eth_dev_info, rte_eth_stats};
 
 use crate::{
-    Eal, Errno, EthConfig, EthError, EthEvents, EthPort, Said,
+    Eal, Errno, EthConfig, EthError, EthEvents, EthPort, Pool, Said,
     abilities::Abilities,
     chatter,
     devargs::Devargs,
@@ -13,10 +13,12 @@ use crate::{
     eal::Runtime,
     eth_port, events,
     kernel_interface::KernelInterface,
+    nic,
     plan::Plan,
     reception::{Hardware, Reception},
     registers::{self, PortRegisters},
     setup::{self, Target},
+    trial,
     virtual_function::VirtualFunction,
 };
 
@@ -87,7 +89,7 @@ impl EthDevice {
         let driver = driver_name(&info);
         let target = Target { port, device: &devargs, driver: &driver };
         let abilities = target.abilities(&info);
-        let plan = target.plan(config, &abilities)?;
+        let mut plan = target.plan(config, &abilities)?;
         target.set_up(&plan, config, &info)?;
         events::listen(port);
         let mut reception = reception(&devargs, &abilities, port, config.promiscuous);
@@ -99,6 +101,7 @@ impl EthDevice {
         shared.is_ring = driver == "net_ring";
         let interface = KernelInterface::behind(&devargs, &driver).and_then(|interface| interface.number());
         let shared = Arc::new(shared);
+        try_offloads(&shared, &mut plan, &config.pool);
         let opened = EthDevice { shared, devargs, abilities, plan, reception, all_multicast, interface };
         let ports = (0..config.queues)
             .map(|queue| eth_port::new(&opened.shared, queue, opened.mtu(), opened.plan.nic, &config.pool));
@@ -262,6 +265,16 @@ impl Drop for Shared {
         for (step, result) in results.into_iter().filter(|(_, result)| *result < 0) {
             log::warn!("DPDK port {}: {step} failed: {}", self.port, Errno::new(result));
         }
+    }
+}
+
+/// Shows the driver what is to be left to it; what it refuses is not.
+fn try_offloads(shared: &Arc<Shared>, plan: &mut Plan, pool: &Pool) {
+    let port = eth_port::new(shared, 0, plan.mtu, plan.nic, pool);
+    let (takes, refused) = trial::hold(plan.nic.takes, &mut pool.clone(), |frame| port.prepare(frame));
+    plan.nic.takes = takes;
+    if let Some(choice) = plan.choices.iter_mut().find(|choice| choice.what == "offloads" && !refused.is_empty()) {
+        *choice = nic::refused(choice.clone(), takes, &refused);
     }
 }
 

@@ -152,7 +152,7 @@ impl EthPort {
     }
 
     /// Tells the device what is left of a frame; `false` where it is nothing that it does.
-    fn prepare(&self, frame: &mut Frame) -> bool {
+    pub(crate) fn prepare(&self, frame: &mut Frame) -> bool {
         let Some(work) = Work::of(frame, self.nic.sums_ipv4).filter(|work| self.fits(work.longest)) else {
             return false;
         };

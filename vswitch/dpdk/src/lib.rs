@@ -13,7 +13,8 @@
 //! [`frame::HeapPool`] must never reach an [`EthPort`].
 //!
 //! What is left to be done to a frame that is sent goes to the device where it is to be believed and its driver offers it
-//! (checksums, TCP segments, both in VXLAN); drivers whose word is known to be worth little are not believed.
+//! (checksums, TCP segments, both in VXLAN), and shown one packet of each kind at the start, takes it; drivers whose word is
+//! known to be worth little are not believed.
 //!
 //! # What has been run, and what has not
 //!
@@ -52,6 +53,7 @@ mod reception;
 mod registers;
 mod setup;
 mod thread;
+mod trial;
 mod virtual_function;
 mod work;
 

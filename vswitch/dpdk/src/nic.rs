@@ -33,12 +33,25 @@ pub(crate) fn offloads(abilities: &Abilities, is_trusted: bool) -> (Nic, u64, Ch
         | if cuts { MILLRACE_TX_TCP_TSO } else { 0 }
         | if tunnel { MILLRACE_TX_VXLAN_TSO } else { 0 };
     let takes = Takes { checksum, tcp4: cuts, tcp6: cuts, udp: false, tunnel };
-    let chosen = match (cuts, tunnel) {
-        (false, _) => "checksums",
-        (true, false) => "checksums, TCP segments",
-        (true, true) => "checksums, TCP segments, both in VXLAN",
-    };
-    (Nic { takes, sums_ipv4: optional != 0 }, bits, choice(chosen, why).asked(true))
+    (Nic { takes, sums_ipv4: optional != 0 }, bits, choice(text(takes), why).asked(true))
+}
+
+/// The choice where the driver refused some of what it offers, and `takes` is left.
+pub(crate) fn refused(choice: Choice, takes: Takes, refused: &[&str]) -> Choice {
+    let refused = refused.join(", ");
+    let why = format!("the driver refuses what it offers ({refused}): the switch does that");
+    Choice { chosen: text(takes).to_owned(), why, ..choice }.short(true)
+}
+
+fn text(takes: Takes) -> &'static str {
+    match (takes.checksum, takes.tcp4, takes.tcp6, takes.tunnel) {
+        (false, ..) => "none",
+        (_, false, false, _) => "checksums",
+        (_, true, false, _) => "checksums, TCP segments over IPv4",
+        (_, false, true, _) => "checksums, TCP segments over IPv6",
+        (_, true, true, false) => "checksums, TCP segments",
+        (_, true, true, true) => "checksums, TCP segments, both in VXLAN",
+    }
 }
 
 /// Why a driver's word on cutting segments is not taken, whatever the operator believes.
