@@ -16,12 +16,12 @@ const COPIES: u64 = 128;
 
 const SIZE: Size = Size { workers: 1, frames: 8192, depth: 4096, flows: 1024, macs: 1024 };
 
-/// Ports 1 to 100 in one network; member and port have the same number.
-fn wide(worker: u8) -> Snapshot {
+/// Ports 1 to 100 in one network, by turns on so many workers; member and port have the same number.
+fn wide(workers: u8) -> Snapshot {
     let all = 1..=u32::from(WIDE);
     Snapshot {
         generation: 1,
-        ports: std::iter::once(None).chain(all.clone().map(|port| access(port, worker))).collect(),
+        ports: std::iter::once(None).chain(all.clone().map(|port| access(port, port as u8 % workers))).collect(),
         networks: vec![network(7, &all.clone().collect::<Vec<_>>())],
         members: std::iter::once(None).chain((1..=WIDE).map(|port| local(0, port))).collect(),
         ..Snapshot::default()
@@ -29,9 +29,13 @@ fn wide(worker: u8) -> Snapshot {
 }
 
 fn wide_rig() -> Rig {
-    let mut rig = Rig::bare(SIZE);
-    rig.install(wide(0));
-    (1..=WIDE).for_each(|port| rig.attach(port, 0));
+    wide_rig_of(1)
+}
+
+fn wide_rig_of(workers: usize) -> Rig {
+    let mut rig = Rig::bare(Size { workers, ..SIZE });
+    rig.install(wide(workers as u8));
+    (1..=WIDE).for_each(|port| rig.attach(port, usize::from(port) % workers));
     rig
 }
 
@@ -123,6 +127,25 @@ fn a_frame_whose_destination_is_known_by_now_does_not_overtake_floods_of_its_flo
     let hits = rig.total().flow_hits;
     rig.send(1, &plain(2, 1));
     assert_eq!((rig.total().copied, rig.total().flow_hits), (copied, hits + 1), "the decision is kept now");
+    rig.assert_at_rest();
+}
+
+#[test]
+fn floods_that_go_on_cross_to_other_workers_in_order_too() {
+    let mut rig = wide_rig_of(2);
+    let mut waited = 0;
+    for turn in 0..60 {
+        (0..2).for_each(|n| assert!(rig.peers[&1].send(&numbered(2, 1, 2 * turn + n))));
+        if turn == 20 {
+            assert!(rig.peers[&2].send(&plain(1, 2)), "by the other worker, which tells this one");
+        }
+        assert!(copies(&mut rig) <= 2 * COPIES);
+        waited += usize::from(turn > 20 && rig.total().held > 0);
+    }
+    rig.settle();
+    assert!(waited > 5, "{waited}: floods were under way when the destination became known");
+    assert_eq!(numbers(&rig, 2, (mac(2), mac(1))), (0..120).collect::<Vec<u16>>());
+    assert!(rig.drops().is_empty() && rig.total().handed > 1000, "{:?}", rig.drops());
     rig.assert_at_rest();
 }
 
