@@ -143,7 +143,7 @@ impl Fdb {
     fn find(&self, key: u64) -> Option<u32> {
         let mut probe = self.probe(key);
         self.parts.candidates(&mut probe);
-        self.parts.find(&probe, |cell| cell.key() == key).map(|(slot, _)| slot)
+        self.parts.find(&probe, |_, cell| cell.key() == key).map(|(slot, _)| slot)
     }
 
     /// Where a MAC is kept, if it is known.

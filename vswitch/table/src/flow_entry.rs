@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use sync::Counter;
 use zerocopy::FromBytes;
 
-use crate::{FdbSlot, Tick};
+use crate::{FdbSlot, Tail, Tick};
 
 /// The place of a flow in its table. Stays the flow's until it is removed or evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -141,10 +141,11 @@ impl<const W: usize> FlowEntry<W> {
         self.last_seen.store(value.last_seen.0, Relaxed);
     }
 
-    pub(crate) fn reading(&self, slot: FlowSlot) -> FlowReading<W> {
+    pub(crate) fn reading(&self, slot: FlowSlot, tail: Tail) -> FlowReading<W> {
         FlowReading {
             slot,
             key: self.key(),
+            tail,
             recipe: self.recipe(),
             dst_slot: self.dst_slot(),
             checked_at: self.checked_at(),
@@ -162,6 +163,8 @@ pub struct FlowReading<const W: usize> {
     pub slot: FlowSlot,
     /// Its key.
     pub key: [u64; W],
+    /// The rest of it, where it is a long one; anything where it is not.
+    pub tail: Tail,
     /// What to do with its frames.
     pub recipe: u32,
     /// The FDB slot the verdict rests on, if it rests on one.

@@ -5,15 +5,15 @@ use std::os::fd::OwnedFd;
 use sync::{Access, Region, RegionError};
 
 use crate::{
-    FlowEntry, FlowReading, FlowSlot,
-    flow_table::{KIND, layout},
+    FlowReading, FlowSlot,
+    flow_table::{FlowParts, KIND, layout},
     layout::Parts,
 };
 
 /// A view of a flow table that somebody else writes, in this process or another.
 #[derive(Clone, Debug)]
 pub struct FlowReader<const W: usize> {
-    parts: Parts<FlowEntry<W>>,
+    parts: FlowParts<W>,
 }
 
 impl<const W: usize> FlowReader<W> {
@@ -22,7 +22,7 @@ impl<const W: usize> FlowReader<W> {
         Ok(FlowReader { parts: Parts::attach(fd, KIND, layout::<W>(), Access::ReadOnly)? })
     }
 
-    pub(crate) fn new(parts: Parts<FlowEntry<W>>) -> Self {
+    pub(crate) fn new(parts: FlowParts<W>) -> Self {
         FlowReader { parts }
     }
 
@@ -44,6 +44,10 @@ impl<const W: usize> FlowReader<W> {
     /// Copies of all flows, each whole. Flows that come and go meanwhile may be missed, as may those of a bucket the
     /// writer is at whenever we look.
     pub fn iter(&self) -> impl Iterator<Item = FlowReading<W>> + '_ {
-        self.parts.occupied().filter_map(|slot| self.parts.read(slot, |entry| entry.reading(FlowSlot(slot))))
+        let reading = |slot: u32| {
+            let tail = self.parts.beside.get(slot as usize)?;
+            self.parts.read(slot, |entry| entry.reading(FlowSlot(slot), tail.get()))
+        };
+        self.parts.occupied().filter_map(reading)
     }
 }

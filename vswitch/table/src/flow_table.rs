@@ -7,6 +7,7 @@ use wire::{HashKey, fold};
 
 use crate::{
     FlowEntry, FlowReader, FlowSlot, FlowValue, Probe, Sweep,
+    flow_tail::TailCell,
     layout::{Parts, fingerprint},
 };
 
@@ -15,8 +16,11 @@ pub(crate) const KIND: &str = "flows";
 
 /// The layout of a flow table with keys of `W` words.
 pub(crate) const fn layout<const W: usize>() -> u64 {
-    fingerprint::<FlowEntry<W>>(W as u64)
+    fingerprint::<FlowEntry<W>>((W * size_of::<TailCell>()) as u64)
 }
+
+/// What a flow table is made of.
+pub(crate) type FlowParts<const W: usize> = Parts<FlowEntry<W>, TailCell>;
 
 /// Where a flow went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +43,12 @@ pub struct Inserted {
 /// [`probe`]: FlowTable::probe
 /// [`candidates`]: FlowTable::candidates
 /// [`find`]: FlowTable::find
+///
+/// A key may be longer than an entry has words for. Its front lies in the entry as if it were all, the rest ([`crate::Tail`]) beside
+/// it, where only those look that have such a key. Whoever makes keys sees to it that no front of a long one is a short key.
 #[derive(Debug)]
 pub struct FlowTable<const W: usize> {
-    parts: Parts<FlowEntry<W>>,
+    pub(crate) parts: FlowParts<W>,
     len: usize,
 }
 
@@ -55,7 +62,7 @@ impl<const W: usize> FlowTable<W> {
 
     /// Octets of a table for `entries_max` flows, without the region's own.
     pub fn payload_bytes(entries_max: usize) -> usize {
-        Parts::<FlowEntry<W>>::payload_bytes(entries_max)
+        FlowParts::<W>::payload_bytes(entries_max)
     }
 
     /// Takes up the table of a writer that is gone, with its seed and its flows; those of a bucket that it left half
@@ -125,13 +132,13 @@ impl<const W: usize> FlowTable<W> {
     /// The same, with the entry.
     #[inline(always)]
     pub fn find_entry(&self, probe: &Probe, key: &[u64; W]) -> Option<(FlowSlot, &FlowEntry<W>)> {
-        self.parts.find(probe, |entry| entry.has_key(key)).map(|(slot, entry)| (FlowSlot(slot), entry))
+        self.parts.find(probe, |_, entry| entry.has_key(key)).map(|(slot, entry)| (FlowSlot(slot), entry))
     }
 
     /// The same for keys that differ in their first two words wherever they differ.
     #[inline(always)]
     pub fn find_by_front(&self, probe: &Probe, front: [u64; 2]) -> Option<&FlowEntry<W>> {
-        self.parts.find(probe, |entry| entry.has_front(front)).map(|(_, entry)| entry)
+        self.parts.find(probe, |_, entry| entry.has_front(front)).map(|(_, entry)| entry)
     }
 
     /// All three steps at once.
@@ -171,9 +178,21 @@ impl<const W: usize> FlowTable<W> {
     /// Remembers a flow that is not here, as a lookup with this probe has just found out.
     #[inline]
     pub fn insert_new(&mut self, probe: &Probe, key: &[u64; W], value: FlowValue) -> Inserted {
+        self.begin(probe, value, |_, entry| entry.begin(key, value))
+    }
+
+    /// Has a flow begin that is not here, where this probe leads.
+    #[inline]
+    pub(crate) fn begin(
+        &mut self,
+        probe: &Probe,
+        value: FlowValue,
+        change: impl FnOnce(&TailCell, &FlowEntry<W>),
+    ) -> Inserted {
         let free = self.parts.free_slot(probe);
         let slot = free.unwrap_or_else(|| self.least_recently_seen(probe, value));
-        self.parts.write(slot, probe.tag, |entry| entry.begin(key, value));
+        let cell = self.tail_cell(slot);
+        self.parts.write(slot, probe.tag, |entry| change(cell, entry));
         self.len += usize::from(free.is_some());
         Inserted { slot: FlowSlot(slot), evicted: free.is_none(), replaced: false }
     }
@@ -259,7 +278,7 @@ mod tests {
             let key = key(n.into());
             let hash = table.hash(&key);
             let probe = table.probe(hash);
-            let slots: Vec<_> = Parts::<FlowEntry<4>>::slots_of(&probe).collect();
+            let slots: Vec<_> = FlowParts::<4>::slots_of(&probe).collect();
             let full = slots.iter().all(|&slot| table.parts.is_occupied(slot));
             let sample = probe.sample();
             let before = sample.map(|slot| table.parts.entry(slot).last_seen().0);

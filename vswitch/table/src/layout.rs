@@ -35,19 +35,22 @@ struct Head {
     seed: [Counter; 2],
 }
 
-/// Byte offsets of a table's parts: head, tags, sequence words, entries.
+/// Byte offsets of a table's parts: head, tags, sequence words, entries, and what is beside the entries.
 struct Offsets {
     sequences: usize,
     entries: usize,
+    beside: usize,
     end: usize,
 }
 
 impl Offsets {
     /// For a power of two of buckets, at most [`BUCKETS_MAX`]: no product here leaves an `usize`.
-    fn of<E>(buckets: usize) -> Offsets {
+    fn of<E, B>(buckets: usize) -> Offsets {
         let sequences = size_of::<Head>() + buckets * size_of::<TagGroup>();
         let entries = (sequences + buckets * size_of::<Sequence>()).next_multiple_of(64);
-        Offsets { sequences, entries, end: entries + buckets * SLOTS as usize * size_of::<E>() }
+        let slots = buckets * SLOTS as usize;
+        let beside = (entries + slots * size_of::<E>()).next_multiple_of(64);
+        Offsets { sequences, entries, beside, end: beside + slots * size_of::<B>() }
     }
 }
 
@@ -71,22 +74,25 @@ fn buckets_for(entries: usize) -> Option<usize> {
     (buckets <= BUCKETS_MAX).then(|| buckets.next_power_of_two())
 }
 
-/// A table of entries `E`: tags, sequence words and entries, without a notion of what an entry is.
+/// A table of entries `E`: tags, sequence words and entries, without a notion of what an entry is. Beside each entry is a
+/// `B`, in memory of its own, for what few entries need.
 #[derive(Debug)]
-pub(crate) struct Parts<E> {
+pub(crate) struct Parts<E, B = ()> {
     pub(crate) region: Region,
     pub(crate) entries: Slab<E>,
+    pub(crate) beside: Slab<B>,
     pub(crate) seed: HashKey,
     groups: Slab<TagGroup>,
     sequences: Slab<Sequence>,
     mask: u32,
 }
 
-impl<E> Clone for Parts<E> {
+impl<E, B> Clone for Parts<E, B> {
     fn clone(&self) -> Self {
         Parts {
             region: self.region.clone(),
             entries: self.entries.clone(),
+            beside: self.beside.clone(),
             groups: self.groups.clone(),
             sequences: self.sequences.clone(),
             ..*self
@@ -94,10 +100,10 @@ impl<E> Clone for Parts<E> {
     }
 }
 
-impl<E: Plain> Parts<E> {
+impl<E: Plain, B: Plain> Parts<E, B> {
     /// Octets of a table for at least `entries` entries; all there are where there cannot be such a table.
     pub(crate) fn payload_bytes(entries: usize) -> usize {
-        buckets_for(entries).map_or(usize::MAX, |buckets| Offsets::of::<E>(buckets).end)
+        buckets_for(entries).map_or(usize::MAX, |buckets| Offsets::of::<E, B>(buckets).end)
     }
 
     /// An empty table for at least `entries` entries.
@@ -111,7 +117,7 @@ impl<E: Plain> Parts<E> {
             let (name, what) = (name.to_owned(), "the number of slots asked for");
             return Err(RegionError::Content { name, what, found: entries as u64 });
         };
-        let region = Region::create(name, kind, fingerprint, Offsets::of::<E>(buckets).end, huge)?;
+        let region = Region::create(name, kind, fingerprint, Offsets::of::<E, B>(buckets).end, huge)?;
         let head = region.slab::<Head>(0, 1)?;
         head[0].buckets.set(buckets as u64);
         head[0].seed.iter().zip(seed.0).for_each(|(word, half)| word.set(half));
@@ -131,11 +137,12 @@ impl<E: Plain> Parts<E> {
         let Some(buckets) = buckets else {
             return Err(RegionError::Content { name: region.name().to_owned(), what: "the number of buckets", found });
         };
-        let offsets = Offsets::of::<E>(buckets);
+        let offsets = Offsets::of::<E, B>(buckets);
         Ok(Parts {
             groups: region.slab(size_of::<Head>(), buckets)?,
             sequences: region.slab(offsets.sequences, buckets)?,
             entries: region.slab(offsets.entries, buckets * SLOTS as usize)?,
+            beside: region.slab(offsets.beside, buckets * SLOTS as usize)?,
             seed: HashKey([0, 1].map(|i: usize| head[0].seed[i].get())),
             mask: buckets as u32 - 1,
             region,
@@ -179,19 +186,23 @@ impl<E: Plain> Parts<E> {
     /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since its tag was compared: whoever
     /// empties slots between the steps sees to it that such an entry is not it.
     #[inline(always)]
-    pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(&E) -> bool) -> Option<(u32, &E)> {
+    pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
         if probe.first == NO_SLOT {
             return None;
         }
         // Almost always the first is it: no loop is set up for it.
         let entry = self.entry(probe.first);
-        if is_it(entry) { Some((probe.first, entry)) } else { self.find_further(probe.slots(probe.further), is_it) }
+        if is_it(probe.first, entry) {
+            Some((probe.first, entry))
+        } else {
+            self.find_further(probe.slots(probe.further), is_it)
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn find_further(&self, slots: impl Iterator<Item = u32>, is_it: impl Fn(&E) -> bool) -> Option<(u32, &E)> {
-        slots.map(|slot| (slot, self.entry(slot))).find(|(_, entry)| is_it(entry))
+    fn find_further(&self, slots: impl Iterator<Item = u32>, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
+        slots.map(|slot| (slot, self.entry(slot))).find(|&(slot, entry)| is_it(slot, entry))
     }
 
     #[inline]
@@ -257,7 +268,7 @@ impl<E: Plain> Parts<E> {
     }
 
     /// The next `budget` slots behind `cursor`, which moves on and round; each slot once at most.
-    pub(crate) fn advance(&self, cursor: &mut u32, budget: u32) -> impl Iterator<Item = u32> + use<E> {
+    pub(crate) fn advance(&self, cursor: &mut u32, budget: u32) -> impl Iterator<Item = u32> + use<E, B> {
         let (start, budget, mask) = (*cursor, budget.min(self.slots()), self.slots() - 1);
         *cursor = start.wrapping_add(budget) & mask;
         (0..budget).map(move |step| start.wrapping_add(step) & mask)
