@@ -21,6 +21,7 @@ pub mod ecn;
 pub mod ethernet;
 mod field;
 mod five_tuple;
+mod flow_hash;
 pub mod gro;
 pub mod gso;
 mod hash;
@@ -44,7 +45,8 @@ pub mod vlan;
 mod vni;
 pub mod vxlan;
 
-pub use five_tuple::{SOURCE_PORT_MIN, flow_hash, flow_hash_keyed, plain_hash_and_tos, source_port};
+pub use five_tuple::FiveTuple;
+pub use flow_hash::{SOURCE_PORT_MIN, flow_hash, flow_hash_keyed, plain_hash_and_tos, source_port};
 pub use hash::{HashKey, fold};
 pub use mac::{Mac, MacParseError};
 pub use malformed::Malformed;

@@ -129,7 +129,7 @@ fn addresses<const N: usize>(head: &[u8; N]) -> (Mac, Mac) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{flow_hash, parse::parse_any, plain_hash_and_tos};
+    use crate::{FiveTuple, flow_hash, parse::parse_any, plain_hash_and_tos};
     use proptest::{prelude::*, sample::Index};
 
     /// A frame with nothing wrong in it: `payload` octets behind the transport header, `padding` behind the packet.
@@ -189,6 +189,7 @@ mod tests {
                 prop_assert_eq!(found, Ok(()));
                 let (hash, tos) = plain_hash_and_tos(&frame);
                 prop_assert_eq!((hash, Some(tos)), (flow_hash(&frame, &ours), ours.tos(&frame)));
+                prop_assert_eq!(Some(FiveTuple::of_plain(&frame)), FiveTuple::of(&frame, &ours));
                 prop_assert_eq!(ours, other);
             }
         }

@@ -1,96 +1,90 @@
-//! What makes flows differ, and what must not.
+//! Which packets have one five-tuple, and what it says.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
-use wire::{HashKey, flow_hash, flow_hash_keyed, parse, source_port};
+use wire::{FiveTuple, parse};
 
 use crate::samples::*;
 
-fn hash(frame: &[u8]) -> u32 {
-    flow_hash(frame, &parse(frame).unwrap())
+fn tuple(frame: &[u8]) -> FiveTuple {
+    FiveTuple::of(frame, &parse(frame).unwrap()).unwrap()
 }
 
 #[test]
-fn addresses_protocol_and_ports_make_the_flow() {
+fn it_says_who_talks_to_whom_about_what() {
+    for (tuple, addresses) in [
+        (tuple(&ipv4(6, &tcp(1000, 80, &[], b"a"))), V4.map(IpAddr::from)),
+        (tuple(&ipv6(6, &tcp(1000, 80, &[], b"a"))), V6.map(IpAddr::from)),
+    ] {
+        assert_eq!(tuple.addresses(), addresses.into());
+        assert_eq!((tuple.protocol(), tuple.ports(), tuple.icmp()), (6, Some((1000, 80)), None));
+        assert!(!tuple.is_fragment());
+    }
+    let ping = tuple(&ipv4(1, &[8, 0, 0, 0, 0x12, 0x34, 0, 1]));
+    assert_eq!((ping.protocol(), ping.ports(), ping.icmp()), (1, None, Some((8, 0))));
+    let unreachable = tuple(&ipv6(58, &[1, 4, 0, 0, 0, 0, 0, 0]));
+    assert_eq!((unreachable.protocol(), unreachable.ports(), unreachable.icmp()), (58, None, Some((1, 4))));
+    let gre = tuple(&ipv4(47, &[0; 8]));
+    assert_eq!((gre.protocol(), gre.ports(), gre.icmp(), gre.is_fragment()), (47, None, None, false));
+}
+
+#[test]
+fn any_difference_in_addresses_protocol_or_ports_makes_another() {
     let frame = ipv4(17, &udp(1000, 53, b"a"));
-    let mut other_src = frame.clone();
-    other_src[29] ^= 1;
-    let mut other_dst = frame.clone();
-    other_dst[33] ^= 1;
     let mut turned = frame.clone();
     turned[26..34].rotate_left(4);
-    let hashes = [
-        &frame,
-        &other_src,
-        &other_dst,
-        &turned,
-        &ipv4(17, &udp(1001, 53, b"a")),
-        &ipv4(17, &udp(1000, 54, b"a")),
-        &ipv4(6, &tcp(1000, 53, &[], b"a")),
-        &ipv6(17, &udp(1000, 53, b"a")),
-    ]
-    .map(|frame| hash(frame));
-    assert_eq!(HashSet::from(hashes).len(), hashes.len());
+    let mut all = vec![
+        ipv4(17, &udp(1001, 53, b"a")),
+        ipv4(17, &udp(1000, 54, b"a")),
+        ipv4(17, &udp(53, 1000, b"a")),
+        ipv4(6, &tcp(1000, 53, &[], b"a")),
+        ipv6(17, &udp(1000, 53, b"a")),
+        ipv4(1, &[8, 0, 0, 0, 0, 0, 0, 0]),
+        ipv4(1, &[0, 0, 0, 0, 0, 0, 0, 0]),
+        ipv4(17, &udp(0, 0, b"a")),
+        ipv4_with(17, 0x2000, &[], &udp(0, 0, &[0; 16])),
+        turned,
+    ];
+    // Every octet of both addresses.
+    all.extend((26..34).map(|at| [&frame[..at], &[frame[at] ^ 0x40], &frame[at + 1..]].concat()));
+    let long = ipv6(17, &udp(1000, 53, b"a"));
+    all.extend((22..54).map(|at| [&long[..at], &[long[at] ^ 0x40], &long[at + 1..]].concat()));
+    all.push(frame);
+    assert_eq!(all.iter().map(|frame| tuple(frame)).collect::<HashSet<_>>().len(), all.len());
 }
 
 #[test]
-fn payload_padding_tags_ttl_and_macs_do_not() {
+fn payload_tags_ttl_options_and_a_pings_number_make_none() {
     let frame = ipv4(17, &udp(1000, 53, b"a"));
     let mut other_ttl = frame.clone();
     other_ttl[22] = 1;
-    let mut other_mac = frame.clone();
-    other_mac[5] = 9;
     for same in [
         other_ttl,
-        other_mac,
-        [frame.clone(), vec![0; 9]].concat(),
         tagged(0x8100, 100, &frame),
         ipv4(17, &udp(1000, 53, b"longer")),
         ipv4_with(17, 0x4000, &[1; 4], &udp(1000, 53, b"a")),
     ] {
-        assert_eq!(hash(&same), hash(&frame));
+        assert_eq!(tuple(&same), tuple(&frame));
     }
+    let ping = |number| tuple(&ipv4(1, &[8, 0, 0, 0, 0x12, 0x34, 0, number]));
+    assert_eq!(ping(1), ping(2));
 }
 
 #[test]
-fn all_fragments_of_a_packet_hash_alike_whatever_they_begin_with() {
+fn all_fragments_of_a_packet_have_one_and_no_ports() {
     let datagram = udp(1000, 53, &[7; 64]);
-    let first = hash(&ipv4_with(17, 0x2000, &[], &datagram[..32]));
-    assert_eq!(first, hash(&ipv4_with(17, 0x2004, &[], &datagram[32..40])));
-    assert_eq!(first, hash(&ipv4_with(17, 0x0005, &[], &datagram[40..])));
-    assert_ne!(first, hash(&ipv4_with(17, 0x4000, &[], &datagram)), "the whole one has ports");
-    let first = hash(&ipv6(44, &[&fragment(17, 0, true)[..], &datagram[..32]].concat()));
-    assert_eq!(first, hash(&ipv6(44, &[&fragment(17, 32, false)[..], &datagram[32..]].concat())));
+    let first = tuple(&ipv4_with(17, 0x2000, &[], &datagram[..32]));
+    assert_eq!((first.ports(), first.is_fragment(), first.protocol()), (None, true, 17));
+    assert_eq!(first, tuple(&ipv4_with(17, 0x2004, &[], &datagram[32..40])));
+    assert_eq!(first, tuple(&ipv4_with(17, 0x0005, &[], &datagram[40..])));
+    let first = tuple(&ipv6(44, &[&fragment(17, 0, true)[..], &datagram[..32]].concat()));
+    assert_eq!(first, tuple(&ipv6(44, &[&fragment(17, 32, false)[..], &datagram[32..]].concat())));
+    assert!(first.is_fragment());
 }
 
 #[test]
-fn frames_without_ip_differ_by_macs_and_ethertype() {
-    let frame = ethernet(0x88cc, &[1]);
-    let mut other = frame.clone();
-    other[11] ^= 1;
-    assert_ne!(hash(&frame), hash(&other));
-    assert_ne!(hash(&frame), hash(&ethernet(0x88cd, &[1])));
-    assert_ne!(hash(&frame), hash(&arp()));
-    assert_eq!(hash(&frame), hash(&ethernet(0x88cc, &[2])));
-}
-
-#[test]
-fn a_secret_key_changes_which_flows_meet() {
-    let frame = ipv4(17, &udp(1000, 53, b"a"));
-    let parsed = parse(&frame).unwrap();
-    let [one, other] = [HashKey([1, 2]), HashKey([1, 3])].map(|key| flow_hash_keyed(&frame, &parsed, key));
-    assert_ne!(one, other);
-}
-
-#[test]
-fn source_ports_lie_in_the_dynamic_range_and_spread_over_all_of_it() {
-    assert_eq!((source_port(0), source_port(u32::MAX)), (49_152, 65_535));
-    let mut hits = [0u32; 16];
-    for port in 0..4096 {
-        let source = source_port(hash(&ipv4(17, &udp(10_000 + port, 53, &[]))));
-        assert!(source >= 49_152);
-        hits[usize::from(source - 49_152) >> 10] += 1;
+fn what_is_not_ip_has_none() {
+    for frame in [ethernet(0x88cc, &[1]), arp()] {
+        assert_eq!(FiveTuple::of(&frame, &parse(&frame).unwrap()), None);
     }
-    // 256 a slot on average with a deviation of 16.
-    assert!(hits.iter().all(|&hit| (176..=336).contains(&hit)), "{hits:?}");
 }

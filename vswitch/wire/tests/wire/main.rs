@@ -5,6 +5,7 @@
 
 mod differential;
 mod five_tuple;
+mod flow_hash;
 mod gro;
 mod gso;
 mod hostile;
