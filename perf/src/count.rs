@@ -25,20 +25,36 @@ pub(crate) enum Job {
     VxlanEncap,
     /// Out of a tunnel to an access port.
     VxlanDecap,
+    /// As `vxlan-encap`, by five-tuple.
+    #[value(name = "encap-5t")]
+    EncapTuple,
+    /// As `vxlan-decap`, by five-tuple.
+    #[value(name = "decap-5t")]
+    DecapTuple,
     /// The first frame of every flow: from one access port to another.
     Miss,
 }
 
 impl Job {
-    const ALL: [Job; 4] = [Job::L2, Job::VxlanEncap, Job::VxlanDecap, Job::Miss];
+    const ALL: [Job; 6] = [Job::L2, Job::VxlanEncap, Job::VxlanDecap, Job::EncapTuple, Job::DecapTuple, Job::Miss];
 
     fn name(self) -> &'static str {
         match self {
             Job::L2 => "l2",
             Job::VxlanEncap => "vxlan-encap",
             Job::VxlanDecap => "vxlan-decap",
+            Job::EncapTuple => "encap-5t",
+            Job::DecapTuple => "decap-5t",
             Job::Miss => "miss",
         }
+    }
+
+    fn is_encap(self) -> bool {
+        matches!(self, Job::VxlanEncap | Job::EncapTuple)
+    }
+
+    fn is_decap(self) -> bool {
+        matches!(self, Job::VxlanDecap | Job::DecapTuple)
     }
 }
 

@@ -139,6 +139,7 @@ mod tests {
             src: mac,
             dst: mac,
             source: None,
+            five_tuple: None,
             verdict,
             packets,
             octets,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use datapath::{
-    Books, Guard, Member, MemberKind, Network, Order, Path, Paths, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey,
-    VtepTable, Worker, WorkerConfig, WorkerId, connect,
+    Books, Guard, Member, MemberKind, Network, Order, Path, Paths, PortId, PortSpec, Profile, Role, Snapshot, Vlans,
+    VtepKey, VtepTable, Worker, WorkerConfig, WorkerId, connect,
 };
 use frame::{Burst, Frame, HeapPool, Pool, Port, Sent};
 use table::{MemberId, NetworkId, Tick};
@@ -192,7 +192,7 @@ impl Drop for Bench {
 
 impl Job {
     fn packets(self) -> Vec<Vec<u8>> {
-        let shape = if self == Job::VxlanDecap { Shape::Vxlan } else { Shape::Plain };
+        let shape = if self.is_decap() { Shape::Vxlan } else { Shape::Plain };
         let load = match self {
             // Every station of one side with every one of the other, so that no frame has a decision.
             Job::Miss => Load { shape, flows: PAIRS * PAIRS * 8, mac_pairs: PAIRS, seed: 1 },
@@ -216,13 +216,13 @@ impl Job {
     fn change(self) -> Change {
         match self {
             Job::L2 | Job::Miss => Change::None,
-            Job::VxlanEncap => Change::Longer(wire::outer::OUTER_IPV4_LEN),
-            Job::VxlanDecap => Change::Shorter(wire::outer::OUTER_IPV4_LEN),
+            Job::VxlanEncap | Job::EncapTuple => Change::Longer(wire::outer::OUTER_IPV4_LEN),
+            Job::VxlanDecap | Job::DecapTuple => Change::Shorter(wire::outer::OUTER_IPV4_LEN),
         }
     }
 
     fn egress(self) -> MemberId {
-        if self == Job::VxlanEncap { REMOTE } else { RECEIVER }
+        if self.is_encap() { REMOTE } else { RECEIVER }
     }
 }
 
@@ -230,7 +230,7 @@ impl Job {
 fn snapshot(job: Job) -> Snapshot {
     let (local, remote) = (IpAddr::V4(LOCAL_VTEP), IpAddr::V4(REMOTE_VTEP));
     let vni = Vni::new(NETWORK).expect("the constant is below 2^24");
-    let uplink = if job == Job::VxlanEncap { OUT } else { IN };
+    let uplink = if job.is_encap() { OUT } else { IN };
     let mut vteps = VtepTable::default();
     vteps.insert(VtepKey { uplink, local, remote, udp_port: wire::vxlan::PORT }, vni, REMOTE);
     let params = OuterParams {
@@ -249,7 +249,7 @@ fn snapshot(job: Job) -> Snapshot {
     let paths = Paths::spread(vec![Path { uplink, outer, frame_max: 1514 }], datapath::Cause::NoUplink);
     Snapshot {
         generation: 1,
-        ports: vec![port(job == Job::VxlanDecap, SENDER), port(job == Job::VxlanEncap, RECEIVER)],
+        ports: vec![port(job.is_decap(), SENDER), port(job.is_encap(), RECEIVER)],
         networks: vec![Some(network(job, vni))],
         members: vec![
             None,
@@ -279,12 +279,20 @@ fn member(kind: MemberKind) -> Option<Member> {
 fn network(job: Job, vni: Vni) -> Network {
     let members = match job {
         Job::L2 | Job::Miss => vec![SENDER, RECEIVER],
-        Job::VxlanEncap => vec![SENDER, REMOTE],
-        Job::VxlanDecap => vec![RECEIVER, REMOTE],
+        Job::VxlanEncap | Job::EncapTuple => vec![SENDER, REMOTE],
+        Job::VxlanDecap | Job::DecapTuple => vec![RECEIVER, REMOTE],
     };
     let statics = (0..PAIRS).map(|pair| (mac(2, pair), job.egress()));
-    let statics = statics.collect();
-    Network { generation: 1, vni, macs_max: 4096, age_ticks: 3000, tcp_mtu: None, members, statics }
+    Network {
+        generation: 1,
+        vni,
+        macs_max: 4096,
+        age_ticks: 3000,
+        tcp_mtu: None,
+        profile: if matches!(job, Job::EncapTuple | Job::DecapTuple) { Profile::FiveTuple } else { Profile::L2 },
+        members,
+        statics: statics.collect(),
+    }
 }
 
 const _: () = assert!(INNER_LEN + wire::outer::OUTER_IPV4_LEN < 256);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use datapath::{
-    Books, ControlWires, Guard, Member, MemberKind, Network, Order, PortId, PortSpec, Report, Role, Snapshot, Vlans,
-    VtepTable, Worker, WorkerConfig, WorkerId, connect,
+    Books, ControlWires, Guard, Member, MemberKind, Network, Order, PortId, PortSpec, Profile, Report, Role, Snapshot,
+    Vlans, VtepTable, Worker, WorkerConfig, WorkerId, connect,
 };
 use frame::{Burst, HeapPool, Port};
 use table::{MemberId, NetworkId, Tick};
@@ -197,6 +197,7 @@ pub(crate) fn picture(receivers: u32, wanders: Wanders) -> Snapshot {
             macs_max: MACS_MAX as u32,
             age_ticks: FLOW_IDLE_TICKS,
             tcp_mtu: None,
+            profile: Profile::L2,
             members: here.map(behind).collect(),
             statics: statics.collect(),
         }

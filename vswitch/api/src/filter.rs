@@ -1,5 +1,7 @@
 //! What rows of a long list are wanted; the switch picks them, so that a limit cuts what was asked for only.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use wire::Mac;
 
@@ -34,6 +36,9 @@ pub struct FlowFilter {
     /// Only from or to this MAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<Mac>,
+    /// Only from or to this IP address, of those whose decision looked at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// Most rows wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

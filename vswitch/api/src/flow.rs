@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use wire::Mac;
 
+use crate::FiveTuple;
+
 /// Cached decisions of all workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flows {
@@ -29,6 +31,8 @@ pub struct FlowRow {
     pub dst: Mac,
     /// IP source, where the decision looked at it.
     pub source: Option<IpAddr>,
+    /// All of it, where the network's flows are told apart by it.
+    pub five_tuple: Option<FiveTuple>,
     /// What happens to its frames.
     pub verdict: Verdict,
     /// Frames it was used for.

@@ -162,6 +162,19 @@ impl Dice {
         }
     }
 
+    fn five_tuple(&mut self) -> FiveTuple {
+        FiveTuple {
+            source: self.address(),
+            destination: self.address(),
+            protocol: self.number() as u8,
+            source_port: self.maybe(|d| d.number() as u16),
+            destination_port: self.maybe(|d| d.number() as u16),
+            icmp_type: self.maybe(|d| d.number() as u8),
+            icmp_code: self.maybe(|d| d.number() as u8),
+            fragment: self.coin(),
+        }
+    }
+
     fn flow(&mut self) -> FlowRow {
         let name = self.text();
         let verdicts = [
@@ -176,6 +189,7 @@ impl Dice {
             src: self.mac(),
             dst: self.mac(),
             source: self.maybe(Dice::address),
+            five_tuple: self.maybe(Dice::five_tuple),
             verdict: self.pick(&verdicts),
             packets: self.number(),
             octets: self.number(),
@@ -261,7 +275,8 @@ impl Dice {
         let base_revision = self.maybe(Dice::number);
         let (network, limit) = (self.maybe(Dice::text), self.maybe(|d| d.number() as u32));
         let (member, mac) = (self.maybe(Dice::text), self.maybe(Dice::mac));
-        let flows = FlowFilter { network: network.clone(), member: member.clone(), mac, limit };
+        let address = self.maybe(Dice::address);
+        let flows = FlowFilter { network: network.clone(), member: member.clone(), mac, address, limit };
         self.pick(&[
             Request::Version,
             Request::Check { config: config.clone(), file: file.clone() },

@@ -1,16 +1,22 @@
 //! One batch of a turn: the frames, and what the verbs have found out about each.
 
 use frame::{BURST_MAX, Burst};
-use table::{MemberId, Probe};
+use table::{MemberId, Probe, Tail};
 use wire::Parsed;
 
-use crate::{DropReason, PortId, feature::senders::Senders, flow::FlowKey};
+use crate::{
+    DropReason, PortId,
+    feature::senders::Senders,
+    flow::{self, FlowKey},
+};
 
 /// Where a frame goes after parse and admit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
     /// Look its flow up: a plain packet, keyed by its MACs, whose `headers` nobody has written yet.
     Plain,
+    /// The same, keyed by its five-tuple.
+    PlainTuple,
     /// Look its flow up.
     Flow,
     /// Decide about it anew every time (ARP, ND).
@@ -19,6 +25,20 @@ pub(crate) enum Class {
     Punt,
     /// Drop it.
     Drop(DropReason),
+}
+
+impl Class {
+    /// Whether nobody has written the frame's headers yet, as they stand where they nearly always do.
+    #[inline(always)]
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Class::Plain | Class::PlainTuple)
+    }
+
+    /// Whether the frame has a key, to look its flow up by.
+    #[inline(always)]
+    pub(crate) fn has_key(self) -> bool {
+        matches!(self, Class::Plain | Class::PlainTuple | Class::Flow)
+    }
 }
 
 /// What is known about one frame of the batch. Verbs read what earlier verbs wrote.
@@ -36,11 +56,13 @@ pub(crate) struct Meta {
     pub(crate) inner_len: u16,
     /// The ECN bits the inner packet gets on its way out of a tunnel; 0 where they stay.
     pub(crate) ecn_mark: u8,
-    /// The headers, with offsets relative to that Ethernet header; not of [`Class::Plain`].
+    /// The headers, with offsets relative to that Ethernet header; not of a plain packet ([`Class::is_plain`]).
     pub(crate) headers: Parsed,
-    /// Written by parse, for `Plain` and `Flow`.
+    /// Written by parse, for whatever has a key.
     pub(crate) key: FlowKey,
-    /// Where the key can be in the flow table; written by parse, for `Plain` and `Flow`, and by lookup.
+    /// The rest of a long key.
+    pub(crate) tail: Tail,
+    /// Where the key can be in the flow table; written by parse, for whatever has a key, and by lookup.
     pub(crate) probe: Probe,
 }
 
@@ -54,7 +76,8 @@ impl Meta {
             inner_len: 0,
             ecn_mark: 0,
             headers: Parsed::NOTHING,
-            key: FlowKey([0; crate::flow::KEY_WORDS]),
+            key: FlowKey([0; flow::KEY_WORDS]),
+            tail: flow::NO_TAIL,
             probe,
         }
     }

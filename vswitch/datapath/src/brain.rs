@@ -15,6 +15,7 @@ use wire::Mac;
 use crate::{
     MemberKind, Snapshot,
     flow::{FlowKey, KEY_WORDS, Recipe},
+    keys::Keys,
     stirs::Stirs,
     way::Ways,
 };
@@ -23,6 +24,8 @@ pub(crate) struct Brain {
     pub(crate) snapshot: Arc<Snapshot>,
     /// What the snapshot says of where frames leave, for most.
     pub(crate) ways: Ways,
+    /// What the snapshot says of keys.
+    pub(crate) keys: Keys,
     pub(crate) flows: FlowTable<KEY_WORDS>,
     pub(crate) fdb: Fdb,
     pub(crate) now: Tick,
@@ -74,6 +77,7 @@ impl Brain {
         Brain {
             snapshot: Arc::new(Snapshot::default()),
             ways: Ways::new(MEMBER_SCOPES),
+            keys: Keys::new(MEMBER_SCOPES),
             flows,
             fdb,
             now: Tick(0),
@@ -106,6 +110,7 @@ impl Brain {
         self.epoch = self.epoch.wrapping_add(1);
         self.scopes.compare(&old, &self.snapshot, self.epoch);
         self.ways.install(&old, &self.snapshot);
+        self.keys.install(&old, &self.snapshot);
         old
     }
 

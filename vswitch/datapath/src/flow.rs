@@ -2,27 +2,43 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use table::{FlowTable, MemberId, NetworkId};
-use wire::{L3, Mac};
+use table::{FlowTable, MemberId, NetworkId, Tail};
+use wire::{FiveTuple, L3, Mac};
 
-use crate::{Cause, DropReason};
+use crate::{Cause, DropReason, Guard, Network};
 
 /// Words of a flow key.
 pub const KEY_WORDS: usize = 4;
 
-/// What `decide` consults for the frames of a member; the key holds that and nothing more. A closed set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What `decide` consults for the frames of a member; the key holds that and nothing more. A closed set, in which each
+/// holds what those before it hold: where two ask for something, the greater has it all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Profile {
-    /// Ingress, source and destination MAC.
+    /// Ingress, source and destination MAC. A VLAN is part of the ingress: each VLAN of a port is a member of its own.
+    #[default]
     L2,
     /// The same, the kind of the layer-3 header and its source address: for ports bound to addresses.
     Source,
+    /// The same, and the whole [`FiveTuple`]: for networks whose flows are to be seen one by one.
+    FiveTuple,
 }
 
-/// The key of a flow: four words, packed so that equal words mean equal flows.
+impl Profile {
+    /// What is consulted about frames of `network` that come in by a port with this guard, or by none: who consults what
+    /// is said here and nowhere else.
+    #[inline]
+    pub(crate) fn of(network: Option<&Network>, guard: Option<&Guard>) -> Profile {
+        let wanted = network.map_or(Profile::L2, |network| network.profile);
+        let is_bound = guard.is_some_and(|guard| guard.addresses.is_some());
+        wanted.max(if is_bound { Profile::Source } else { Profile::L2 })
+    }
+}
+
+/// The key of a flow: four words, packed so that equal words mean equal flows. IPv6 five-tuples have a [`Tail`] of four more.
 ///
 /// Words 0 and 1 hold the destination and source MAC in their low 48 bits; their high 16 bits hold the ingress member
-/// (24 bits) and the kind byte (0 for [`Profile::L2`]). Words 2 and 3 hold the source address, or 0.
+/// (24 bits) and the kind byte (0 for [`Profile::L2`]). Words 2 and 3 hold the source address, or 0; of a five-tuple, word 3
+/// holds its transport word, and its addresses lie in word 2, or in the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey(pub [u64; KEY_WORDS]);
 
@@ -44,32 +60,63 @@ enum Kind {
     Hidden = 4,
     /// A DHCP client that has no address yet asks for one.
     Dhcp = 5,
+    /// A five-tuple over IPv4.
+    Tuple = 6,
+    /// A five-tuple over IPv6, whose addresses are the tail.
+    LongTuple = 7,
 }
 
+/// The tail of keys that have none.
+pub(crate) const NO_TAIL: Tail = [0; 4];
+
 impl FlowKey {
-    /// The key of a frame from `ingress` with these headers.
+    /// The key of a frame from `ingress` with these headers, and its tail.
     #[inline]
-    pub fn new(profile: Profile, ingress: MemberId, headers: &wire::Parsed, frame: &[u8]) -> FlowKey {
-        let (kind, address) = match profile {
-            Profile::L2 => (Kind::L2, [0, 0]),
+    pub fn new(profile: Profile, ingress: MemberId, headers: &wire::Parsed, frame: &[u8]) -> (FlowKey, Tail) {
+        let (kind, words, tail) = match profile {
+            Profile::L2 => (Kind::L2, [0, 0], NO_TAIL),
             Profile::Source => source_words(headers, frame),
+            // Without IP there is no more to tell frames apart than for ports that are bound to addresses.
+            Profile::FiveTuple => {
+                FiveTuple::of(frame, headers).map_or_else(|| source_words(headers, frame), tuple_words)
+            }
         };
-        let member = u64::from(ingress.0);
-        let (dst, src) = macs(headers, frame);
-        FlowKey([
-            dst | (member & 0xffff) << MAC_BITS,
-            src | ((member >> 16 & 0xff) | (kind as u64) << 8) << MAC_BITS,
-            address[0],
-            address[1],
-        ])
+        (FlowKey::pack(ingress, macs(headers, frame), kind, words), tail)
     }
 
     /// The key of a frame from `ingress` that begins with this Ethernet header, by [`Profile::L2`].
     #[inline(always)]
     pub(crate) fn l2(ingress: MemberId, link: &[u8; 14]) -> FlowKey {
+        FlowKey::pack(ingress, mac_numbers(link), Kind::L2, [0, 0])
+    }
+
+    /// The same by [`Profile::FiveTuple`] of a plain packet, and its tail.
+    #[inline(always)]
+    pub(crate) fn plain_tuple(ingress: MemberId, link: &[u8; 14], frame: &[u8]) -> (FlowKey, Tail) {
+        let (kind, words, tail) = tuple_words(FiveTuple::of_plain(frame));
+        (FlowKey::pack(ingress, mac_numbers(link), kind, words), tail)
+    }
+
+    #[inline(always)]
+    fn pack(ingress: MemberId, (dst, src): (u64, u64), kind: Kind, [third, fourth]: [u64; 2]) -> FlowKey {
         let member = u64::from(ingress.0);
-        let (dst, src) = mac_numbers(link);
-        FlowKey([dst | (member & 0xffff) << MAC_BITS, src | (member >> 16 & 0xff) << MAC_BITS, 0, 0])
+        FlowKey([
+            dst | (member & 0xffff) << MAC_BITS,
+            src | ((member >> 16 & 0xff) | (kind as u64) << 8) << MAC_BITS,
+            third,
+            fourth,
+        ])
+    }
+
+    #[inline(always)]
+    fn kind(&self) -> u64 {
+        self.0[1] >> (MAC_BITS + 8)
+    }
+
+    /// Whether it has a tail.
+    #[inline(always)]
+    pub(crate) fn is_long(&self) -> bool {
+        self.kind() == Kind::LongTuple as u64
     }
 
     /// The words by which keys of [`Profile::L2`] differ from each other and from all others.
@@ -80,10 +127,24 @@ impl FlowKey {
 
     /// Its hash in `flows`, over the words that are not 0 for all flows of its kind.
     #[inline]
-    pub(crate) fn hash(&self, flows: &FlowTable<KEY_WORDS>) -> u64 {
-        // Two calls, so that each is of a fixed length.
-        let [dst, src, ..] = self.0;
-        if src >> (MAC_BITS + 8) == Kind::L2 as u64 { flows.hash(&[dst, src]) } else { flows.hash(&self.0) }
+    pub(crate) fn hash(&self, tail: &Tail, flows: &FlowTable<KEY_WORDS>) -> u64 {
+        // Calls of their own, so that each is of a fixed length.
+        if self.kind() == Kind::L2 as u64 { flows.hash(&self.front()) } else { self.tuple_hash(tail, flows) }
+    }
+
+    /// The same for one that is not of [`Profile::L2`].
+    ///
+    /// A hash of the five-tuple alone is made again where a packet gets an outer header. It is none of this one's business:
+    /// that one is no secret, so that whoever chooses addresses could fill a bucket, and this one must not be seen.
+    #[inline(always)]
+    pub(crate) fn tuple_hash(&self, tail: &Tail, flows: &FlowTable<KEY_WORDS>) -> u64 {
+        if self.is_long() { self.long_hash(tail, flows) } else { flows.hash(&self.0) }
+    }
+
+    #[inline(never)]
+    fn long_hash(&self, tail: &Tail, flows: &FlowTable<KEY_WORDS>) -> u64 {
+        let ([dst, src, _, transport], [a, b, c, d]) = (self.0, *tail);
+        flows.hash(&[dst, src, transport, a, b, c, d])
     }
 
     /// The member the frames come from.
@@ -107,9 +168,19 @@ impl FlowKey {
         self.front().map(|word| word & MAC_MASK)
     }
 
-    /// Source address, where the decision depends on it.
+    /// The five-tuple, of a key that holds one.
+    pub fn five_tuple(&self, tail: &Tail) -> Option<FiveTuple> {
+        let [_, _, addresses, transport] = self.0;
+        match self.kind() {
+            k if k == Kind::Tuple as u64 => Some(FiveTuple::V4 { addresses, transport }),
+            k if k == Kind::LongTuple as u64 => Some(FiveTuple::V6 { addresses: *tail, transport }),
+            _ => None,
+        }
+    }
+
+    /// Source address, where that alone of the IP header is in the key.
     pub fn source_address(&self) -> Option<IpAddr> {
-        match self.0[1] >> (MAC_BITS + 8) {
+        match self.kind() {
             k if k == Kind::Ipv4 as u64 => Some(IpAddr::V4(Ipv4Addr::from_bits(self.0[2] as u32))),
             k if k == Kind::Ipv6 as u64 => {
                 Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from(self.0[2]) << 64 | u128::from(self.0[3]))))
@@ -120,7 +191,7 @@ impl FlowKey {
 
     /// Whether the frames hide their layer 3, from a port whose addresses are checked.
     pub fn is_hidden(&self) -> bool {
-        self.0[1] >> (MAC_BITS + 8) == Kind::Hidden as u64
+        self.kind() == Kind::Hidden as u64
     }
 }
 
@@ -138,8 +209,8 @@ fn mac_numbers(link: &[u8; 14]) -> (u64, u64) {
     (word(link), word(from_src))
 }
 
-fn source_words(headers: &wire::Parsed, frame: &[u8]) -> (Kind, [u64; 2]) {
-    match headers.addresses(frame).map(|(source, _)| source) {
+fn source_words(headers: &wire::Parsed, frame: &[u8]) -> (Kind, [u64; 2], Tail) {
+    let (kind, words) = match headers.addresses(frame).map(|(source, _)| source) {
         Some(IpAddr::V4(_)) if asks_for_address(headers, frame) => (Kind::Dhcp, [0, 0]),
         Some(IpAddr::V4(address)) => (Kind::Ipv4, [u64::from(address.to_bits()), 0]),
         Some(IpAddr::V6(address)) => {
@@ -148,6 +219,15 @@ fn source_words(headers: &wire::Parsed, frame: &[u8]) -> (Kind, [u64; 2]) {
         }
         None if hides_network(headers) => (Kind::Hidden, [0, 0]),
         None => (Kind::NoAddress, [0, 0]),
+    };
+    (kind, words, NO_TAIL)
+}
+
+#[inline(always)]
+fn tuple_words(tuple: FiveTuple) -> (Kind, [u64; 2], Tail) {
+    match tuple {
+        FiveTuple::V4 { addresses, transport } => (Kind::Tuple, [addresses, transport], NO_TAIL),
+        FiveTuple::V6 { addresses, transport } => (Kind::LongTuple, [0, transport], addresses),
     }
 }
 

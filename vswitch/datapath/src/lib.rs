@@ -14,6 +14,7 @@ mod feature;
 mod flow;
 mod footprint;
 mod id;
+mod keys;
 mod lanes;
 mod mail;
 mod path;

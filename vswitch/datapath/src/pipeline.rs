@@ -31,9 +31,10 @@ const FEW: usize = 8;
 
 /// Takes every frame of the batch to where it belongs. Afterwards the batch is empty.
 pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
-    parse::batch(&mut worker.batch, &worker.brain);
-    lookup::batch(&mut worker.batch, &worker.brain);
-    act(worker);
+    match worker.brain.keys.any_by_tuple {
+        true => loops::<P, M, true>(worker),
+        false => loops::<P, M, false>(worker),
+    }
     if worker.batch.rest.len() > FEW {
         worker.lanes.flush(&mut worker.tally, &mut worker.pool);
     }
@@ -44,9 +45,17 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     worker.release_dead();
 }
 
+/// The three loops. They are there twice: where no network tells its flows apart by their five-tuples (`TUPLES`), nobody asks.
+#[inline(always)]
+fn loops<P: Port, M: Pool, const TUPLES: bool>(worker: &mut Worker<P, M>) {
+    parse::batch::<TUPLES>(&mut worker.batch, &worker.brain);
+    lookup::batch::<TUPLES>(&mut worker.batch, &worker.brain);
+    act::<P, M, TUPLES>(worker);
+}
+
 /// The third loop: what is decided already.
 #[inline(never)]
-fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
+fn act<P: Port, M: Pool, const TUPLES: bool>(worker: &mut Worker<P, M>) {
     let Some(mut frames) = worker.batch.frames.take() else { return };
     let mut left = frames.drain().enumerate();
     for run in 0..worker.batch.runs.len() {
@@ -56,6 +65,12 @@ fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
             let meta = &worker.batch.meta[place];
             if let Class::Plain = meta.class
                 && let Some(way) = lookup::way(meta, &worker.brain)
+            {
+                hits += 1;
+                forwarded += u64::from(dispatch::express(way, frame, place, worker));
+            } else if TUPLES
+                && let Class::PlainTuple = meta.class
+                && let Some(way) = lookup::tuple_way(meta, &worker.brain)
             {
                 hits += 1;
                 forwarded += u64::from(dispatch::express(way, frame, place, worker));
@@ -75,15 +90,14 @@ fn act<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 #[inline(never)]
 fn look_closely<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let meta = &mut worker.batch.meta[place];
-    if let Class::Plain = meta.class
-        && meta.probe.is_vain()
-    {
+    if meta.class.is_plain() && meta.probe.is_vain() {
         // A new flow. What is decided about it asks for no more than its key.
         return put_aside(frame, place, worker);
     }
     parse::describe(&frame, meta);
     match meta.class {
-        Class::Plain | Class::Flow => match lookup::hit(meta, &mut worker.brain, &mut worker.tally) {
+        Class::Plain | Class::PlainTuple | Class::Flow => match lookup::hit(meta, &mut worker.brain, &mut worker.tally)
+        {
             Some(recipe) => dispatch::follow(recipe, frame, place, worker),
             None => put_aside(frame, place, worker),
         },
@@ -127,7 +141,8 @@ fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 #[inline(always)]
 fn follow<P: Port, M: Pool>(recipe: Recipe, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let meta = &mut worker.batch.meta[place];
-    if let (Class::Plain, Recipe::Forward(member)) = (meta.class, recipe)
+    if meta.class.is_plain()
+        && let Recipe::Forward(member) = recipe
         && let Some(way) = lookup::simple_way(member, meta, &worker.brain)
     {
         let port = meta.port;

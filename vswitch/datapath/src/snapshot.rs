@@ -13,6 +13,7 @@ use wire::{Mac, Vni, vlan::VlanId};
 
 use crate::{
     PortId, WorkerId,
+    flow::Profile,
     path::{Path, Paths},
 };
 
@@ -124,6 +125,8 @@ pub struct Network {
     /// Longest packet in octets for which the ends of TCP connections are told to have room (MSS clamp); `None` leaves
     /// what they say. No cached decision rests on it.
     pub tcp_mtu: Option<u16>,
+    /// What the keys of its flows hold, at least.
+    pub profile: Profile,
     /// All members, the flood list, in the order of their numbers.
     pub members: Vec<MemberId>,
     /// Static FDB entries, sorted by MAC.
@@ -258,6 +261,12 @@ impl Snapshot {
     #[inline]
     pub fn network(&self, id: NetworkId) -> Option<&Network> {
         self.networks.get(id.index())?.as_ref()
+    }
+
+    /// What is consulted about frames from a member behind a port with this guard, or behind none.
+    #[inline]
+    pub(crate) fn profile(&self, ingress: MemberId, guard: Option<&Guard>) -> Profile {
+        Profile::of(self.member(ingress).and_then(|member| self.network(member.network)), guard)
     }
 
     /// The member with that id.

@@ -28,6 +28,7 @@ fn snapshot(ports: u16) -> Snapshot {
         macs_max: 100,
         age_ticks: 3000,
         tcp_mtu: None,
+        profile: Profile::L2,
         members: (0..u32::from(ports)).map(MemberId).collect(),
         statics: Vec::new(),
     };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sync::Region;
 use table::{FdbReader, FlowReader, MemberId, NetworkId, Tick};
-use wire::Mac;
+use wire::{FiveTuple, Mac};
 
 use crate::{
     WorkerId,
@@ -20,8 +20,10 @@ pub struct FlowView {
     pub dst: Mac,
     /// Source MAC.
     pub src: Mac,
-    /// Source address, where the decision depends on it.
+    /// Source address, where the key holds it.
     pub source: Option<IpAddr>,
+    /// The five-tuple, where the key holds all of it.
+    pub tuple: Option<FiveTuple>,
     /// What becomes of the frames.
     pub recipe: Recipe,
     /// Frames so far.
@@ -70,11 +72,13 @@ impl WorkerView {
     pub fn flows(&self) -> impl Iterator<Item = FlowView> {
         self.flows.iter().map(|entry| {
             let key = FlowKey(entry.key);
+            let tuple = key.five_tuple(&entry.tail);
             FlowView {
                 ingress: key.ingress(),
                 dst: key.dst(),
                 src: key.src(),
-                source: key.source_address(),
+                source: tuple.map(|tuple| tuple.addresses().0).or_else(|| key.source_address()),
+                tuple,
                 recipe: Recipe::decode(entry.recipe),
                 packets: entry.packets,
                 bytes: entry.bytes,

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use datapath::{
-    Cause, Guard, Member, MemberKind, Network, PORTS_MAX, Path, Paths, PortId, PortSpec, Role, Snapshot, Vlans,
-    VtepKey, VtepTable, WorkerId,
+    Cause, Guard, Member, MemberKind, Network, PORTS_MAX, Path, Paths, PortId, PortSpec, Profile, Role, Snapshot,
+    Vlans, VtepKey, VtepTable, WorkerId,
 };
 use frame::Takes;
 use table::{MemberId, NetworkId};
@@ -80,6 +80,8 @@ pub struct Bridge {
     pub age_ticks: u32,
     /// Longest packet its TCP connections are told of, where they are.
     pub tcp_mtu: Option<u16>,
+    /// What tells its flows apart, at least.
+    pub profile: Profile,
     /// MACs the operator has placed.
     pub statics: BTreeMap<Mac, Who>,
 }
@@ -219,6 +221,7 @@ impl Plan {
             macs_max: network.macs_max,
             age_ticks: network.age_ticks,
             tcp_mtu: network.tcp_mtu,
+            profile: network.profile,
             members,
             statics: network.statics.iter().map(|(&mac, &who)| (mac, self.id(who))).collect(),
         }
@@ -312,7 +315,8 @@ mod tests {
 
     fn one_port() -> Plan {
         let vni = Vni::new(4096).unwrap();
-        let bridge = Bridge { vni, macs_max: 8, age_ticks: 100, tcp_mtu: None, statics: BTreeMap::new() };
+        let bridge =
+            Bridge { vni, macs_max: 8, age_ticks: 100, tcp_mtu: None, profile: Profile::L2, statics: BTreeMap::new() };
         let access =
             Access { network: 0, guard: Guard::default(), frame_max: 1514, takes: Takes::default(), worker: 0 };
         Plan { access: [(3, access)].into(), networks: [(0, bridge)].into(), ..Plan::default() }

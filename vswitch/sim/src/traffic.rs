@@ -9,7 +9,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use datapath::{Guard, PortId};
+use datapath::{Guard, PortId, Profile};
 use frame::Offload;
 use wire::{Dscp, Mac, Vni, vlan::VlanId};
 
@@ -157,7 +157,9 @@ impl World {
         let macs_max = *self.dice.pick(&[4096, 4096, 6, 2]);
         let age_ticks = *self.dice.pick(&[3000, 100, 300]);
         let tcp_mtu = *self.dice.pick(&[None, Some(1450), Some(600)]);
-        self.plan.networks.insert(number, Bridge { vni, macs_max, age_ticks, tcp_mtu, statics: BTreeMap::new() });
+        let profile = *self.dice.pick(&[Profile::L2, Profile::FiveTuple]);
+        let statics = BTreeMap::new();
+        self.plan.networks.insert(number, Bridge { vni, macs_max, age_ticks, tcp_mtu, profile, statics });
     }
 
     fn add_access(&mut self) {

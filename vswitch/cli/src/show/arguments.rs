@@ -1,5 +1,7 @@
 //! What can be typed after `millrace show`.
 
+use std::net::IpAddr;
+
 use clap::{Args, Subcommand};
 use wire::Mac;
 
@@ -95,11 +97,15 @@ pub(crate) enum What {
     },
 
     /// Flows: decisions the workers have cached, and how much each was used.
+    ///
+    /// IP: the source address, where a port is bound to its addresses; the whole five-tuple in networks with
+    /// `flow_key = "five-tuple"`.
     #[command(after_help = "Examples:
   millrace show flows
   millrace show flows --port a1 --mac 02:00:00:00:0a:02
+  millrace show flows --network blue --address 10.0.0.1
   millrace --json show flows --limit 100000 | jq '.flows | max_by(.octets)'")]
-    Flows(Rows),
+    Flows(FlowsWanted),
 
     /// Workers: how busy they are, what they handed each other, how full their tables are.
     ///
@@ -202,6 +208,16 @@ pub(crate) struct DropsWanted {
     /// Only for this reason; may be given several times.
     #[arg(long = "reason", value_name = "REASON")]
     pub(super) reasons: Vec<String>,
+}
+
+/// Which flows; the switch picks them.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FlowsWanted {
+    #[command(flatten)]
+    pub(super) rows: Rows,
+    /// Only from or to this IP address, as far as the flow is told apart by it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) address: Option<IpAddr>,
 }
 
 /// Which rows of a long list; the switch picks them.

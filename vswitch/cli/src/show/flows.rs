@@ -1,6 +1,6 @@
 //! `show flows`.
 
-use api::Flows;
+use api::{FlowRow, Flows};
 
 use super::grid::{Grid, Lean::Left, Lean::Right, or_dash};
 use crate::quantity::{Numbers, count, milliseconds, octets};
@@ -12,7 +12,7 @@ pub(super) fn table(flows: &Flows, numbers: Numbers) -> Grid {
         ("INGRESS", Left),
         ("SRC", Left),
         ("DST", Left),
-        ("IP-SOURCE", Left),
+        ("IP", Left),
         ("VERDICT", Left),
         ("PACKETS", Right),
         ("OCTETS", Right),
@@ -25,7 +25,7 @@ pub(super) fn table(flows: &Flows, numbers: Numbers) -> Grid {
             flow.ingress.clone(),
             flow.src.to_string(),
             flow.dst.to_string(),
-            or_dash(flow.source),
+            ip(flow),
             flow.verdict.to_string(),
             count(flow.packets, numbers),
             octets(flow.octets, numbers),
@@ -33,4 +33,9 @@ pub(super) fn table(flows: &Flows, numbers: Numbers) -> Grid {
         ]);
     }
     grid
+}
+
+/// What is known of the packets' IP header.
+fn ip(flow: &FlowRow) -> String {
+    flow.five_tuple.as_ref().map_or_else(|| or_dash(flow.source), ToString::to_string)
 }

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use api::{FlowFilter, MacFilter, Reply, Request};
 
-use arguments::{Rows, Show, What};
+use arguments::{FlowsWanted, Rows, Show, What};
 use counters::Rates;
 use watch::Metronome;
 
@@ -106,9 +106,9 @@ fn request(what: &What) -> Request {
         }
         What::Tunnels(_) => Request::ShowTunnels,
         What::Mtu { .. } => Request::ShowMtu,
-        What::Flows(Rows { network, member, mac, limit }) => {
+        What::Flows(FlowsWanted { rows: Rows { network, member, mac, limit }, address }) => {
             let (network, member) = (network.clone(), member.clone());
-            Request::ShowFlows(FlowFilter { network, member, mac: *mac, limit: *limit })
+            Request::ShowFlows(FlowFilter { network, member, mac: *mac, address: *address, limit: *limit })
         }
         What::Workers { .. } => Request::ShowWorkers,
         What::Memory => Request::ShowMemory,

@@ -241,11 +241,11 @@ fn a_good_file_is_a_yes_without_any_switch() {
     let ran = run(&["check", "--no-machine", &name]);
     let expected = format!(
         "{name}: ok, 2 ports, 1 network, 0 tunnels
-  memory: 116.0 MiB on 58 hugepages of 2 MiB, 0.9 MiB on ordinary pages
+  memory: 118.0 MiB on 59 hugepages of 2 MiB, 0.9 MiB on ordinary pages
      40.0 MiB  packet buffers, 16384 of 2048 octets
      20.0 MiB  super-frames, 256 of 65407 octets
      48.0 MiB  DPDK, queues, device state
-      6.0 MiB  flow tables, 1 of 65536 entries
+      8.0 MiB  flow tables, 1 of 65536 entries
       2.0 MiB  FDBs, 1 of 16384 entries
       0.9 MiB  books, counters
       0.0 MiB  rings, between threads
@@ -264,14 +264,14 @@ fn what_the_machine_lacks_is_a_warning_with_the_command_that_mends_it() {
     let name = files.write("good.toml", GOOD);
     let ran = run(&["check", "--sysroot", &root, &name]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let mend = format!("mend: echo 68 > /{pages}/nr_hugepages (warning)");
-    assert!(ran.err.contains("10 pages of 2 MiB are free, 58 are needed") && ran.err.contains(&mend), "{ran:?}");
+    let mend = format!("mend: echo 69 > /{pages}/nr_hugepages (warning)");
+    assert!(ran.err.contains("10 pages of 2 MiB are free, 59 are needed") && ran.err.contains(&mend), "{ran:?}");
     assert!(ran.err.contains("0 MiB are available, 1 MiB are needed on ordinary pages"), "{ran:?}");
     let json: serde_json::Value =
         serde_json::from_str(&run(&["check", "--json", "--sysroot", &root, &name]).out).expect("one object");
-    assert_eq!(json["files"][0]["memory"]["hugepages"], 58);
+    assert_eq!(json["files"][0]["memory"]["hugepages"], 59);
     assert_eq!(json["files"][0]["machine"][0]["check"], "hugepages");
-    machine.write(&format!("{pages}/free_hugepages"), "58");
+    machine.write(&format!("{pages}/free_hugepages"), "59");
     machine.write("proc/meminfo", "MemAvailable: 2048 kB\n");
     assert_eq!(run(&["check", "--sysroot", &root, &name]).err, "");
 }

@@ -17,6 +17,7 @@ fn flow(number: u64) -> FlowRow {
         src: mac(1),
         dst: mac(2),
         source: "10.0.0.1".parse().ok(),
+        five_tuple: None,
         verdict: Verdict::Forward { egress: "to-b".into() },
         packets: number,
         octets: number * 100,
@@ -143,6 +144,22 @@ fn a_row_shows_what_the_switch_said() {
     assert_eq!(short.lines()[1], format!("{flow} 12.3k 1.23 MB 1.5 s"));
     assert_eq!(short.err, "2 of 50000 rows (--limit N for more)\n");
     assert_eq!(switch.run(&["show", "flows", "--exact"]).lines()[1], format!("{flow} 12345 1234500 1500"));
+}
+
+#[test]
+fn a_flow_told_apart_by_its_five_tuple_shows_it() {
+    let switch = FakeSwitch::answering(|_| {
+        let packed = wire::FiveTuple::V4 { addresses: 0x0a00_0001_0a00_0002, transport: 40_000 << 32 | 80 << 16 | 6 };
+        let tcp = FlowRow { five_tuple: Some(packed.into()), ..flow(1) };
+        Ok(Reply::Flows(Flows { total: 1, flows: vec![tcp] }))
+    });
+    let row = switch.run(&["show", "flows", "--address", "10.0.0.2"]).lines()[1].clone();
+    assert!(row.contains(" tcp 10.0.0.1:40000 > 10.0.0.2:80 forward to to-b "), "{row}");
+    let address = "10.0.0.2".parse().ok();
+    assert_eq!(switch.asked(), [Request::ShowFlows(FlowFilter { address, ..FlowFilter::default() })]);
+    let json: serde_json::Value = serde_json::from_str(&switch.run(&["show", "flows", "--json"]).out).expect("JSON");
+    let tuple = &json["flows"][0]["five_tuple"];
+    assert_eq!((&tuple["destination"], &tuple["destination_port"]), (&"10.0.0.2".into(), &80.into()));
 }
 
 #[test]

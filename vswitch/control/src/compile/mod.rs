@@ -18,11 +18,11 @@ use std::{
     net::IpAddr,
 };
 
-use datapath::{Network, PortId, PortSpec, Snapshot, VtepTable};
+use datapath::{Network, PortId, PortSpec, Profile, Snapshot, VtepTable};
 use table::{MemberId, NetworkId, Tick};
 use wire::{Mac, Vni};
 
-use crate::config::{Behind, Config, Name, Port, Rooms, Tunnel};
+use crate::config::{Behind, Config, FlowKey, Name, Port, Rooms, Tunnel};
 use ids::Ids;
 pub(crate) use own_address::own_addresses;
 
@@ -216,6 +216,7 @@ impl<'a> Source<'a> {
                 macs_max: network.macs_max,
                 age_ticks: network.age_s.saturating_mul(Tick::PER_SECOND),
                 tcp_mtu: self.tcp_mtu(network, &rooms),
+                profile: profile(network.flow_key),
                 members,
                 statics,
             };
@@ -238,6 +239,13 @@ impl<'a> Source<'a> {
             Some((id.index(), made))
         });
         (by_id(members), vteps)
+    }
+}
+
+fn profile(key: FlowKey) -> Profile {
+    match key {
+        FlowKey::Mac => Profile::L2,
+        FlowKey::FiveTuple => Profile::FiveTuple,
     }
 }
 

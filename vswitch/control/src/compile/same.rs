@@ -18,8 +18,8 @@ pub(super) fn ports(a: &PortSpec, b: &PortSpec) -> bool {
 
 /// Its own values: who is a member does not count, and no decision rests on what TCP is told.
 pub(super) fn networks(a: &Network, b: &Network) -> bool {
-    let Network { generation: _, vni, macs_max, age_ticks, tcp_mtu: _, members: _, statics } = a;
-    (vni, macs_max, age_ticks, statics) == (&b.vni, &b.macs_max, &b.age_ticks, &b.statics)
+    let Network { generation: _, vni, macs_max, age_ticks, profile, tcp_mtu: _, members: _, statics } = a;
+    (vni, macs_max, age_ticks, profile, statics) == (&b.vni, &b.macs_max, &b.age_ticks, &b.profile, &b.statics)
 }
 
 pub(super) fn members(a: &Member, b: &Member) -> bool {

@@ -132,6 +132,7 @@ pub(super) struct Network {
     pub(super) mss_clamp: Option<Spanned<bool>>,
     pub(super) macs_max: Option<Int>,
     pub(super) age_s: Option<Int>,
+    pub(super) flow_key: Option<Text>,
     #[serde(default)]
     pub(super) tunnels: Vec<Text>,
     #[serde(default, rename = "static")]

@@ -44,7 +44,7 @@ pub use memory::{ETH_DESCRIPTORS, Hugepages, Memory};
 pub use mtu::{MTU_MAX, MTU_MIN};
 pub use name::{NAME_MAX, Name, NotAName};
 pub use netns::{Netns, NotANetns};
-pub use network::Network;
+pub use network::{FlowKey, Network};
 pub use path::{Multipath, Path};
 pub use port::{Port, Role};
 pub(crate) use room::Rooms;

@@ -1,6 +1,6 @@
 //! `[[network]]`: a bridge domain.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 use toml::Spanned;
 use wire::Vni;
@@ -32,6 +32,26 @@ pub(super) const MACS_DEFAULT: u32 = 4096;
 /// Idle time in seconds after which a MAC is forgotten where the file does not say.
 pub(super) const AGE_S_DEFAULT: u32 = 300;
 
+/// What tells one flow of a network from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowKey {
+    /// Who sends it to whom, by their MACs.
+    #[default]
+    Mac,
+    /// The same, and IP addresses, protocol and ports.
+    FiveTuple,
+}
+
+/// As the file says it.
+impl fmt::Display for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FlowKey::Mac => "mac",
+            FlowKey::FiveTuple => "five-tuple",
+        })
+    }
+}
+
 /// A bridge domain, as meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -47,6 +67,8 @@ pub struct Network {
     pub macs_max: u32,
     /// Idle time after which a learned MAC is forgotten, in seconds.
     pub age_s: u32,
+    /// What tells one of its flows from another.
+    pub flow_key: FlowKey,
     /// The tunnels that carry it.
     pub tunnels: Vec<Name>,
     /// MACs whose place is known beforehand.
@@ -103,9 +125,11 @@ fn network(
         check.warn("macs_max", &int.span(), "can never be reached", hint);
     }
     let age_s = check.counted_or(&keys::AGE_S, &said.age_s, AGE_S_DEFAULT);
+    let flow_key = |text| check.chosen(&keys::FLOW_KEY, text, &[FlowKey::Mac, FlowKey::FiveTuple]);
+    let flow_key = said.flow_key.as_ref().and_then(flow_key).unwrap_or_default();
     let tunnels = tunnels(&said.tunnels, known, check);
     let statics = static_entry::check(said, macs_max, known, places, check);
-    Some(Network { name: name?, vni: vni?, mtu, mss_clamp, macs_max, age_s, tunnels, statics })
+    Some(Network { name: name?, vni: vni?, mtu, mss_clamp, macs_max, age_s, flow_key, tunnels, statics })
 }
 
 fn tunnels(list: &[Text], known: &Known, check: &mut Section) -> Vec<Name> {

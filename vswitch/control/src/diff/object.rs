@@ -196,6 +196,7 @@ fn network_keys(old: &Network, new: &Network, keys: &mut Keys) -> Effect {
     keys.value("mss_clamp", &old.mss_clamp, &new.mss_clamp);
     keys.value("macs_max", &old.macs_max, &new.macs_max);
     keys.value("age_s", &old.age_s, &new.age_s);
+    keys.value("flow_key", &old.flow_key, &new.flow_key);
     keys.set("tunnels", &old.tunnels, &new.tunnels);
     let texts = |network: &Network| network.statics.iter().map(static_text).collect::<Vec<String>>();
     keys.set("static", &texts(old), &texts(new));

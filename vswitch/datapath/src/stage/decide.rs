@@ -13,7 +13,7 @@ use crate::{
     brain::Brain,
     feature::{guard, learn},
     flow::Recipe,
-    stage::track,
+    stage::{lookup, track},
     tally::Tally,
     wiring::Peer,
 };
@@ -34,7 +34,7 @@ impl Decision {
 pub(crate) fn expect(rest: &Burst, batch: &Batch, brain: &Brain) {
     for &place in &batch.rest_meta[..rest.len()] {
         let meta = &batch.meta[usize::from(place)];
-        if let Class::Plain | Class::Flow = meta.class {
+        if meta.class.has_key() {
             brain.flows.expect(&meta.probe);
         }
     }
@@ -62,7 +62,7 @@ pub(crate) fn course<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, wor
     }
     // Once more: the flow's first frame may have been decided about since.
     brain.flows.candidates(&mut meta.probe);
-    let known = brain.flows.find(&meta.probe, &meta.key.0);
+    let known = lookup::entry(meta, &brain.flows).map(|(slot, _)| slot);
     if let Some(slot) = known
         && brain.holds(slot, &meta.key)
     {
@@ -122,15 +122,15 @@ fn decide(
 
 /// Both MACs, destination first; of a plain packet the key alone knows them.
 pub(crate) fn ends(meta: &Meta) -> (Mac, Mac) {
-    match meta.class {
-        Class::Plain => (meta.key.dst(), meta.key.src()),
-        _ => (meta.headers.dst, meta.headers.src),
+    match meta.class.is_plain() {
+        true => (meta.key.dst(), meta.key.src()),
+        false => (meta.headers.dst, meta.headers.src),
     }
 }
 
 /// Whether a port with this guard may send this frame.
 fn check(guard: &Guard, frame: &Frame, meta: &Meta) -> Result<(), Cause> {
-    if let Class::Plain = meta.class {
+    if meta.class.is_plain() {
         // Only ports whose addresses are not checked let packets in as plain, and those are neither ARP nor ND.
         return if guard::may_be(guard, meta.key.src()) { Ok(()) } else { Err(Cause::SpoofedMac) };
     }
@@ -162,7 +162,10 @@ fn remember(known: Option<FlowSlot>, meta: &Meta, decision: &Decision, brain: &m
             slot
         }
         None => {
-            let inserted = brain.flows.insert_new(&meta.probe, &meta.key.0, value);
+            let inserted = match meta.key.is_long() {
+                true => brain.flows.insert_long(&meta.probe, &meta.key.0, &meta.tail, value),
+                false => brain.flows.insert_new(&meta.probe, &meta.key.0, value),
+            };
             tally.worker.flow_evicted += u64::from(inserted.evicted);
             inserted.slot
         }

@@ -1,9 +1,9 @@
 //! lookup: the flow table, in two passes over the batch: compare tags and prefetch, then compare keys.
 
-use table::{FlowEntry, FlowSlot, MemberId};
+use table::{FlowEntry, FlowSlot, FlowTable, MemberId};
 
 use crate::{
-    batch::{Batch, Class, Meta},
+    batch::{Batch, Meta},
     brain::Brain,
     flow::{KEY_WORDS, Recipe},
     stage::track,
@@ -13,12 +13,24 @@ use crate::{
 
 /// The second loop.
 #[inline(never)]
-pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
+pub(crate) fn batch<const TUPLES: bool>(batch: &mut Batch, brain: &Brain) {
     let frames = batch.frames.as_ref().map_or(0, |frames| frames.len());
     for meta in &mut batch.meta[..frames] {
-        if let Class::Plain | Class::Flow = meta.class {
+        if meta.class.has_key() {
             brain.flows.candidates(&mut meta.probe);
+            if TUPLES && meta.key.is_long() {
+                brain.flows.expect_tail(&meta.probe);
+            }
         }
+    }
+}
+
+/// The entry of a frame's flow, if there is one.
+#[inline(always)]
+pub(crate) fn entry<'f>(meta: &Meta, flows: &'f FlowTable<KEY_WORDS>) -> Option<(FlowSlot, &'f FlowEntry<KEY_WORDS>)> {
+    match meta.key.is_long() {
+        true => flows.find_long(&meta.probe, &meta.key.0, &meta.tail),
+        false => flows.find_entry(&meta.probe, &meta.key.0),
     }
 }
 
@@ -26,7 +38,17 @@ pub(crate) fn batch(batch: &mut Batch, brain: &Brain) {
 /// the packet; then the hit is counted on its flow.
 #[inline(always)]
 pub(crate) fn way(meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
-    let entry = brain.flows.find_by_front(&meta.probe, meta.key.front())?;
+    way_by(brain.flows.find_by_front(&meta.probe, meta.key.front())?, meta, brain)
+}
+
+/// The same for a packet that is keyed by its five-tuple.
+#[inline(always)]
+pub(crate) fn tuple_way(meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
+    way_by(entry(meta, &brain.flows)?.1, meta, brain)
+}
+
+#[inline(always)]
+fn way_by(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
     let Recipe::Forward(member) = Recipe::decode(entry.recipe()) else { return None };
     let way = simple_way(member, meta, brain)?;
     if !holds(entry, meta, brain) {
@@ -46,7 +68,7 @@ pub(crate) fn simple_way(member: MemberId, meta: &Meta, brain: &Brain) -> Option
 /// The cached decision about a frame, if there is one that still holds and the hit loop can follow; the hit is counted.
 #[inline(always)]
 pub(crate) fn hit(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> {
-    let (_, entry) = brain.flows.find_entry(&meta.probe, &meta.key.0)?;
+    let (_, entry) = entry(meta, &brain.flows)?;
     let recipe = Recipe::decode(entry.recipe());
     if !recipe.is_light() {
         return None;
@@ -86,6 +108,6 @@ fn recheck(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<Recipe> 
 /// The cached decision about a frame, if there is one that still holds.
 #[inline]
 pub(crate) fn find(meta: &Meta, brain: &mut Brain) -> Option<(FlowSlot, Recipe)> {
-    let slot = brain.flows.find(&meta.probe, &meta.key.0)?;
+    let (slot, _) = entry(meta, &brain.flows)?;
     brain.holds(slot, &meta.key).then(|| (slot, Recipe::decode(brain.flows.entry(slot).recipe())))
 }

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use datapath::{
-    Cause, Guard, Member, MemberKind, Network, Path, Paths, PortId, PortSpec, Role, Snapshot, Vlans, VtepKey,
+    Cause, Guard, Member, MemberKind, Network, Path, Paths, PortId, PortSpec, Profile, Role, Snapshot, Vlans, VtepKey,
     VtepTable, WorkerId,
 };
 use table::{MemberId, NetworkId};
@@ -85,6 +85,7 @@ pub(crate) fn network(vni: u32, members: &[u32]) -> Option<Network> {
         macs_max: 1000,
         age_ticks: AGE_TICKS,
         tcp_mtu: None,
+        profile: Profile::L2,
         members: members.iter().copied().map(MemberId).collect(),
         statics: Vec::new(),
     })

@@ -34,7 +34,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "too few hugepages",
         |m| m.pages(1, 10),
         ["warning", "hugepages", "memory"],
-        "echo 62 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
+        "echo 64 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
     ),
     fault(
         "too few hugepages where they are required",
@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = &[
             m.configure("[[network]]", "[memory]\nhugepages = \"always\"\n[[network]]");
         },
         ["problem", "hugepages", "memory"],
-        "echo 62 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
+        "echo 64 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
     ),
     fault(
         "hugepages on the other node",
@@ -52,7 +52,7 @@ pub(super) const FAULTS: &[Fault] = &[
             m.pages(1, 1);
         },
         ["warning", "hugepages-node", "node 1"],
-        "echo 62 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
+        "echo 64 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
     ),
     fault(
         "no hugetlbfs",

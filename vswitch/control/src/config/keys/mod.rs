@@ -14,7 +14,7 @@ mod tunnel;
 mod workers;
 
 pub(super) use memory::{BUFFER, FRAMES, HUGEPAGES, NUMA, SUPER_FRAMES};
-pub(super) use network::{AGE_S, NETWORK_MACS_MAX, NETWORK_MTU, VNI};
+pub(super) use network::{AGE_S, FLOW_KEY, NETWORK_MACS_MAX, NETWORK_MTU, VNI};
 pub(super) use port::{KIND, MODE, MTU, QUEUES, ROLE, RX_DESCRIPTORS, STORM_MAX, TX_DESCRIPTORS, VLAN};
 pub(super) use switch::{CONNECTIONS_PER_USER, REQUESTS_BURST, REQUESTS_PER_S};
 pub(super) use tables::{FLOW_IDLE_S, FLOWS_MAX, MACS_MAX};

@@ -9,7 +9,7 @@ pub(in crate::config) const SECTION: Section = Section {
     parts: &[Part { meaning: "", keys: &[FLOWS_MAX, MACS_MAX, FLOW_IDLE_S], values: &[] }],
 };
 
-/// Cached decisions of one worker at most (16 Mi × 66 octets are 1 GiB).
+/// Cached decisions of one worker at most (16 Mi × 98 octets are 1.5 GiB).
 const FLOWS_LIMIT: i64 = 1 << 24;
 
 pub(in crate::config) const FLOWS_MAX: Key = Key::number("flows_max", "entries", 64, FLOWS_LIMIT)

@@ -1,6 +1,6 @@
 //! `show_flows`.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 use api::{FlowFilter, FlowRow, Flows, RpcError, Verdict};
 use datapath::{FlowView, Recipe};
@@ -15,6 +15,7 @@ impl<F: PortFactory> Control<F> {
         let is_wanted = |flow: &FlowView| {
             network.is_none_or(|id| self.compiled.snapshot.member(flow.ingress).is_some_and(|from| from.network == id))
                 && filter.mac.is_none_or(|mac| flow.src == mac || flow.dst == mac)
+                && filter.address.is_none_or(|address| has_address(flow, address))
                 && members.as_ref().is_none_or(|members| passes(flow, members))
         };
         let mut flows = Flows::default();
@@ -38,6 +39,7 @@ impl<F: PortFactory> Control<F> {
             src: flow.src,
             dst: flow.dst,
             source: flow.source,
+            five_tuple: flow.tuple.map(Into::into),
             verdict: self.verdict(&flow.recipe),
             packets: flow.packets,
             octets: flow.bytes,
@@ -55,6 +57,11 @@ impl<F: PortFactory> Control<F> {
             Recipe::Drop(reason) => Verdict::Drop { reason: reason.name().into() },
         }
     }
+}
+
+/// Whether the flow is known to be from or to `address`.
+fn has_address(flow: &FlowView, address: IpAddr) -> bool {
+    flow.source == Some(address) || flow.tuple.is_some_and(|tuple| tuple.addresses().1 == address)
 }
 
 /// Whether frames of the flow come from or leave by one of `members`.
