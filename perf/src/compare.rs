@@ -96,6 +96,9 @@ pub(crate) struct Span {
 struct Report {
     fingerprint: Fingerprint,
     rows: Vec<Row>,
+    /// The same with every packet of ours keyed by its five-tuple. The peers' figures are those of `rows`: OVS keeps its
+    /// own choice of fields, which are MACs unless its exact-match cache holds the flow.
+    five_tuple_rows: Vec<Row>,
 }
 
 /// Measures everybody, prints the table, and writes JSON and plots where asked.
@@ -104,17 +107,25 @@ pub(crate) fn run(arguments: &Compare) -> Result<(), Failure> {
     let peers = peers(&arguments.peer);
     let plan = if settings.quick { QUICK } else { FULL };
     let flows = if settings.flows.is_empty() { usual_flows(settings.quick) } else { settings.flows.clone() };
-    let (fingerprint, measured) = run::run(settings, None, plan, &flows, |shape| tasks(shape, &settings.work, &peers))?;
-    let rows: Vec<_> = measured.iter().flat_map(rows).collect();
+    let (fingerprint, measured) = run::run(settings, None, plan, &flows, |shape, flows_now| {
+        let by_tuple = !settings.quick || flows.iter().max() == Some(&flows_now);
+        tasks(shape, &settings.work, &peers, by_tuple)
+    })?;
+    let of = |ours: fn(Work) -> Task| measured.iter().flat_map(|load| rows(load, ours)).collect::<Vec<_>>();
+    let (rows, five_tuple_rows) = (of(Task::Millraced), of(Task::FiveTuples));
     print!("{}", table(&rows));
+    if !five_tuple_rows.is_empty() {
+        println!("\nevery packet of ours keyed by its five-tuple; ovs and kernel as above, by what they choose:");
+        print!("{}", table(&five_tuple_rows));
+    }
     if let Some(folder) = &arguments.plots {
         output::draw_into(folder, |folder| plot::throughput(folder, &rows))?;
     }
-    let report = Report { fingerprint, rows };
+    let report = Report { fingerprint, rows, five_tuple_rows };
     if let Some(path) = &settings.json {
         output::write_json(path, &report)?;
     }
-    let refused = report.rows.iter().filter(|row| !row.refused.is_empty()).count();
+    let refused = report.rows.iter().chain(&report.five_tuple_rows).filter(|row| !row.refused.is_empty()).count();
     if refused > 0 { Err(Failure::Refused(refused)) } else { Ok(()) }
 }
 
@@ -138,8 +149,8 @@ fn peers(wanted: &[Peer]) -> Vec<Peer> {
     peers
 }
 
-/// What is done to loads of one shape: the floors first.
-fn tasks(shape: Shape, wanted: &[Work], peers: &[Peer]) -> Vec<Task> {
+/// What is done to loads of one shape: the floors first. `by_tuple`: tunnels also with packets keyed by their five-tuples.
+fn tasks(shape: Shape, wanted: &[Work], peers: &[Peer], by_tuple: bool) -> Vec<Task> {
     let work: Vec<_> = Work::of(shape, wanted).collect();
     if work.is_empty() {
         return Vec::new();
@@ -150,6 +161,9 @@ fn tasks(shape: Shape, wanted: &[Work], peers: &[Peer]) -> Vec<Task> {
     }
     for work in work {
         tasks.push(Task::Millraced(work));
+        if by_tuple && work != Work::L2 {
+            tasks.push(Task::FiveTuples(work));
+        }
         tasks.extend(peers.iter().map(|peer| match peer {
             Peer::Ovs => Task::Ovs(work),
             Peer::Kernel => Task::Kernel(Way::To(work)),
@@ -158,17 +172,14 @@ fn tasks(shape: Shape, wanted: &[Work], peers: &[Peer]) -> Vec<Task> {
     tasks
 }
 
-/// The rows of one load: one for each work that was done to it.
-fn rows(measured: &Measured) -> Vec<Row> {
-    let works = measured.all.iter().filter_map(|rounds| match rounds.task {
-        Task::Millraced(work) => Some(work),
-        _ => None,
-    });
-    works.map(|work| row(work, measured)).collect()
+/// The rows of one load: one for each work that was done to it by us in the way that `ours` says.
+fn rows(measured: &Measured, ours: fn(Work) -> Task) -> Vec<Row> {
+    let is_done = |work: &Work| measured.all.iter().any(|rounds| rounds.task == ours(*work));
+    Work::ALL.into_iter().filter(is_done).map(|work| row(work, ours(work), measured)).collect()
 }
 
 /// One row; a figure that must not be compared is not in it, and why is.
-fn row(work: Work, measured: &Measured) -> Row {
+fn row(work: Work, ours: Task, measured: &Measured) -> Row {
     let mut refused = Vec::new();
     let mut of = |task: Task| {
         let rounds = measured.all.iter().find(|rounds| rounds.task == task)?;
@@ -176,7 +187,7 @@ fn row(work: Work, measured: &Measured) -> Row {
     };
     let floor = of(Task::Testpmd(Mode::Io)).map(|(ns, _)| ns);
     let kernel_floor = of(Task::Kernel(Way::Nowhere)).map(|(ns, _)| ns);
-    let ours = of(Task::Millraced(work));
+    let ours = of(ours);
     let mut peers = BTreeMap::new();
     let all = [(Peer::Ovs, Task::Ovs(work), floor), (Peer::Kernel, Task::Kernel(Way::To(work)), kernel_floor)];
     for (peer, task, floor) in all {
@@ -269,16 +280,31 @@ mod tests {
 
     #[test]
     fn every_work_has_its_peers_beside_it() {
-        let plain = tasks(Shape::Plain, &[], &BOTH);
+        let plain = tasks(Shape::Plain, &[], &BOTH, false);
         assert_eq!(plain.len(), 2 + 2 * 3);
         assert_eq!(plain[2..5], measured().all.iter().map(|rounds| rounds.task).collect::<Vec<_>>()[2..]);
-        assert_eq!(tasks(Shape::Vxlan, &[Work::VxlanDecap], &[]).len(), 2);
-        assert_eq!(tasks(Shape::Vxlan, &[Work::L2], &BOTH), []);
+        assert_eq!(tasks(Shape::Vxlan, &[Work::VxlanDecap], &[], false).len(), 2);
+        assert_eq!(tasks(Shape::Vxlan, &[Work::L2], &BOTH, true), []);
+        let by_tuple = tasks(Shape::Plain, &[], &BOTH, true);
+        assert_eq!(
+            by_tuple.iter().filter(|task| !plain.contains(task)).collect::<Vec<_>>(),
+            [&Task::FiveTuples(Work::VxlanEncap)]
+        );
+    }
+
+    #[test]
+    fn keyed_by_five_tuples_it_is_another_row_beside_the_same_peers() {
+        let mut measured = measured();
+        measured.all.push(rounds(Task::FiveTuples(Work::L2), 20_000_000));
+        let [by_mac, by_tuple] = [Task::Millraced, Task::FiveTuples].map(|ours| rows(&measured, ours));
+        assert_eq!((by_mac[0].ours_ns, by_tuple[0].ours_ns), (Some(40.0), Some(50.0)));
+        assert_eq!((by_tuple[0].work, by_tuple[0].ratio_ovs), ("l2", Some(2.0)));
+        assert_eq!(by_mac[0].peers, by_tuple[0].peers);
     }
 
     #[test]
     fn a_row_says_what_each_costs_over_its_own_floor() {
-        let rows = rows(&measured());
+        let rows = rows(&measured(), Task::Millraced);
         let [row] = &rows[..] else { panic!("{rows:?}") };
         assert_eq!((row.work, row.flows, row.floor_ns), ("l2", 1000, Some(12.5)));
         assert_eq!((row.ours_ns, row.ours_over_floor_ns, row.ratio_ovs), (Some(40.0), Some(27.5), Some(2.5)));
@@ -297,7 +323,7 @@ mod tests {
     fn a_disturbed_core_is_not_compared() {
         let mut measured = measured();
         measured.all[3].samples[0].disturbance = Disturbance { switches: 60, ..Disturbance::default() };
-        let row = &rows(&measured)[0];
+        let row = &rows(&measured, Task::Millraced)[0];
         assert!(!row.peers.contains_key(&Peer::Ovs) && row.ratio_ovs.is_none());
         assert_eq!(row.refused, ["ovs l2: disturbed: 60 switches, 0 ms waiting, 0 ms stolen"]);
         assert!(table(std::slice::from_ref(row)).contains("    not compared: ovs l2: disturbed: 60 switches"));
@@ -307,7 +333,7 @@ mod tests {
     fn what_failed_is_missing_and_says_why() {
         let mut measured = measured();
         measured.all[0].failed = Some("no such program".to_owned());
-        let row = &rows(&measured)[0];
+        let row = &rows(&measured, Task::Millraced)[0];
         assert_eq!((row.floor_ns, row.ours_over_floor_ns, row.ours_ns), (None, None, Some(40.0)));
         assert_eq!(row.refused, ["testpmd io: no such program"]);
     }

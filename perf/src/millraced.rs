@@ -38,6 +38,8 @@ pub(crate) const SOCKET: &str = "switch.sock";
 pub(crate) struct Millraced<'a> {
     pub(crate) program: &'a Path,
     pub(crate) work: Work,
+    /// Every packet keyed by its five-tuple.
+    pub(crate) five_tuples: bool,
     pub(crate) load: &'a Load,
     pub(crate) capture: &'a Path,
     /// The CPU that forwards.
@@ -88,8 +90,8 @@ impl Millraced<'_> {
     }
 
     fn config(&self) -> String {
-        let Millraced { work, load, capture, cpu, hugepages, folder, .. } = *self;
-        Bench { work, load, capture, socket: &folder.join(SOCKET), cpu, hugepages }.config()
+        let Millraced { work, five_tuples, load, capture, cpu, hugepages, folder, .. } = *self;
+        Bench { work, five_tuples, load, capture, socket: &folder.join(SOCKET), cpu, hugepages }.config()
     }
 }
 
@@ -206,7 +208,16 @@ mod tests {
         let folder = Folder::create().unwrap();
         let load = Load { shape: crate::load::Shape::Plain, flows: 1, mac_pairs: 1, seed: 1 };
         let (program, capture, folder) = (Path::new(program), Path::new("x.pcap"), folder.path());
-        let run = Millraced { program, work: Work::L2, load: &load, capture, cpu: 0, hugepages: false, folder };
+        let run = Millraced {
+            program,
+            work: Work::L2,
+            five_tuples: false,
+            load: &load,
+            capture,
+            cpu: 0,
+            hugepages: false,
+            folder,
+        };
         run.measure(Duration::ZERO, Duration::ZERO).unwrap_err().to_string()
     }
 

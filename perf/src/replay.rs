@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Replay) -> Result<(), Failure> {
     let plan = if settings.quick { QUICK } else { FULL };
     let flows = if settings.flows.is_empty() { &FLOWS[..] } else { &settings.flows };
     let (fingerprint, measured) =
-        run::run(settings, arguments.beside.as_deref(), plan, flows, |shape| tasks(shape, arguments))?;
+        run::run(settings, arguments.beside.as_deref(), plan, flows, |shape, _| tasks(shape, arguments))?;
     let rows = measured.into_iter().flat_map(rows).collect();
     let report = Report { fingerprint, rows };
     print!("{}", report::table(&report.rows));

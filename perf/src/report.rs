@@ -16,6 +16,8 @@ use crate::{
 pub(crate) enum Task {
     Testpmd(Mode),
     Millraced(Work),
+    /// The same, every packet keyed by its five-tuple.
+    FiveTuples(Work),
     /// Another build of it.
     Beside(Work),
     Ovs(Work),
@@ -27,6 +29,7 @@ impl Task {
         match self {
             Task::Testpmd(_) => "testpmd",
             Task::Millraced(_) => "millraced",
+            Task::FiveTuples(_) => "millraced by five-tuples",
             Task::Beside(_) => "beside",
             Task::Ovs(_) => "ovs",
             Task::Kernel(_) => "kernel",
@@ -36,7 +39,8 @@ impl Task {
     pub(crate) fn work(self) -> &'static str {
         match self {
             Task::Testpmd(mode) => mode.name(),
-            Task::Millraced(work) | Task::Beside(work) | Task::Ovs(work) | Task::Kernel(Way::To(work)) => work.name(),
+            Task::Millraced(work) | Task::FiveTuples(work) | Task::Beside(work) | Task::Ovs(work) => work.name(),
+            Task::Kernel(Way::To(work)) => work.name(),
             Task::Kernel(Way::Nowhere) => "nowhere",
         }
     }

@@ -66,26 +66,26 @@ struct Run<'a> {
     taken: usize,
 }
 
-/// Takes all measurements: `tasks` says what is done to loads of each shape, the floors first.
+/// Takes all measurements: `tasks` says what is done to loads of each shape and size, the floors first.
 pub(crate) fn run(
     settings: &Measure,
     beside: Option<&Path>,
     plan: Plan,
     flows: &[u32],
-    tasks: impl Fn(Shape) -> Vec<Task>,
+    tasks: impl Fn(Shape, u32) -> Vec<Task>,
 ) -> Result<(Fingerprint, Vec<Measured>), Failure> {
     let plan = Plan { rounds: settings.rounds.unwrap_or(plan.rounds), ..plan };
     let folder = Folder::create().map_err(Failure::Folder)?;
     let fingerprint = fingerprint(settings, &plan);
-    let shapes = [Shape::Plain, Shape::Vxlan].map(|shape| (shape, tasks(shape)));
-    let a_round: usize = shapes.iter().map(|(_, tasks)| tasks.len() * flows.len()).sum();
+    let loads =
+        [Shape::Plain, Shape::Vxlan].into_iter().flat_map(|shape| flows.iter().map(move |&flows| (shape, flows)));
+    let loads: Vec<_> = loads.map(|(shape, flows)| (shape, flows, tasks(shape, flows))).collect();
+    let a_round: usize = loads.iter().map(|(_, _, tasks)| tasks.len()).sum();
     let total = a_round * plan.rounds as usize;
     let mut run = Run { settings, beside, plan, folder, fingerprint, total, taken: 0 };
     let mut measured = Vec::new();
-    for (shape, tasks) in shapes.iter().filter(|(_, tasks)| !tasks.is_empty()) {
-        for &flows in flows {
-            measured.push(Measured { shape: *shape, flows, all: run.on_load(*shape, flows, tasks)? });
-        }
+    for (shape, flows, tasks) in loads.into_iter().filter(|(_, _, tasks)| !tasks.is_empty()) {
+        measured.push(Measured { shape, flows, all: run.on_load(shape, flows, &tasks)? });
     }
     Ok((run.fingerprint, measured))
 }
@@ -160,15 +160,11 @@ impl Run<'_> {
         self.fingerprint.hugepages &= hugepages;
         match task {
             Task::Testpmd(mode) => self.testpmd(mode, load, capture, hugepages),
-            Task::Millraced(work) => {
-                let program = self.settings.millraced.clone().unwrap_or_else(millraced_beside_us);
-                let (sample, version) = self.millraced(&program, work, load, capture, hugepages)?;
-                self.fingerprint.note(version);
-                Ok(sample)
-            }
+            Task::Millraced(work) => self.ours((work, false), load, capture, hugepages),
+            Task::FiveTuples(work) => self.ours((work, true), load, capture, hugepages),
             Task::Beside(work) => {
                 let program = self.beside.ok_or("no other build was named")?;
-                self.millraced(program, work, load, capture, hugepages).map(|(sample, _)| sample)
+                self.millraced(program, (work, false), load, capture, hugepages).map(|(sample, _)| sample)
             }
             Task::Ovs(work) => self.ovs(work, load, capture),
             Task::Kernel(way) => {
@@ -186,16 +182,24 @@ impl Run<'_> {
         testpmd.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 
+    /// The switch itself, keyed by five-tuples or not.
+    fn ours(&mut self, how: (Work, bool), load: &Load, capture: &Path, hugepages: bool) -> Result<Sample, String> {
+        let program = self.settings.millraced.clone().unwrap_or_else(millraced_beside_us);
+        let (sample, version) = self.millraced(&program, how, load, capture, hugepages)?;
+        self.fingerprint.note(version);
+        Ok(sample)
+    }
+
     fn millraced(
         &self,
         program: &Path,
-        work: Work,
+        (work, five_tuples): (Work, bool),
         load: &Load,
         capture: &Path,
         hugepages: bool,
     ) -> Result<(Sample, Version), String> {
         let (cpu, folder) = (self.settings.cpu, self.folder.path());
-        let switch = Millraced { program, work, load, capture, cpu, hugepages, folder };
+        let switch = Millraced { program, work, five_tuples, load, capture, cpu, hugepages, folder };
         switch.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 

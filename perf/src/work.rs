@@ -72,6 +72,8 @@ const TUNNEL: &str = "to-remote";
 /// ever, a port that throws away, and every destination known beforehand.
 pub(crate) struct Bench<'a> {
     pub(crate) work: Work,
+    /// Every packet keyed by its five-tuple.
+    pub(crate) five_tuples: bool,
     pub(crate) load: &'a Load,
     pub(crate) capture: &'a Path,
     pub(crate) socket: &'a Path,
@@ -116,7 +118,9 @@ impl Bench<'_> {
             Work::VxlanEncap => ("tunnel", TUNNEL),
         };
         let tunnels = if self.work == Work::L2 { String::new() } else { format!("tunnels = [\"{TUNNEL}\"]\n") };
-        let mut text = format!("\n[[network]]\nname = \"net\"\nvni = {NETWORK}\n{tunnels}static = [\n");
+        let flow_key = if self.five_tuples { "five-tuple" } else { "mac" };
+        let mut text =
+            format!("\n[[network]]\nname = \"net\"\nvni = {NETWORK}\nflow_key = \"{flow_key}\"\n{tunnels}static = [\n");
         for pair in 0..self.load.mac_pairs {
             let _ = writeln!(text, "    {{ mac = \"{}\", {place} = \"{name}\" }},", mac(2, pair));
         }
@@ -141,21 +145,23 @@ fn tunnel(uplink: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use control::config::{self, Config};
+    use control::config::{self, Config, FlowKey};
 
     use super::*;
 
-    fn load(work: Work) -> Config {
+    fn load(work: Work, five_tuples: bool) -> Config {
         let load = Load { shape: work.shape(), flows: 100_000, mac_pairs: 64, seed: 1 };
         let (capture, socket) = (Path::new("/tmp/load.pcap"), Path::new("/tmp/switch.sock"));
-        let text = Bench { work, load: &load, capture, socket, cpu: 1, hugepages: true }.config();
+        let text = Bench { work, five_tuples, load: &load, capture, socket, cpu: 1, hugepages: true }.config();
         config::load(&text, work.name()).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"))
     }
 
     #[test]
     fn the_switch_takes_each_configuration_without_a_warning() {
         for work in Work::ALL {
-            let config = load(work);
+            let config = load(work, false);
+            assert_eq!(load(work, true).networks[0].flow_key, FlowKey::FiveTuple);
+            assert_eq!(config.networks[0].flow_key, FlowKey::Mac);
             assert!(config.warnings.is_empty(), "{:?}", config.warnings);
             assert_eq!(config.networks[0].statics.len(), 64, "{work:?}");
             assert_eq!(config.tables.flows_max, 200_000);
@@ -165,11 +171,11 @@ mod tests {
 
     #[test]
     fn tunnel_packets_are_addressed_to_the_uplink_they_come_in_by() {
-        let config = load(Work::VxlanDecap);
+        let config = load(Work::VxlanDecap, false);
         let uplink = config.port(IN).unwrap();
         assert!(uplink.is_uplink() && uplink.mac == Some(LOCAL_VTEP_MAC) && uplink.has_address(LOCAL_VTEP.into()));
         assert_eq!((config.tunnels[0].remote, config.tunnels[0].udp_port), (REMOTE_VTEP.into(), wire::vxlan::PORT));
-        assert!(load(Work::VxlanEncap).port(OUT).unwrap().is_uplink());
-        assert!(load(Work::L2).tunnels.is_empty());
+        assert!(load(Work::VxlanEncap, false).port(OUT).unwrap().is_uplink());
+        assert!(load(Work::L2, false).tunnels.is_empty());
     }
 }
