@@ -10,7 +10,7 @@ usage: frames.py IFACE malformed DST SRC            wrong in every header; print
        frames.py IFACE long DST SRC OCTETS          one frame of OCTETS
        frames.py IFACE broadcast SRC COUNT          COUNT of them, as fast as it goes
 
-Every wrong frame is sent three times. Byte order is the wire's; checksums are right unless they are the point.
+IFACE may be a file that ends in .pcap: they are written there. Every wrong frame is sent three times. Byte order is the wire's; checksums are right unless they are the point.
 """
 import json
 import socket
@@ -150,6 +150,25 @@ def underlay(dst, src, src_ip, dst_ip, vni, port):
     return frames + outer + [(reason, around(vxlan(frame, vni))) for reason, frame in inner]
 
 
+class Capture:
+    """A file to which frames are written as if it were a link, in the classic pcap format."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb")
+        self.file.write(struct.pack("=IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+
+    def send(self, frame):
+        self.file.write(struct.pack("=IIII", 0, 0, len(frame), len(frame)) + frame)
+
+
+def open_link(place):
+    if place.endswith(".pcap"):
+        return Capture(place)
+    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    link.bind((place, 0))
+    return link
+
+
 def send_all(link, frames):
     counts = {}
     for reason, frame in frames:
@@ -161,8 +180,7 @@ def send_all(link, frames):
 
 def main():
     interface, what, *rest = sys.argv[1:]
-    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    link.bind((interface, 0))
+    link = open_link(interface)
     if what == "malformed":
         send_all(link, malformed(mac(rest[0]), mac(rest[1])))
     elif what == "underlay":

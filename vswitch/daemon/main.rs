@@ -18,6 +18,7 @@ mod os;
 mod port;
 mod service;
 mod socket;
+mod variant;
 mod wake;
 mod workers;
 
@@ -51,6 +52,7 @@ use crate::{
     port::AnyPort,
     service::{Began, Service},
     socket::ControlSocket,
+    variant::Level,
     workers::Workers,
 };
 
@@ -64,7 +66,7 @@ const BUILD: &str =
 fn main() -> ExitCode {
     let arguments = Arguments::of_process(BUILD);
     journal::start(arguments.log);
-    match run(&arguments.config) {
+    match variant::choose(arguments.cpu_level, BUILD).and_then(|()| run(&arguments.config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             message.lines().for_each(|line| error!("{line}"));
@@ -79,7 +81,8 @@ fn run(file: &Path) -> Result<(), String> {
     os::open_as_many_as_allowed();
     let source = load(file)?;
     let config = source.config.clone();
-    info!("millraced {VERSION} ({GIT}) on {}: switch {} from {}", dpdk::version(), config.switch.name, file.display());
+    let (level, dpdk, name) = (Level::OURS, dpdk::version(), &config.switch.name);
+    info!("millraced {VERSION} ({GIT}) for {level} on {dpdk}: switch {name} from {}", file.display());
     let allowed = os::allowed_cpus();
     let cpus = workers::cpus(&config.workers.placement, &allowed)?;
     workers::keep_off(&cpus, &allowed);
@@ -113,6 +116,7 @@ fn run(file: &Path) -> Result<(), String> {
         version: VERSION.to_owned(),
         git: Some(GIT.to_owned()),
         dpdk: Some(dpdk::version()),
+        cpu_level: Some(Level::OURS.to_string()),
         pid: std::process::id(),
     };
     let pages = if plan.hugepages { "hugepages" } else { "4 KiB pages" };

@@ -13,6 +13,9 @@ pub struct Version {
     pub git: Option<String>,
     /// The DPDK in use, where there is one.
     pub dpdk: Option<String>,
+    /// The level of the x86-64 psABI that it was built for, `x86-64-v3` for one, where it says.
+    #[serde(default)]
+    pub cpu_level: Option<String>,
     /// [`crate::SCHEMA`] of the switch.
     pub schema: u32,
     /// The switch's name.

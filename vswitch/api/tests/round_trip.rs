@@ -253,6 +253,7 @@ impl Dice {
             version: self.text(),
             git: self.maybe(Dice::text),
             dpdk: self.maybe(Dice::text),
+            cpu_level: self.maybe(Dice::text),
             schema: self.number() as u32,
             switch: self.text(),
             pid: self.number() as u32,

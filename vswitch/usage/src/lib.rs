@@ -29,6 +29,25 @@ pub struct Arguments {
     /// How much to log: error, warn, info, debug or trace. RUST_LOG overrides it.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: log::LevelFilter,
+
+    /// Which of the installed builds to run: `auto` is the best that this CPU can.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = CpuLevel::Auto)]
+    pub cpu_level: CpuLevel,
+}
+
+/// Builds of the switch, by the level of the x86-64 psABI they need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CpuLevel {
+    /// The best that is installed and that the CPU can run.
+    Auto,
+    /// The one that runs on every CPU that DPDK runs on.
+    Baseline,
+    /// With AVX2.
+    #[value(name = "x86-64-v3")]
+    V3,
+    /// With AVX-512.
+    #[value(name = "x86-64-v4")]
+    V4,
 }
 
 /// The command line of a `millraced` that calls itself `version`.

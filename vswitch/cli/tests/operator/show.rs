@@ -98,6 +98,7 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
             version: "9.8.7".into(),
             git: Some("abc1234".into()),
             dpdk: Some("22.11.11".into()),
+            cpu_level: Some("x86-64-v3".into()),
             schema: SCHEMA,
             switch: "node-a".into(),
             pid: 77,

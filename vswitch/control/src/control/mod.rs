@@ -63,6 +63,8 @@ pub struct Identity {
     pub git: Option<String>,
     /// The DPDK in use.
     pub dpdk: Option<String>,
+    /// The level of the x86-64 psABI it was built for.
+    pub cpu_level: Option<String>,
     /// The process.
     pub pid: u32,
 }

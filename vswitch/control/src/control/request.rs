@@ -65,6 +65,7 @@ impl<F: PortFactory> Control<F> {
             version: self.identity.version.clone(),
             git: self.identity.git.clone(),
             dpdk: self.identity.dpdk.clone(),
+            cpu_level: self.identity.cpu_level.clone(),
             schema: SCHEMA,
             switch: self.config.switch.name.to_string(),
             pid: self.identity.pid,

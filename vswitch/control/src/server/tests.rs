@@ -49,6 +49,7 @@ fn version() -> Reply {
         version: "0.1.0".into(),
         git: None,
         dpdk: None,
+        cpu_level: None,
         schema: 1,
         switch: "node-a".into(),
         pid: 7,
@@ -107,7 +108,7 @@ fn a_conversation_reads_as_documented() {
     let (requests, output) = converse(&mut session, line);
     assert_eq!(requests, [Request::Version]);
     let expected = concat!(
-        r#"{"jsonrpc":"2.0","id":1,"result":{"product":"millrace","version":"0.1.0","git":null,"dpdk":null,"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"product":"millrace","version":"0.1.0","git":null,"dpdk":null,"cpu_level":null,"#,
         r#""schema":1,"switch":"node-a","pid":7,"uptime_s":3}}"#,
         "\n"
     );
