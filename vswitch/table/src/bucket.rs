@@ -24,10 +24,14 @@ impl SlotSet {
         self.0.count_ones()
     }
 
-    /// Of the slots of two buckets, those of the bucket that has more of them; of the first where both have as many.
+    /// Of the free slots of two buckets, those of the first while half of it is free, so that lookups rarely need the second;
+    /// otherwise those of the bucket that has more of them.
     #[inline]
-    pub(crate) fn emptier(self) -> SlotSet {
+    pub(crate) fn first_or_emptier(self) -> SlotSet {
         let [first, second] = [self.0 & 0xff, self.0 & 0xff00];
+        if first.count_ones() >= SLOTS / 2 {
+            return SlotSet(first);
+        }
         SlotSet(if second.count_ones() > first.count_ones() { second } else { first })
     }
 }
@@ -90,8 +94,6 @@ impl TagGroup {
 pub struct Probe {
     pub(crate) buckets: [u32; 2],
     pub(crate) tag: u16,
-    /// Where tags matched, but for the first.
-    pub(crate) further: SlotSet,
     /// The first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none did.
     pub(crate) first: u32,
 }
@@ -101,7 +103,7 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 impl Probe {
     /// A probe that finds nothing, to fill arrays with.
-    pub const EMPTY: Probe = Probe { buckets: [0, 1], tag: 0, further: SlotSet(0), first: NO_SLOT };
+    pub const EMPTY: Probe = Probe { buckets: [0, 1], tag: 0, first: NO_SLOT };
 
     /// The two buckets and the tag of a hash in a table of `mask + 1` buckets. The second bucket is the first xor an odd
     /// number made of the tag, so it is another one, and either can be told from the other.
@@ -110,7 +112,7 @@ impl Probe {
         let tag = ((hash >> 48) as u16).max(1);
         let first = hash as u32 & mask;
         let step = (u32::from(tag).wrapping_mul(0x9e37_79b1) | 1) & mask;
-        Probe { buckets: [first, first ^ step], tag, further: SlotSet::default(), first: NO_SLOT }
+        Probe { buckets: [first, first ^ step], tag, first: NO_SLOT }
     }
 
     /// Whether no tag matched: the key is not in the table.

@@ -160,24 +160,24 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         &self.entries[(slot & (self.slots() - 1)) as usize]
     }
 
-    /// First step of a lookup: where the key can be; asks for both groups of tags.
+    /// First step of a lookup: where the key can be; asks for the group of tags where it most likely is.
     #[inline]
     pub(crate) fn probe(&self, hash: u64) -> Probe {
         let probe = Probe::new(hash, self.mask);
-        for bucket in probe.buckets {
-            prefetch_at(&self.groups, bucket);
-        }
+        prefetch_at(&self.groups, probe.buckets[0]);
         probe
     }
 
-    /// Second step: compares the sixteen tags; asks for the first candidate's entry.
+    /// Second step: compares the tags, of the second bucket where none of the first is it; asks for the first candidate's entry.
     #[inline]
     pub(crate) fn candidates(&self, probe: &mut Probe) {
-        let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
-        probe.further = TagGroup::matching_pair(first, second, probe.tag);
-        probe.first = match probe.further.next() {
-            Some((choice, slot)) => probe.buckets[choice] * SLOTS + slot,
-            None => NO_SLOT,
+        let [first, second] = probe.buckets;
+        probe.first = match self.group(first).matching(probe.tag).next() {
+            Some((_, slot)) => first * SLOTS + slot,
+            None => match self.group(second).matching(probe.tag).next() {
+                Some((_, slot)) => second * SLOTS + slot,
+                None => NO_SLOT,
+            },
         };
         // Of no slot it is the table's last entry, which does no harm.
         prefetch_at(&self.entries, probe.first & (self.slots() - 1));
@@ -192,16 +192,14 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         }
         // Almost always the first is it: no loop is set up for it.
         let entry = self.entry(probe.first);
-        if is_it(probe.first, entry) {
-            Some((probe.first, entry))
-        } else {
-            self.find_further(probe.slots(probe.further), is_it)
-        }
+        if is_it(probe.first, entry) { Some((probe.first, entry)) } else { self.find_further(probe, is_it) }
     }
 
     #[cold]
     #[inline(never)]
-    fn find_further(&self, slots: impl Iterator<Item = u32>, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
+    fn find_further(&self, probe: &Probe, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
+        let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
+        let slots = probe.slots(TagGroup::matching_pair(first, second, probe.tag));
         slots.map(|slot| (slot, self.entry(slot))).find(|&(slot, entry)| is_it(slot, entry))
     }
 
@@ -220,11 +218,12 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         slot < self.slots() && self.tag(slot) != 0
     }
 
-    /// A free slot in the emptier of the key's buckets.
+    /// A free slot in the key's first bucket while half of that is free, then in the emptier of both.
     #[inline]
     pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
         let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
-        let (choice, slot) = TagGroup::matching_pair(first, second, 0).emptier().next()?;
+        let free = TagGroup::matching_pair(first, second, 0);
+        let (choice, slot) = free.first_or_emptier().next()?;
         Some(probe.buckets[choice] * SLOTS + slot)
     }
 
