@@ -10,9 +10,9 @@
 # uplink. Guests with kernels of their own are in `vm`; ports in memory meet all cells in `cargo test`.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
+source "$(dirname "$0")/../lib-stream.sh"
 need_root
 
-STREAM=$ROOT/scripts/smoke/stream.py
 AF_PACKET="net_af_packet0,iface=ul0,framesz=10240,blocksz=20480,framecnt=256"
 MEMIF="socket=$WORK/memif.sock,socket-abstract=no,id=1"
 
@@ -57,34 +57,6 @@ configure() {
     fi
 }
 
-# stream FROM TO ADDRESS: what one end sends the other receives.
-stream() {
-    local sent received
-    spawn_in "$2" "$WORK/received" "$STREAM" receive "$3"
-    local receiver=$SPAWNED
-    sent=$(in_ns "$1" timeout 60 "$STREAM" send "$3" 1) || die "$1 could not send to $3"
-    wait_until 10 "the stream from $1 to end in $2" gone "$receiver"
-    received=$(<"$WORK/received")
-    [[ ${#sent} == 64 && $sent == "$received" ]] || die "from $1 to $3: sent $sent, received $received"
-}
-
-# datagrams FROM TO ADDRESS: thirty that are sent as one arrive one by one.
-datagrams() {
-    spawn_in "$1" "$WORK/sending" "$STREAM" send-udp "$3"
-    local sender=$SPAWNED
-    [[ $(in_ns "$2" timeout 60 "$STREAM" receive-udp "$3") == 30 ]] || die "not all datagrams from $1 reached $3"
-    stop_process "$sender"
-}
-
-# no_bad_sums: no kernel has thrown a packet away for its checksum.
-no_bad_sums() {
-    local container
-    for container in c1 c2; do
-        in_ns "$container" nstat -asz TcpInCsumErrors UdpInCsumErrors Udp6InCsumErrors IpInHdrErrors >"$WORK/nstat"
-        awk '!/^#/ && $2 > 0 { exit 1 }' "$WORK/nstat" || die "$container met wrong checksums: $(<"$WORK/nstat")"
-    done
-}
-
 # answers ADDRESS: the other container does; a neighbour that did not while the link was down is asked again.
 answers() {
     in_ns c1 ip neigh flush dev eth0
@@ -106,10 +78,10 @@ cell() {
     done
     wait_until 20 "an answer ($*)" answers 10.0.0.2
     wait_until 20 "an answer over IPv6 ($*)" answers fd00::2
-    stream c1 c2 10.0.0.2
-    stream c2 c1 fd00::1
+    stream c1 c2 10.0.0.2 1
+    stream c2 c1 fd00::1 1
     datagrams c1 c2 fd00::2
-    no_bad_sums
+    no_bad_sums c1 c2
     CELLS=$((CELLS + 1))
     printf '%-9s %-6s %4d  offloads %-5s %-5s  %s s\n' "$@" "$(seconds_since "$start")"
 }

@@ -3,9 +3,8 @@
 # told that a packet was too big: `mss_clamp` lowers what both say, over IPv4 and IPv6, as soon as it is switched on.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
+source "$(dirname "$0")/../lib-stream.sh"
 need_root
-
-STREAM=$ROOT/scripts/smoke/stream.py
 
 # node N CONTAINER CLAMP: the configuration of node N of two.
 node() {
@@ -16,17 +15,6 @@ node() {
     config_network "node$1" blue 7 peer
     echo "mss_clamp = $3" >>"$WORK/node$1.toml"
     config_tunnel "node$1" peer "192.0.2.$((3 - $1))" 4789
-}
-
-# stream FROM TO ADDRESS: what one end sends the other receives.
-stream() {
-    local sent received
-    spawn_in "$2" "$WORK/received" "$STREAM" receive "$3"
-    local receiver=$SPAWNED
-    sent=$(in_ns "$1" timeout 60 "$STREAM" send "$3" 2) || die "$1 could not send to $3"
-    wait_until 10 "the stream from $1 to end in $2" gone "$receiver"
-    received=$(<"$WORK/received")
-    [[ ${#sent} == 64 && $sent == "$received" ]] || die "from $1 to $3: sent $sent, received $received"
 }
 
 # segments FROM TO ADDRESS: the largest segment that each end of a new connection may send, less its timestamps.
@@ -87,8 +75,8 @@ done
 both 1398 1378
 [[ $(millrace node1 show mtu --json | jq '.networks[0].mss') == 1410 ]] || die "show mtu does not say 1410"
 before=$(dropped node1 mtu-exceeded-underlay)
-stream a b 10.0.0.2
-stream b a fd00::1
+stream a b 10.0.0.2 2
+stream b a fd00::1 2
 expect "frames too big for the tunnel" "$(dropped node1 mtu-exceeded-underlay)" -eq "$before"
 expect "frames too big for the other's" "$(dropped node2 mtu-exceeded-underlay)" -eq 0
 expect "openings clamped by node1" "$(clamped node1)" -gt 3

@@ -4,31 +4,8 @@
 # said. Without `offloads = true` all of it is done in software.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
+source "$(dirname "$0")/../lib-stream.sh"
 need_root
-
-STREAM=$ROOT/scripts/smoke/stream.py
-
-# stream FROM TO ADDRESS: what one end sends the other receives.
-stream() {
-    local sent received
-    spawn_in "$2" "$WORK/received" "$STREAM" receive "$3"
-    local receiver=$SPAWNED
-    sent=$(in_ns "$1" timeout 60 "$STREAM" send "$3" 6) || die "$1 could not send to $3"
-    wait_until 10 "the stream from $1 to end in $2" gone "$receiver"
-    received=$(<"$WORK/received")
-    [[ ${#sent} == 64 && $sent == "$received" ]] || die "from $1 to $3: sent $sent, received $received"
-}
-
-# no_bad_sums CONTAINER...: no kernel has thrown a packet away for its checksum.
-no_bad_sums() {
-    local container
-    for container in "$@"; do
-        in_ns "$container" nstat -asz TcpInCsumErrors UdpInCsumErrors Udp6InCsumErrors IpInHdrErrors >"$WORK/nstat"
-        ! awk '!/^#/ && $2 > 0 { exit 1 }' "$WORK/nstat" || continue
-        cat "$WORK/nstat" >&2
-        die "$container met wrong checksums"
-    done
-}
 
 # container NODE NAME NUMBER: a port for a container with both kinds of addresses.
 container() {
@@ -39,12 +16,6 @@ container() {
 # nic SWITCH DEVICE OFFLOADS: `nic`, an access port on a DPDK device.
 nic() {
     printf '[[port]]\nname = "nic"\nkind = "eth"\ndevice = "%s"\nnetwork = "blue"\noffloads = %s\n' "$2" "$3" >>"$WORK/$1.toml"
-}
-
-# octets_a_frame NODE PORT: how long what came in by the port was, on average.
-octets_a_frame() {
-    millrace "$1" show ports --json |
-        jq -er --arg port "$2" '.ports[] | select(.name == $port) | .rx_octets / .rx_frames | floor'
 }
 
 # sender OFFLOADS: node1, a container and one end of a virtio device.
@@ -77,9 +48,9 @@ streams() {
     local address
     wait_until 20 "an answer through the device" in_ns a ping -n -c 1 -W 1 10.0.0.2
     for address in 10.0.0.2 fd00::2; do
-        stream a b "$address"
+        stream a b "$address" 6
     done
-    stream b a 10.0.0.1
+    stream b a 10.0.0.1 6
     no_bad_sums a b
     for node in node1 node2; do
         ledger_balanced "$node"

@@ -3,46 +3,10 @@
 # over VXLAN and VXLAN over IPv6, where they are cut and put together again, whichever end has its offloads switched off by `ethtool` or by `offloads = false`.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
+source "$(dirname "$0")/../lib-stream.sh"
 need_root
 
-STREAM=$ROOT/scripts/smoke/stream.py
 MEGABYTES=${MEGABYTES:-12}
-
-# stream FROM TO ADDRESS: what one end sends the other receives.
-stream() {
-    local sent received
-    spawn_in "$2" "$WORK/received" "$STREAM" receive "$3"
-    local receiver=$SPAWNED
-    sent=$(in_ns "$1" timeout 60 "$STREAM" send "$3" "$MEGABYTES") || die "$1 could not send to $3"
-    wait_until 10 "the stream from $1 to end in $2" gone "$receiver"
-    received=$(<"$WORK/received")
-    [[ ${#sent} == 64 && $sent == "$received" ]] || die "from $1 to $3: sent $sent, received $received"
-}
-
-# datagrams FROM TO ADDRESS: thirty that are sent as one arrive one by one.
-datagrams() {
-    spawn_in "$1" "$WORK/sending" "$STREAM" send-udp "$3"
-    local sender=$SPAWNED
-    [[ $(in_ns "$2" timeout 60 "$STREAM" receive-udp "$3") == 30 ]] || die "not all datagrams from $1 reached $3"
-    stop_process "$sender"
-}
-
-# no_bad_sums CONTAINER...: no kernel has thrown a packet away for its checksum.
-no_bad_sums() {
-    local container
-    for container in "$@"; do
-        in_ns "$container" nstat -asz TcpInCsumErrors UdpInCsumErrors Udp6InCsumErrors IpInHdrErrors >"$WORK/nstat"
-        ! awk '!/^#/ && $2 > 0 { exit 1 }' "$WORK/nstat" || continue
-        cat "$WORK/nstat" >&2
-        die "$container met wrong checksums"
-    done
-}
-
-# octets_a_frame NODE PORT: how long what came in by the port was, on average.
-octets_a_frame() {
-    millrace "$1" show ports --json |
-        jq -er --arg port "$2" '.ports[] | select(.name == $port) | .rx_octets / .rx_frames | floor'
-}
 
 # container NODE NAME MAC NUMBER [offloads]: a port for a container with both kinds of addresses.
 container() {
@@ -62,7 +26,7 @@ config_network node1 blue 7
 start_millraced node1
 [[ $(choice node1 a1 offloads) == "checksums, TCP segments"* ]] || skip "this kernel leaves no segments to a TAP"
 for address in 10.0.0.2 fd00::2; do
-    stream a1 a2 "$address"
+    stream a1 a2 "$address" "$MEGABYTES"
     datagrams a1 a2 "$address"
 done
 expect "octets a frame" "$(octets_a_frame node1 a1)" -gt 5000
@@ -70,11 +34,11 @@ no_bad_sums a1 a2
 
 step "one end switches them off, the other does"
 in_ns a1 ethtool -K eth0 tx off tso off gso off
-stream a1 a2 10.0.0.2
-stream a2 a1 fd00::1
+stream a1 a2 10.0.0.2 "$MEGABYTES"
+stream a2 a1 fd00::1 "$MEGABYTES"
 in_ns a1 ethtool -K eth0 tx on tso on gso on
 in_ns a2 ethtool -K eth0 tx off tso off gso off
-stream a1 a2 fd00::2
+stream a1 a2 fd00::2 "$MEGABYTES"
 in_ns a2 ethtool -K eth0 tx on tso on gso on
 no_bad_sums a1 a2
 
@@ -82,8 +46,8 @@ step "a port that has none, opened anew, beside one that has"
 sed -i '0,/^offloads = true/s//offloads = false/' "$WORK/node1.toml"
 millrace node1 apply "$WORK/node1.toml"
 [[ $(choice node1 a1 offloads) == none ]] || die "a1 still has offloads"
-stream a2 a1 10.0.0.1
-stream a1 a2 fd00::2
+stream a2 a1 10.0.0.1 "$MEGABYTES"
+stream a1 a2 fd00::2 "$MEGABYTES"
 datagrams a2 a1 10.0.0.1
 no_bad_sums a1 a2
 ledger_balanced node1
@@ -105,10 +69,10 @@ for outer in "192.0.2. 24" "2001:db8:: 64"; do
     node 2 "${outer% *}" b2 "${outer#* }"
     wait_until 10 "the first answer across the tunnel" in_ns b1 ping -n -c 1 -W 1 10.0.0.2
     for address in 10.0.0.2 fd00::2; do
-        stream b1 b2 "$address"
+        stream b1 b2 "$address" "$MEGABYTES"
         datagrams b1 b2 "$address"
     done
-    stream b2 b1 fd00::1
+    stream b2 b1 fd00::1 "$MEGABYTES"
     no_bad_sums b1 b2
     expect "segments cut by node1" "$(in_ledger node1 .total.split)" -gt 1000
     expect "segments put together by node2" "$(in_ledger node2 .total.merged)" -gt 100

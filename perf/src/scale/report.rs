@@ -4,7 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{fingerprint::Fingerprint, report::two_digits, sample::Sample, scale::layout::Layout};
+use crate::{
+    fingerprint::Fingerprint,
+    report::{two_digits, two_digits_of_some},
+    sample::Sample,
+    scale::layout::Layout,
+};
 
 /// The share of packets that may be lost between two workers, of which now one, now the other has to stand back: nothing slows
 /// a replay down.
@@ -86,10 +91,10 @@ pub(super) struct Figures<'a> {
     fingerprint: &'a Fingerprint,
     rows: Vec<Row>,
     /// Packets of each of two workers for those of one alone, in CPU time: 1 where they take nothing from each other.
-    #[serde(serialize_with = "some_digits")]
+    #[serde(serialize_with = "two_digits_of_some")]
     per_core: Option<f64>,
     /// What it costs to hand a packet over, giving and taking, in ns of CPU time.
-    #[serde(serialize_with = "some_digits")]
+    #[serde(serialize_with = "two_digits_of_some")]
     handoff_ns: Option<f64>,
 }
 
@@ -111,10 +116,6 @@ struct Row {
     rounds: usize,
     disturbed: bool,
     failed: Option<String>,
-}
-
-fn some_digits<S: serde::Serializer>(number: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
-    crate::report::two_digits_of_some(number, to)
 }
 
 impl Report {
