@@ -1,11 +1,12 @@
 //! `perf tcp`: what ordinary containers get of a switch: one TCP stream, small datagrams, and how long an answer takes, beside
-//! the kernel's bridge and Open vSwitch.
+//! the kernel's bridge and Open vSwitch, and what the least of all switches would give them.
 //!
 //! Both ends run on one CPU and the switch on another one, as on a node whose switch has a core of its own; the kernel's
 //! bridge works in the time of whoever sends. The switches take turns, so that a slow minute of the machine hits all of them.
 
 mod containers;
 mod echo;
+mod relay;
 mod report;
 mod switches;
 

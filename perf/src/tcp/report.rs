@@ -38,6 +38,9 @@ pub(super) struct Row {
     path: String,
     #[serde(serialize_with = "two_digits_of_some")]
     ours: Option<f64>,
+    /// The least that is between two containers and in user space.
+    #[serde(serialize_with = "two_digits_of_some")]
+    relay: Option<f64>,
     #[serde(serialize_with = "two_digits_of_some")]
     bridge: Option<f64>,
     /// The kernel's bridge and tunnel where the underlay segments and sums in software.
@@ -60,6 +63,7 @@ impl Row {
         Row {
             path: format!("{}, {}", nodes.name(), probe.name()),
             ours: of(Switch::Millraced),
+            relay: of(Switch::Relay),
             bridge: of(Switch::Bridge),
             bridge_plain: of(Switch::BridgePlain),
             ovs: of(Switch::Ovs),
@@ -79,14 +83,14 @@ impl Report {
     /// A header and a line per row.
     pub(super) fn table(&self) -> String {
         let number = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
-        let line = |path: &str, cells: [String; 4], unit: &str| {
-            let [ours, bridge, plain, ovs] = cells;
-            format!("{path:<42} {ours:>8} {bridge:>8} {plain:>16} {ovs:>8}  {unit}\n")
+        let line = |path: &str, cells: [String; 5], unit: &str| {
+            let [ours, relay, bridge, plain, ovs] = cells;
+            format!("{path:<42} {ours:>8} {relay:>8} {bridge:>8} {plain:>16} {ovs:>8}  {unit}\n")
         };
-        let names = ["ours", "bridge", "without offloads", "ovs"].map(str::to_owned);
+        let names = ["ours", "relay", "bridge", "without offloads", "ovs"].map(str::to_owned);
         let mut text = line("path", names, "unit");
         for row in &self.rows {
-            let cells = [row.ours, row.bridge, row.bridge_plain, row.ovs].map(number);
+            let cells = [row.ours, row.relay, row.bridge, row.bridge_plain, row.ovs].map(number);
             text += &line(&row.path, cells, row.unit);
             row.failed.iter().for_each(|why| text += &format!("    FAILED: {why}\n"));
         }
@@ -104,10 +108,11 @@ mod tests {
         let taken = [
             (Switch::Millraced, [3.0, 9.0, 8.0].map(figures).to_vec(), None),
             (Switch::Bridge, vec![figures(10.0)], None),
+            (Switch::Relay, vec![figures(11.0)], None),
             (Switch::Ovs, vec![], Some("gone".to_owned())),
         ];
         let row = Row::new(Nodes::One, Probe::Stream, &taken);
-        assert_eq!((row.ours, row.bridge, row.bridge_plain, row.ovs), (Some(8.0), Some(10.0), None, None));
+        assert_eq!((row.ours, row.relay, row.bridge, row.ovs), (Some(8.0), Some(11.0), Some(10.0), None));
         assert_eq!(row.failed, ["ovs: gone"]);
         assert_eq!(Row::new(Nodes::One, Probe::Tail, &taken).ours, Some(40.0));
     }

@@ -1,4 +1,5 @@
-//! What carries packets between the containers: millraced, the kernel's bridge, Open vSwitch with userspace TSO.
+//! What carries packets between the containers: millraced, the kernel's bridge, Open vSwitch with userspace TSO, and a relay
+//! that is no switch at all.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -8,7 +9,10 @@ use crate::{
     process::Namespace,
 };
 
-use super::containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS};
+use super::{
+    containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS},
+    relay::Relay,
+};
 
 /// A switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(super) enum Switch {
     /// The kernel's, whose underlay takes whole packets only, as many tunnels' does.
     BridgePlain,
     Ovs,
+    /// What only passes packets on.
+    Relay,
 }
 
 /// Where the containers are.
@@ -37,7 +43,8 @@ impl Nodes {
 }
 
 impl Switch {
-    pub(super) const ALL: [Switch; 4] = [Switch::Millraced, Switch::Bridge, Switch::BridgePlain, Switch::Ovs];
+    pub(super) const ALL: [Switch; 5] =
+        [Switch::Millraced, Switch::Relay, Switch::Bridge, Switch::BridgePlain, Switch::Ovs];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -45,6 +52,7 @@ impl Switch {
             Switch::Bridge => "bridge",
             Switch::BridgePlain => "bridge without offloads",
             Switch::Ovs => "ovs",
+            Switch::Relay => "relay",
         }
     }
 
@@ -52,7 +60,7 @@ impl Switch {
         match self {
             Switch::Millraced | Switch::Bridge => true,
             Switch::BridgePlain => nodes == Nodes::Two,
-            Switch::Ovs => nodes == Nodes::One,
+            Switch::Ovs | Switch::Relay => nodes == Nodes::One,
         }
     }
 }
@@ -77,6 +85,7 @@ impl Stage<'_> {
             (Switch::Millraced, Nodes::One) => self.one_millraced(&containers).map_err(|error| error.to_string())?,
             (Switch::Millraced, Nodes::Two) => self.two_millraced(&containers).map_err(|error| error.to_string())?,
             (Switch::Ovs, _) => self.ovs(&containers),
+            (Switch::Relay, _) => self.relay(&containers),
             (_, Nodes::One) => self.one_bridge(&containers),
             (switch, Nodes::Two) => self.two_bridges(&containers, switch == Switch::BridgePlain),
         }
@@ -156,6 +165,11 @@ impl Stage<'_> {
             veth(node, containers, n, 1450)?;
         }
         containers.address()?;
+        containers.measure(self.window)
+    }
+
+    fn relay(&self, containers: &Containers) -> Result<Figures, String> {
+        let _relay = Relay::start(containers, self.cpu)?;
         containers.measure(self.window)
     }
 
