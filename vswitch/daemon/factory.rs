@@ -1,6 +1,13 @@
 //! Opens and closes the devices behind ports, for control.
 
-use std::{collections::HashMap, net::IpAddr, num::NonZero, os::fd::AsRawFd, path::Path, time::Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZero,
+    os::fd::AsRawFd,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use api::{ChoiceRow, GuestMtu, Link, MemoryRow};
 use control::{
@@ -8,12 +15,13 @@ use control::{
     control::{Opened, PortFactory},
     need::Need,
 };
+use datapath::WorkerId;
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
 use tap::{Netns, TapConfig, TapControl, TapError, TapPort};
 use vhost::{DeviceConfig, Features, Mode, VhostDevice};
 use wire::Mac;
 
-use crate::{guest, meeting, memory, os::Watch, port::AnyPort};
+use crate::{cpu_time::CpuTimes, guest, meeting, memory, os::Watch, port::AnyPort, workers};
 
 /// What stays with control while workers hold the queue pairs.
 enum Device {
@@ -31,11 +39,12 @@ pub(crate) struct Factory {
     /// What the process was started with.
     need: Need,
     devices: HashMap<String, Device>,
+    cpu_times: CpuTimes,
 }
 
 impl Factory {
     pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>, need: Need) -> Factory {
-        Factory { eal, pool, worker_nodes, need, devices: HashMap::new() }
+        Factory { eal, pool, worker_nodes, need, devices: HashMap::new(), cpu_times: CpuTimes::default() }
     }
 
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
@@ -270,6 +279,10 @@ impl PortFactory for Factory {
 
     fn memory(&self) -> Vec<MemoryRow> {
         memory::rows(&self.need, &self.pool)
+    }
+
+    fn cpu_time(&mut self, worker: WorkerId) -> Option<Duration> {
+        self.cpu_times.of(&workers::thread_name(worker.0.into()))
     }
 
     fn guest_mtu(&self, name: &str) -> Option<GuestMtu> {

@@ -41,9 +41,7 @@ impl Workers {
         let end = Arc::new(AtomicBool::new(false));
         let threads = workers.into_iter().enumerate().map(|(id, (worker, cpu))| {
             let (end, eal) = (Arc::clone(&end), eal.clone());
-            thread::Builder::new()
-                .name(format!("worker-{id}"))
-                .spawn(move || live(worker, cpu, idle, start, &eal, &end))
+            thread::Builder::new().name(thread_name(id)).spawn(move || live(worker, cpu, idle, start, &eal, &end))
         });
         Ok(Workers { threads: threads.collect::<io::Result<_>>()?, end })
     }
@@ -76,6 +74,11 @@ impl Workers {
     fn any_running(&self) -> bool {
         self.threads.iter().any(|thread| !thread.is_finished())
     }
+}
+
+/// What the thread of a worker is called, here and in tools that show threads.
+pub(crate) fn thread_name(worker: usize) -> String {
+    format!("worker-{worker}")
 }
 
 /// The CPU for each worker, `None` where it is not to be pinned. Refuses CPUs that are not among the `allowed` ones.

@@ -48,7 +48,7 @@ pub(crate) struct Setting {
 /// What changes latency: whether an idle worker rests, how long, and how many frames it takes at once.
 pub(crate) const SETTINGS: [Setting; 4] = [
     Setting { name: "default", workers: "" },
-    Setting { name: "rest 50 us", workers: "rest_max_us = 50" },
+    Setting { name: "rest 250 us", workers: "rest_max_us = 250" },
     Setting { name: "busy", workers: "idle = \"busy\"" },
     Setting { name: "busy, burst 8", workers: "idle = \"busy\"\nburst = 8" },
 ];

@@ -16,6 +16,11 @@ pub struct WorkerRow {
     pub worker: u8,
     /// The CPU it is pinned to, where it is.
     pub cpu: Option<u32>,
+    /// CPU time that its thread has used since the start, in microseconds; `None` where the kernel does not tell.
+    pub cpu_time_us: Option<u64>,
+    /// What it used of a CPU within the last second or two, in thousandths of one: a worker that polls on and on uses
+    /// 1000 of whatever CPU it has for itself. `None` in the first seconds, and where the kernel does not tell.
+    pub load_permille: Option<u16>,
     /// Turns of its loop.
     pub turns: u64,
     /// Turns in which nothing was there to do.

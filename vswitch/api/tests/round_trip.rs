@@ -201,6 +201,8 @@ impl Dice {
         WorkerRow {
             worker: self.number() as u8,
             cpu: self.maybe(|d| d.number() as u32),
+            cpu_time_us: self.maybe(|d| d.number()),
+            load_permille: self.maybe(|d| d.number() as u16),
             turns: self.number(),
             idle_turns: self.number(),
             flow_hits: self.number(),

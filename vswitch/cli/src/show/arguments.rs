@@ -109,7 +109,7 @@ pub(crate) enum What {
 
     /// Workers: how busy they are, what they handed each other, how full their tables are.
     ///
-    /// IDLE: share of turns since the start in which nothing was there to do. HIT: share of looked-up frames whose
+    /// LOAD: what its thread used of a CPU within the last second or two. IDLE: share of turns since the start in which nothing was there to do. HIT: share of looked-up frames whose
     /// decision was cached.
     #[command(after_help = "Example:
   millrace show workers --watch")]

@@ -21,7 +21,7 @@ const COUNTERS: [Counter<WorkerRow>; 5] = [
 ];
 
 fn work(workers: &Workers, rates: &Rates<WorkerRow>, numbers: Numbers) -> Grid {
-    let mut columns = ["WORKER", "CPU", "TURNS", "IDLE"].map(|title| (title.to_owned(), Right)).to_vec();
+    let mut columns = ["WORKER", "CPU", "LOAD", "TURNS", "IDLE"].map(|title| (title.to_owned(), Right)).to_vec();
     columns.extend(rates.columns(&COUNTERS));
     columns.push(("LOST".to_owned(), Right));
     let mut grid = Grid::wide(columns);
@@ -29,6 +29,7 @@ fn work(workers: &Workers, rates: &Rates<WorkerRow>, numbers: Numbers) -> Grid {
         let first = [
             worker.worker.to_string(),
             or_dash(worker.cpu),
+            or_dash(worker.load_permille.map(|load| share(load.into(), 1000))),
             count(worker.turns, numbers),
             share(worker.idle_turns, worker.turns),
         ];
@@ -95,6 +96,7 @@ mod tests {
         let busy = WorkerRow {
             worker: 1,
             cpu: Some(3),
+            load_permille: Some(213),
             turns: 1_000,
             idle_turns: 250,
             flows: 100,
@@ -106,8 +108,8 @@ mod tests {
         };
         let text = tables(&Workers { workers: vec![WorkerRow::default(), busy] }, &Rates::Unwatched, Numbers::Short);
         let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(line(1), "0 - 0 - 0 0 0 0 0 0");
-        assert_eq!(line(2), "1 3 1000 25.0% 0 0 0 0 0 0");
+        assert_eq!(line(1), "0 - - 0 - 0 0 0 0 0 0");
+        assert_eq!(line(2), "1 3 21.3% 1000 25.0% 0 0 0 0 0 0");
         assert_eq!(line(6), "1 100/65.5k 99.9% 1 0 0 0 0/0 0 0 0 0 (network full), 7 (table full)");
     }
 }

@@ -121,7 +121,7 @@ fn every_table_starts_with_its_header_and_ends_with_zero() {
         ("tunnels", "TUNNEL STATE UPLINK"),
         ("mtu", "NETWORK MTU TAGGED MSS BECAUSE"),
         ("flows", "WORKER NETWORK INGRESS"),
-        ("workers", "WORKER CPU TURNS"),
+        ("workers", "WORKER CPU LOAD TURNS"),
         ("memory", "WHAT WORKER SIZE PAGES USED PLACES EACH"),
         ("drops", "total 0 frames"),
         ("ledger", "WORKER RX +INJECTED"),

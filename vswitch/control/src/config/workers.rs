@@ -20,7 +20,7 @@ pub struct Workers {
 }
 
 /// The longest rest where the file does not say.
-pub(super) const REST_MAX_US_DEFAULT: u16 = 250;
+pub(super) const REST_MAX_US_DEFAULT: u16 = 50;
 
 /// Frames a port gives at once where the file does not say: half a batch, so that none fills it alone.
 pub(super) const BURST_DEFAULT: u8 = 32;

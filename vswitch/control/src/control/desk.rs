@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use datapath::{ControlWires, Order, Report, WorkerView};
 
+use super::load::Load;
+
 /// Orders a worker may have unread, and is sent in one go. A worker answers an order with at most one report, and its
 /// reports are taken before orders are sent: twice this is below what a mailbox holds.
 const ORDERS_OPEN_MAX: usize = 16;
@@ -26,11 +28,13 @@ pub(super) struct Desk<Q> {
     pub(super) installed: u64,
     /// Whether it has said that it stopped.
     pub(super) is_stopped: bool,
+    /// What it uses of its CPU.
+    pub(super) load: Load,
 }
 
 impl<Q: Send> Desk<Q> {
     pub(super) fn new(link: WorkerLink<Q>) -> Desk<Q> {
-        Desk { link, outbox: VecDeque::new(), installed: 0, is_stopped: false }
+        Desk { link, outbox: VecDeque::new(), installed: 0, is_stopped: false, load: Load::default() }
     }
 
     /// Sends an order as soon as the worker has room for it; orders keep their order.

@@ -1,5 +1,8 @@
 //! What control needs of whoever makes ports: DPDK and TAPs in the daemon, queues in memory in the simulator.
 
+use std::time::Duration;
+
+use datapath::WorkerId;
 use wire::Mac;
 
 use crate::config::Port;
@@ -45,6 +48,11 @@ pub trait PortFactory {
     /// The memory of frames and devices, under the names that [`crate::need::Need`] has for it.
     fn memory(&self) -> Vec<api::MemoryRow> {
         Vec::new()
+    }
+
+    /// CPU time that the thread of a worker has used since it began; `None` where it is not known.
+    fn cpu_time(&mut self, _worker: WorkerId) -> Option<Duration> {
+        None
     }
 
     /// The MTU that the guest connected to a vhost-user port goes by; `None` without one, and on other ports.

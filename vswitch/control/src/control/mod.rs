@@ -11,6 +11,7 @@ mod desk;
 mod factory;
 mod gone;
 mod host_loss;
+mod load;
 mod open_port;
 mod own_mac;
 mod paths;
@@ -180,6 +181,7 @@ impl<F: PortFactory> Control<F> {
         self.refresh();
         self.follow_macs();
         self.look_after_gone();
+        self.look_at_loads();
         self.desks.iter_mut().for_each(Desk::pump);
     }
 
@@ -251,6 +253,12 @@ impl<F: PortFactory> Control<F> {
             if let Some(id) = self.compiled.port_id(name.as_str()) {
                 self.underlay.neighbours.forget(id, self.now);
             }
+        }
+    }
+
+    fn look_at_loads(&mut self) {
+        for desk in self.desks.iter_mut().filter(|desk| desk.load.is_due(self.now)) {
+            desk.load.note(self.now, self.factory.cpu_time(desk.link.view.worker()));
         }
     }
 

@@ -19,6 +19,8 @@ fn row<Q>(desk: &Desk<Q>, reading: &WorkerReading) -> WorkerRow {
     WorkerRow {
         worker: view.worker().0,
         cpu: desk.link.cpu,
+        cpu_time_us: desk.load.used().map(|used| used.as_micros() as u64),
+        load_permille: desk.load.permille(),
         turns: reading.turns,
         idle_turns: reading.idle_turns,
         rx: reading.rx,
