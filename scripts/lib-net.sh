@@ -164,7 +164,8 @@ gateway = "10.$2.0.$((3 - $1))"
 TOML
 }
 
-# config_tap NAME CONTAINER NETWORK MAC ADDRESS/LEN [WORKER]: a port called like the container, its `eth0`.
+# config_tap NAME CONTAINER NETWORK MAC ADDRESS/LEN [WORKER]: a port called like the container, its `eth0`. Several addresses are
+# one word, with spaces between.
 config_tap() {
     cat >>"$WORK/$1.toml" <<TOML
 [[port]]
@@ -173,7 +174,7 @@ kind = "tap"
 netns = "$(ns "$2")"
 interface = "eth0"
 mac = "$4"
-addresses = ["$5"]
+addresses = ["${5// /\", \"}"]
 network = "$3"
 workers = [${6:-0}]
 TOML

@@ -66,9 +66,9 @@ for node in 1 2; do
     echo 'flow_key = "five-tuple"' >>"$WORK/node$node.toml"
     config_tunnel "node$node" to-other "192.0.2.$((3 - node))" 4789
 done
-config_tap node1 a1 blue 02:00:00:00:0a:01 '10.0.0.1/24", "fd00::1/64'
-config_tap node1 a2 blue 02:00:00:00:0a:02 '10.0.0.2/24", "fd00::2/64'
-config_tap node2 b1 blue 02:00:00:00:0b:01 '10.0.0.3/24", "fd00::3/64'
+config_tap node1 a1 blue 02:00:00:00:0a:01 '10.0.0.1/24 fd00::1/64'
+config_tap node1 a2 blue 02:00:00:00:0a:02 '10.0.0.2/24 fd00::2/64'
+config_tap node2 b1 blue 02:00:00:00:0b:01 '10.0.0.3/24 fd00::3/64'
 start_millraced node1
 start_millraced node2
 wait_until 20 "the first answer through the tunnel" in_ns a1 ping -n -c 1 -W 1 10.0.0.3

@@ -44,8 +44,7 @@ configure() {
         esac
         echo "mtu = $4"
     } >>"$WORK/$node.toml"
-    config_tap "$node" "c$1" blue "02:00:00:00:0$1:01" "10.0.0.$1/24"
-    sed -i "s|\"10.0.0.$1/24\"|&, \"fd00::$1/64\"|" "$WORK/$node.toml"
+    config_tap "$node" "c$1" blue "02:00:00:00:0$1:01" "10.0.0.$1/24 fd00::$1/64"
     echo "offloads = $5" >>"$WORK/$node.toml"
     if [[ -z $outer ]]; then
         config_network "$node" blue 7

@@ -10,8 +10,7 @@ need_root
 node() {
     config_switch "node$1"
     config_uplink "node$1" "192.0.2.$1/24"
-    config_tap "node$1" "$2" blue "02:00:00:00:0$1:01" "10.0.0.$1/24"
-    sed -i "s|\"10.0.0.$1/24\"|&, \"fd00::$1/64\"|" "$WORK/node$1.toml"
+    config_tap "node$1" "$2" blue "02:00:00:00:0$1:01" "10.0.0.$1/24 fd00::$1/64"
     config_network "node$1" blue 7 peer
     echo "mss_clamp = $3" >>"$WORK/node$1.toml"
     config_tunnel "node$1" peer "192.0.2.$((3 - $1))" 4789

@@ -9,8 +9,7 @@ need_root
 
 # container NODE NAME NUMBER: a port for a container with both kinds of addresses.
 container() {
-    config_tap "$1" "$2" blue "02:00:00:00:01:0$3" "10.0.0.$3/24"
-    sed -i "s|\"10.0.0.$3/24\"|&, \"fd00::$3/64\"|" "$WORK/$1.toml"
+    config_tap "$1" "$2" blue "02:00:00:00:01:0$3" "10.0.0.$3/24 fd00::$3/64"
 }
 
 # nic SWITCH DEVICE OFFLOADS: `nic`, an access port on a DPDK device.

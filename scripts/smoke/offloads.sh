@@ -10,8 +10,7 @@ MEGABYTES=${MEGABYTES:-12}
 
 # container NODE NAME MAC NUMBER [offloads]: a port for a container with both kinds of addresses.
 container() {
-    config_tap "$1" "$2" blue "$3" "10.0.0.$4/24"
-    sed -i "s|\"10.0.0.$4/24\"|&, \"fd00::$4/64\"|" "$WORK/$1.toml"
+    config_tap "$1" "$2" blue "$3" "10.0.0.$4/24 fd00::$4/64"
     echo "offloads = ${5:-true}" >>"$WORK/$1.toml"
 }
 

@@ -19,8 +19,8 @@ config_switch node1
 config_uplink node1 192.0.2.1/24
 echo 'gateway = "192.0.2.254"' >>"$WORK/node1.toml"
 # A second address goes with the first one's quotation marks.
-config_tap node1 m1 blue 02:00:00:00:00:01 '10.0.0.1/24", "fd00::1/64'
-config_tap node1 m2 blue 02:00:00:00:00:02 '10.0.0.2/24", "fd00::2/64'
+config_tap node1 m1 blue 02:00:00:00:00:01 '10.0.0.1/24 fd00::1/64'
+config_tap node1 m2 blue 02:00:00:00:00:02 '10.0.0.2/24 fd00::2/64'
 echo 'mtu = 1300' >>"$WORK/node1.toml"
 config_network node1 blue 1 to-far
 config_tunnel node1 to-far 198.51.100.2 4789
