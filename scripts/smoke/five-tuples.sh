@@ -74,6 +74,7 @@ start_millraced node2
 wait_until 20 "the first answer through the tunnel" in_ns a1 ping -n -c 1 -W 1 10.0.0.3
 wait_until 20 "the same over IPv6" in_ns a1 ping -6 -n -c 1 -W 1 fd00::3
 ping_all a1=10.0.0.1 a2=10.0.0.2 b1=10.0.0.3
+[[ $(millrace node1 show networks --json | jq -r '.networks[0].flow_key') == five-tuple ]] || die "show networks does not tell the key"
 
 step "each stream of datagrams is a flow, and every datagram is counted on its own"
 for to in 10.0.0.2 10.0.0.3 fd00::2 fd00::3; do

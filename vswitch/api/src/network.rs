@@ -27,6 +27,8 @@ pub struct NetworkRow {
     pub macs_max: u32,
     /// Seconds after which an idle learned MAC is forgotten.
     pub age_s: u32,
+    /// What tells its flows apart, as the configuration says it: `mac` or `five-tuple`.
+    pub flow_key: String,
 }
 
 impl NetworkRow {

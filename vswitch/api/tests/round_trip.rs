@@ -119,6 +119,7 @@ impl Dice {
             macs: self.number() as u32,
             macs_max: self.number() as u32,
             age_s: self.number() as u32,
+            flow_key: self.text(),
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) fn table(networks: &Networks, numbers: Numbers) -> Grid {
         ("MACS", Right),
         ("MACS-MAX", Right),
         ("AGE", Right),
+        ("FLOW-KEY", Left),
         ("PORTS", Left),
         ("TUNNELS", Left),
     ]);
@@ -22,6 +23,7 @@ pub(super) fn table(networks: &Networks, numbers: Numbers) -> Grid {
             network.macs.to_string(),
             network.macs_max.to_string(),
             milliseconds(u64::from(network.age_s) * 1_000, numbers),
+            network.flow_key.clone(),
             joined(&network.ports),
             joined(&network.tunnels),
         ]);

@@ -58,6 +58,7 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
                 macs: 2,
                 macs_max: 4096,
                 age_s: 300,
+                flow_key: "mac".into(),
             }],
         }),
         Request::ShowMacs(MacFilter { network: Some(network), .. }) if network != "blue" => {
@@ -137,7 +138,7 @@ fn every_table_starts_with_its_header_and_ends_with_zero() {
 #[test]
 fn a_row_shows_what_the_switch_said() {
     let switch = FakeSwitch::answering(answer);
-    assert_eq!(switch.run(&["show", "networks"]).lines()[1], "blue 4096 2 4096 5m 00s a1,a2 to-b");
+    assert_eq!(switch.run(&["show", "networks"]).lines()[1], "blue 4096 2 4096 5m 00s mac a1,a2 to-b");
     let tunnel = "to-b unresolved up0 unresolved up 192.0.2.1 192.0.2.2 8472 1450 192.0.2.2 - blue";
     assert_eq!(switch.run(&["show", "tunnels"]).lines()[1], tunnel);
     let flow = "0 blue a1 02:00:00:00:00:01 02:00:00:00:00:02 10.0.0.1 forward to to-b";

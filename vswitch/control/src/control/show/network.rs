@@ -39,6 +39,7 @@ impl<F: PortFactory> Control<F> {
             macs: id.and_then(|id| macs.get(&id).copied()).unwrap_or(0),
             macs_max: network.macs_max,
             age_s: network.age_s,
+            flow_key: network.flow_key.to_string(),
         }
     }
 }
