@@ -2,7 +2,7 @@
 
 use frame::{BURST_MAX, Burst, Frame, Pool, Port};
 
-use wire::gso::Cut;
+use wire::{gro::Row, gso::Cut};
 
 use crate::{
     Cause, PORTS_MAX, PortId,
@@ -17,6 +17,8 @@ use crate::{
 struct Lane<P> {
     queue: P,
     waiting: Burst,
+    /// What the first frame that waits is part of, where more may come to it: the rest of a full lane was sent before it.
+    row: Option<Row>,
 }
 
 /// All queue pairs a worker holds, by port.
@@ -54,7 +56,7 @@ impl<P: Port> Lanes<P> {
     pub(crate) fn attach(&mut self, port: PortId, queue: P) -> Result<(), P> {
         match self.lanes.get_mut(port.index()) {
             Some(slot @ None) => {
-                *slot = Some(Lane { queue, waiting: Burst::new() });
+                *slot = Some(Lane { queue, waiting: Burst::new(), row: None });
                 self.held.push(port);
                 self.changes += 1;
                 Ok(())
@@ -88,22 +90,34 @@ impl<P: Port> Lanes<P> {
         self.held.iter().filter_map(|port| self.lanes[port.index()].as_ref()).map(|lane| &lane.queue)
     }
 
-    /// Polls the ports in turn until `burst` is full; says of each frame which port it came from.
+    /// Polls the ports in turn until `burst` is full; says of each frame which port it came from. Whether any port gave as
+    /// many as it was asked for, so that it may have more.
     #[inline]
-    pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) {
+    pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) -> bool {
+        let mut is_more = false;
         let (later, sooner) = self.held.split_at(self.first.min(self.held.len()));
         for (step, port) in sooner.iter().chain(later).enumerate() {
             let room = burst.room();
             if room == 0 {
                 self.first = (self.first + step) % self.held.len();
-                return;
+                return true;
             }
             let Some(lane) = &mut self.lanes[port.index()] else { continue };
-            let before = burst.len();
-            if lane.queue.rx_burst(burst, room.min(self.burst)) > 0 {
+            let (before, asked) = (burst.len(), room.min(self.burst));
+            let got = lane.queue.rx_burst(burst, asked);
+            if got > 0 {
                 each(*port, &burst.as_slice()[before..]);
             }
+            is_more |= got == asked;
         }
+        is_more
+    }
+
+    /// Whether something waits for a port that takes super-frames: what else comes may be merged with it.
+    #[inline]
+    pub(crate) fn may_merge(&self) -> bool {
+        let lanes = self.loaded.iter().filter_map(|port| self.lanes[port.index()].as_ref());
+        lanes.into_iter().any(|lane| gro::suits(lane.queue.takes()))
     }
 
     /// Queues `frame` for `port`, which should be served here.
@@ -197,8 +211,10 @@ impl<P: Port> Lanes<P> {
             unreachable!("a full lane is sent at once");
         }
         if lane.waiting.room() == 0 {
-            send(lane, port, tally, pool);
-            self.loaded.retain(|&p| p != port);
+            relieve(lane, port, tally, pool);
+            if lane.waiting.is_empty() {
+                self.loaded.retain(|&p| p != port);
+            }
         }
         Ok(())
     }
@@ -232,18 +248,38 @@ impl<P: Port> Lanes<P> {
     }
 }
 
+/// Sends all that waits.
 fn send<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {
-    match lane.waiting.len() {
-        0 => return,
-        1 => {}
-        _ => {
-            let takes = lane.queue.takes();
-            if gro::suits(takes) {
-                gro::merge(&mut lane.waiting, takes, pool, tally);
-            }
+    merge(lane, tally, pool);
+    lane.row = None;
+    transmit(lane, port, tally);
+}
+
+/// Sends what waits in a full lane, but for a last row to which more may come.
+fn relieve<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {
+    merge(lane, tally, pool);
+    lane.row = lane.row.filter(Row::is_open);
+    let last = lane.row.and_then(|_| lane.waiting.pop());
+    transmit(lane, port, tally);
+    if let Some(frame) = last {
+        lane.waiting.push(frame).unwrap_or_else(|frame| pool.release_one(frame)); // never: the lane is empty
+    }
+}
+
+fn merge<P: Port>(lane: &mut Lane<P>, tally: &mut Tally, pool: &mut impl Pool) {
+    if lane.waiting.len() > 1 {
+        let takes = lane.queue.takes();
+        if gro::suits(takes) {
+            gro::merge(&mut lane.waiting, &mut lane.row, takes, pool, tally);
         }
     }
+}
+
+fn transmit<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally) {
     let offered = lane.waiting.len() as u64;
+    if offered == 0 {
+        return;
+    }
     let sent = lane.queue.tx_burst(&mut lane.waiting);
     debug_assert!(lane.waiting.is_empty() && u64::from(sent.frames + sent.refused) == offered);
     tally.worker.tx += u64::from(sent.frames);

@@ -51,6 +51,8 @@ pub enum Turn {
     Stopped,
 }
 
+/// Batches of one turn at most.
+const BATCHES_A_TURN: usize = 4;
 /// Deltas heard in one turn from one other worker.
 const DELTAS_A_TURN: usize = 32;
 /// Turns between two questions to a device about its losses.
@@ -123,8 +125,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.tally.begin_turn(&self.books, self.id);
         let before = self.tally.worker.credit();
         let mail = self.read_mail();
-        self.receive();
-        pipeline::run(self);
+        self.work_off();
         self.take_handoffs();
         self.take_injected();
         self.hear_deltas();
@@ -212,12 +213,26 @@ impl<P: Port, M: Pool> Worker<P, M> {
         }
     }
 
-    #[inline(never)]
-    fn receive(&mut self) {
-        if self.stopped {
-            return;
+    /// Receives and sees to what has come. Goes on while there is more and what waits to be sent may be merged with it: the
+    /// longer super-frames get, the fewer there are to be sent.
+    #[inline]
+    fn work_off(&mut self) {
+        for _ in 0..BATCHES_A_TURN {
+            let is_more = self.receive();
+            pipeline::run(self);
+            if !(is_more && self.lanes.may_merge()) {
+                break;
+            }
         }
-        let Batch { frames: Some(frames), runs, .. } = &mut self.batch else { return };
+    }
+
+    /// Receives a batch. Whether there may be more.
+    #[inline(never)]
+    fn receive(&mut self) -> bool {
+        if self.stopped {
+            return false;
+        }
+        let Batch { frames: Some(frames), runs, .. } = &mut self.batch else { return false };
         let tally = &mut self.tally;
         self.lanes.receive(frames, |port, received| {
             let octets: usize = received.iter().map(Frame::len).sum();
@@ -226,7 +241,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
             books.rx_bytes += octets as u64;
             tally.worker.rx += received.len() as u64;
             runs.push(Run { port, frames: received.len() as u8 });
-        });
+        })
     }
 
     /// Frames that other workers have made ready for ports served here.

@@ -155,3 +155,19 @@ fn where_there_is_no_long_buffer_segments_go_as_they_are() {
     assert_eq!((out(&rig), rig.total().merged), (vec![(4200, Some(SEGMENT))], 2));
     rig.assert_at_rest();
 }
+
+#[test]
+fn a_row_goes_on_over_batches_and_where_a_full_lane_was_sent() {
+    for others in [0, 30, 63] {
+        let mut rig = acquainted(Size::default());
+        let before = rig.total();
+        let mut packets = vec![udp_frame(2, 1, 1, 12); others];
+        packets.extend(segments(2, 1, 46 * 1400));
+        send(&mut rig, 1, &packets);
+        let packets = out(&rig);
+        assert_eq!((packets.len(), packets[others]), (others + 1, (46 * 1400, Some(SEGMENT))), "behind {others}");
+        assert!(packets[..others].iter().all(|(_, segment)| segment.is_none()));
+        assert_eq!(rig.total().merged - before.merged, 45);
+        rig.assert_at_rest();
+    }
+}

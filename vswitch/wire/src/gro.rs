@@ -135,12 +135,19 @@ impl Row {
         })
     }
 
-    /// Whether `frame` is the next of the row that began with `first`; then it is in it. `octets_max` bounds the super-frame.
-    pub fn append(&mut self, first: &[u8], frame: &[u8], is_summed: bool, octets_max: usize) -> bool {
-        let Some(place) = self.next(first, frame, octets_max) else { return false };
-        self.is_sound = self.is_sound || self.place.is_sound(first, self.is_summed);
+    /// Whether `frame` is the next of the row: then it is in it, and this is the payload that goes behind that of the others.
+    /// `whole` is the row so far: the first frame, or what has become of it. `octets_max` bounds the super-frame.
+    pub fn append<'f>(
+        &mut self,
+        whole: &[u8],
+        frame: &'f [u8],
+        is_summed: bool,
+        octets_max: usize,
+    ) -> Option<&'f [u8]> {
+        let place = self.next(whole, frame, octets_max)?;
+        self.is_sound = self.is_sound || self.place.is_sound(whole, self.is_summed);
         if !self.is_sound || !place.is_sound(frame, is_summed) {
-            return false;
+            return None;
         }
         if self.place.family == Family::Ipv4 {
             let id = u16_at(frame, L3 + 4);
@@ -150,25 +157,34 @@ impl Row {
         self.next_sequence = self.next_sequence.wrapping_add(place.len() as u32);
         self.payload += place.len();
         self.last_flags = place.flags(frame);
-        true
+        frame.get(place.payload..place.end)
     }
 
     /// The place of everything in `frame` where all but its checksums says that it is the next.
-    fn next(&self, first: &[u8], frame: &[u8], octets_max: usize) -> Option<Place> {
+    fn next(&self, whole: &[u8], frame: &[u8], octets_max: usize) -> Option<Place> {
         let place = Place::find(frame)?;
-        let (before, flags) = (self.place.flags(first), place.flags(frame));
-        let is_open = self.payload.is_multiple_of(self.segment) && self.last_flags & LAST == 0;
+        let (before, flags) = (self.place.flags(whole), place.flags(frame));
         let octets = self.len() + place.len();
-        let is_next = is_open
+        let is_next = self.is_open()
             && (place.payload, place.l4) == (self.place.payload, self.place.l4)
             && place.sequence(frame) == self.next_sequence
             && place.len() <= self.segment
             && octets <= octets_max.min(FRAME_MAX)
             // Who has slowed down says so at the beginning of a row.
             && flags & !LAST == before & !tcp::CWR
-            && place.is_like(first, frame)
+            && place.is_like(whole, frame)
             && self.follows(frame);
         is_next.then_some(place)
+    }
+
+    /// Whether another segment may follow at all.
+    pub fn is_open(&self) -> bool {
+        self.payload.is_multiple_of(self.segment) && self.last_flags & LAST == 0
+    }
+
+    /// Whether there are two segments at least.
+    pub fn has_several(&self) -> bool {
+        self.payload > self.segment
     }
 
     /// Whether the identification goes on as it has begun: by one, or, where fragments are forbidden and it means nothing
@@ -203,32 +219,19 @@ impl Row {
         self.place.family == Family::Ipv6
     }
 
-    /// Writes the super-frame that the frames of the row come to, its TCP checksum left to others: the sum of the pseudo
-    /// header. `false` where these are not the row's frames, or `out` is not [`Row::len`] octets long.
+    /// The frame that the row began with, without what it was padded with.
+    pub fn unpadded<'f>(&self, first: &'f [u8]) -> &'f [u8] {
+        &first[..self.place.end.min(first.len())]
+    }
+
+    /// Makes the headers of the first segment, behind which the payload of all is, those of all; the TCP checksum is left to
+    /// others: the sum of the pseudo header. May be done again when there are more. `false` where `out` is not
+    /// [`Row::len`] octets long.
     #[must_use]
-    pub fn write<'f>(&self, frames: impl Iterator<Item = &'f [u8]>, out: &mut [u8]) -> bool {
+    pub fn finish(&self, out: &mut [u8]) -> bool {
         if out.len() != self.len() {
             return false;
         }
-        let (headers, mut rest) = out.split_at_mut(self.place.payload);
-        for (nth, frame) in frames.enumerate() {
-            let Some(place) = Place::find(frame).filter(|place| place.payload == self.place.payload) else {
-                return false;
-            };
-            if nth == 0 {
-                headers.copy_from_slice(&frame[..place.payload]);
-            }
-            let Some((here, behind)) = rest.split_at_mut_checked(place.len()) else { return false };
-            here.copy_from_slice(&frame[place.payload..place.end]);
-            rest = behind;
-        }
-        let is_whole = rest.is_empty();
-        self.finish(out);
-        is_whole
-    }
-
-    /// Makes the headers of the first segment those of all.
-    fn finish(&self, out: &mut [u8]) {
         let Place { family, l4, .. } = self.place;
         let octets = out.len();
         match family {
@@ -242,5 +245,6 @@ impl Row {
         out[l4 + field::FLAGS] = flags | self.last_flags & LAST;
         let pseudo = pseudo_header(out, L3, family, protocol::TCP, octets - l4);
         put(out, l4 + field::CHECKSUM, pseudo.folded().to_be_bytes());
+        true
     }
 }

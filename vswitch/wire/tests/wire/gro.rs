@@ -34,9 +34,16 @@ fn cut(frame: &[u8], segment: u16) -> Vec<Vec<u8>> {
 fn merged(frames: &[Vec<u8>]) -> Option<(usize, Vec<u8>, u16)> {
     let (first, rest) = frames.split_first()?;
     let mut row = Row::begin(first, true)?;
-    let count = 1 + rest.iter().take_while(|frame| row.append(first, frame, true, SUPER_MAX)).count();
-    let mut out = vec![0xee; row.len()];
-    assert!(row.write(frames[..count].iter().map(Vec::as_slice), &mut out));
+    let mut out = row.unpadded(first).to_vec();
+    let mut count = 1_usize;
+    for frame in rest {
+        let Some(payload) = row.append(&out, frame, true, SUPER_MAX) else { break };
+        out.extend_from_slice(payload);
+        count += 1;
+        // It may be finished at any time, and go on all the same.
+        assert!(!count.is_multiple_of(3) || row.finish(&mut out));
+    }
+    assert!(row.finish(&mut out) && row.has_several() == (count > 1));
     (count > 1).then_some((count, out, row.segment()))
 }
 

@@ -60,6 +60,6 @@ pub(in crate::config) const BURST: Key = Key::number("burst", "frames", BURST_MI
     .or_number(workers::BURST_DEFAULT as i64)
     .change(Restart)
     .meaning(
-        "Frames that a worker takes from one port before it looks at the next. A turn takes 64 from all ports together, \
+        "Frames that a worker takes from one port before it looks at the next. A batch has 64 from all ports together, \
          so that larger bursts are a little faster and let a busy port make others wait.",
     );
