@@ -103,6 +103,58 @@ impl Cost {
     }
 }
 
+/// How much two windows of the floor may differ for what was done between them to have been done at one speed.
+const ONE_SPEED: f64 = 0.1;
+
+/// What work costs beyond the floor, as a multiple of the floor.
+///
+/// The core of a shared machine runs half as fast for seconds, and fast again. The floor does so, too, so it is taken
+/// between any two windows of work: each is compared with the two beside it, and does not count where these differ by more
+/// than a tenth. The median multiple is the same at either speed, to a few per cent; nanoseconds are not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Beyond {
+    pub(crate) floors: f64,
+    /// Windows that count.
+    pub(crate) windows: usize,
+}
+
+impl Beyond {
+    /// Of windows of work with a window of the floor before each and behind the last; of all of them where too few count,
+    /// which [`Beyond::is_sound`] tells.
+    pub(crate) fn of(work: &[Window], floor: &[Window]) -> Beyond {
+        let all = || work.iter().zip(floor.windows(2)).filter_map(|(work, beside)| Beside::of(work, beside));
+        let mut floors: Vec<_> = all().filter(|beside| beside.counts).map(|beside| beside.floors).collect();
+        let windows = floors.len();
+        if windows < WINDOWS_MIN {
+            floors = all().map(|beside| beside.floors).collect();
+        }
+        floors.sort_by(f64::total_cmp);
+        Beyond { floors: floors.get(floors.len() / 2).copied().unwrap_or_default(), windows }
+    }
+
+    /// Whether enough windows count.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.windows >= WINDOWS_MIN
+    }
+}
+
+/// One window of work beside the two of the floor around it.
+struct Beside {
+    floors: f64,
+    /// Nobody came between, and the speed was one.
+    counts: bool,
+}
+
+impl Beside {
+    fn of(work: &Window, floor: &[Window]) -> Option<Beside> {
+        let &[before, after] = floor else { return None };
+        let [low, high] = [f64::min, f64::max].map(|of| of(before.packet_ns(), after.packet_ns()));
+        let alone = ![*work, before, after].iter().any(Window::is_disturbed);
+        let floors = 2.0 * work.packet_ns() / (low + high) - 1.0;
+        (low > 0.0).then_some(Beside { floors, counts: alone && high <= low * (1.0 + ONE_SPEED) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +171,21 @@ mod tests {
         assert_eq!((cost.ns, cost.ns_p90, cost.windows, cost.disturbed), (10.0, 10.0, 30, 10));
         assert!(cost.is_sound());
         assert!(!Cost::of(&windows[25..]).is_sound() && !Cost::of(&[]).is_sound());
+    }
+
+    #[test]
+    fn work_is_told_as_a_multiple_of_the_floor_beside_it_whatever_the_speed() {
+        let fast = [[window(500, 500), window(2500, 2500)]; 30].concat();
+        let slow = [[window(700, 700), window(3500, 3500)]; 10].concat();
+        let all: Vec<_> = fast.into_iter().chain(slow).chain([window(700, 700)]).collect();
+        let (floor, work): (Vec<_>, Vec<_>) = all.chunks(2).map(|pair| (pair[0], pair.get(1).copied())).unzip();
+        let work: Vec<_> = work.into_iter().flatten().collect();
+        let beyond = Beyond::of(&work, &floor);
+        assert_eq!((beyond.floors, beyond.windows), (4.0, 39), "the speed changed in one");
+        assert_eq!(Beyond::of(&work[30..], &floor[30..]).floors, 4.0);
+        assert!(!Beyond::of(&[], &floor[..1]).is_sound());
+        let disturbed = Window { switches: 1, ..work[0] };
+        assert_eq!(Beyond::of(&[disturbed; 30], &floor).windows, 0);
     }
 
     #[test]

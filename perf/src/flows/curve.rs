@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use datapath::Pace;
 use serde::Serialize;
 use wire::HashKey;
 
 use crate::{
     flows::{
         Scale, TABLE,
-        clock::{Cost, Window},
+        clock::{Beyond, Cost, Window},
         feed::Flow,
         load::{colliding, side, square, zipf},
         switch::{Size, Switch, Wanders, Wire},
@@ -19,6 +20,12 @@ use crate::{
 /// Frames of one window: at most about a millisecond.
 const FRAMES: usize = 4096;
 const BURST: usize = 32;
+
+/// How often as many windows are taken again at most, until enough of them count.
+const ATTEMPTS: usize = 16;
+
+/// Ticks after which flows are forgotten unless a configuration says otherwise (`flow_idle_s`).
+const USUAL_IDLE_TICKS: u32 = 300;
 
 /// Exponents of the distributions that frames are drawn from.
 pub(crate) const ZIPF: [f64; 3] = [0.0, 0.8, 1.1];
@@ -38,6 +45,11 @@ pub(crate) struct Point {
     pub(crate) ours: Cost,
     /// The same frames without a switch between.
     pub(crate) floor: Cost,
+    /// What ours cost beyond the floor beside them, while aging has nothing to do.
+    pub(crate) beyond: Beyond,
+    /// The share of a CPU that aging takes with so many flows, all of them active.
+    pub(crate) aging: f64,
+    /// Both together, at the speed of the fastest floor of the run, which [`at_one_speed`] knows.
     pub(crate) over_floor_ns: f64,
     /// Packets that were decided about anew, as a share.
     pub(crate) misses: f64,
@@ -45,8 +57,20 @@ pub(crate) struct Point {
 
 impl Point {
     pub(crate) fn is_sound(&self) -> bool {
-        self.ours.is_sound() && self.floor.is_sound()
+        self.beyond.is_sound()
     }
+
+    /// What a packet costs beyond a floor of so many nanoseconds, the packet's part of aging included.
+    fn over(&self, floor_ns: f64) -> f64 {
+        ((self.beyond.floors + 1.0) / (1.0 - self.aging) - 1.0) * floor_ns
+    }
+}
+
+/// Tells what all of them cost at one speed, that of the fastest floor among them: the speed of a shared machine changes
+/// between rows.
+pub(crate) fn at_one_speed(points: &mut [Point]) {
+    let Some(floor) = points.iter().map(|point| point.floor.ns).reduce(f64::min) else { return };
+    points.iter_mut().for_each(|point| point.over_floor_ns = (point.over(floor) * 100.0).round() / 100.0);
 }
 
 /// All distributions with so many flows, in one switch.
@@ -91,20 +115,50 @@ pub(crate) fn attacks(scale: &Scale) -> Vec<Point> {
 fn point(load: String, flows: usize, switch: &mut Switch, drawn: Arc<[Flow]>, scale: &Scale) -> Point {
     let mut wire = Wire::new(Arc::clone(&drawn));
     switch.feed(super::switch::IN).set(drawn);
-    let (mut floor, mut ours) = (Vec::new(), Vec::new());
     switch.carry(FRAMES, BURST);
+    switch.catch_up();
     let before = switch.counts();
-    for _ in 0..scale.windows {
-        floor.push(Window::of(|| wire.carry(FRAMES, BURST)));
-        ours.push(Window::of(|| switch.carry(FRAMES, BURST)));
-    }
+    let [floor, ours] = by_turns(&mut wire, scale.windows, || Window::of(|| switch.carry(FRAMES, BURST)));
     let after = switch.counts();
     assert_eq!(after.rx - before.rx, after.tx - before.tx, "every frame is sent");
     let misses = (after.flow_misses - before.flow_misses) as f64 / (after.rx - before.rx) as f64;
+    let beyond = Beyond::of(&ours, &floor);
     let (ours, floor) = (Cost::of(&ours), Cost::of(&floor));
-    let over_floor_ns = ((ours.ns - floor.ns) * 100.0).round() / 100.0;
-    eprintln!("{load}, {flows} flows: {over_floor_ns} ns over the floor");
-    Point { load, flows, ours, floor, over_floor_ns, misses }
+    let aging = aging(beyond, floor.ns, &mut wire, switch, scale);
+    eprintln!("{load}, {flows} flows: {:.2} times the floor over it", beyond.floors);
+    Point { load, flows, ours, floor, beyond, aging, over_floor_ns: 0.0, misses }
+}
+
+/// Windows of work with one of the floor before each and behind the last: so many, and where too few of them count as many
+/// again, some times.
+fn by_turns(wire: &mut Wire, windows: usize, mut work: impl FnMut() -> Window) -> [Vec<Window>; 2] {
+    let mut floor = || Window::of(|| wire.carry(FRAMES, BURST));
+    let [mut floors, mut works] = [vec![floor()], Vec::new()];
+    for _ in 0..ATTEMPTS {
+        for _ in 0..windows {
+            works.push(work());
+            floors.push(floor());
+        }
+        if Beyond::of(&works, &floors).is_sound() {
+            break;
+        }
+    }
+    [floors, works]
+}
+
+/// The share of a CPU that aging takes at the pace of a switch's defaults: what windows cost more in whose every turn the
+/// walk is behind, for each slot that is looked at, times the slots there are in the time of a pass.
+fn aging(beyond: Beyond, floor_ns: f64, wire: &mut Wire, switch: &mut Switch, scale: &Scale) -> f64 {
+    let [floor, ours] = by_turns(wire, scale.windows, || {
+        switch.fall_due();
+        Window::of(|| switch.carry(FRAMES, BURST))
+    });
+    switch.catch_up();
+    let Pace { slots_a_turn, slots, .. } = switch.pace();
+    let more = (Beyond::of(&ours, &floor).floors - beyond.floors).max(0.0) * floor_ns;
+    let slot_ns = more * BURST as f64 / f64::from(slots_a_turn);
+    let pass_ns = f64::from(Pace::pass_ticks(USUAL_IDLE_TICKS)) * 1e8;
+    (slot_ns * slots as f64 / pass_ns).min(0.9)
 }
 
 #[cfg(test)]
@@ -117,6 +171,25 @@ mod tests {
         for point in [1, 1000].into_iter().flat_map(|flows| points(flows, &scale)) {
             assert_eq!(point.misses, 0.0, "{point:?}");
             assert!(point.ours.ns > point.floor.ns, "{point:?}");
+            assert!((0.0..0.5).contains(&point.aging), "{point:?}");
         }
+    }
+
+    #[test]
+    fn costs_are_told_at_the_speed_of_the_fastest_floor() {
+        let cost = |ns| Cost { ns, ns_p50: ns, ns_p90: ns, windows: 30, disturbed: 0 };
+        let point = |floor: f64| Point {
+            load: "zipf 0".to_owned(),
+            flows: 1,
+            ours: cost(5.0 * floor),
+            floor: cost(floor),
+            beyond: Beyond { floors: 4.0, windows: 30 },
+            aging: 0.0,
+            over_floor_ns: 0.0,
+            misses: 0.0,
+        };
+        let mut points = [point(5.0), point(7.0), Point { aging: 0.5, ..point(7.0) }];
+        at_one_speed(&mut points);
+        assert_eq!(points.map(|point| point.over_floor_ns), [20.0, 20.0, 45.0]);
     }
 }

@@ -71,9 +71,12 @@ pub(crate) struct FlowsArguments {
     /// Seconds for which flows come and go [default: 600; 5 with --quick].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     churn_seconds: Option<u32>,
-    /// Tables on hugepages, as a switch has them: 70 for a million flows.
-    #[arg(long)]
+    /// Fail where not all tables fit free hugepages, on which they are put where they do: 105 for a million flows.
+    #[arg(long, conflicts_with = "no_hugepages")]
     hugepages: bool,
+    /// Use ordinary pages.
+    #[arg(long)]
+    no_hugepages: bool,
     /// The CPU to work on.
     #[arg(long, default_value_t = 1)]
     cpu: u32,
@@ -132,8 +135,7 @@ pub(crate) enum FlowsError {
 /// Measures, prints the tables and what holds, writes and draws where asked.
 pub(crate) fn run(arguments: &FlowsArguments) -> Result<(), FlowsError> {
     let windows = if arguments.quick { 250 } else { 2500 };
-    let scale = Scale { windows, seed: arguments.seed, hugepages: arguments.hugepages };
-    check_hugepages(arguments)?;
+    let scale = Scale { windows, seed: arguments.seed, hugepages: takes_hugepages(arguments)? };
     let (cpu, most, churn_seconds) = (arguments.cpu, arguments.most(), arguments.churn_seconds());
     let wants = |part| arguments.part.is_empty() || arguments.part.contains(&part);
     let parts = [Part::Curve, Part::SetUp, Part::Change].map(wants);
@@ -169,6 +171,8 @@ fn measure(
     if curve {
         report.curve = FLOWS.into_iter().filter(|&flows| flows <= most).flat_map(|n| curve::points(n, scale)).collect();
         report.attacks = curve::attacks(scale);
+        curve::at_one_speed(&mut report.curve);
+        curve::at_one_speed(&mut report.attacks);
     }
     let live = LIVE.min(most);
     if set_up {
@@ -189,18 +193,25 @@ fn measure(
     report
 }
 
-fn check_hugepages(arguments: &FlowsArguments) -> Result<(), FlowsError> {
+/// Whether tables are to lie on hugepages: where enough are free, unless they are not wanted.
+fn takes_hugepages(arguments: &FlowsArguments) -> Result<bool, FlowsError> {
     let slots = TABLE.max(2 * arguments.most());
     let needed = datapath::flow_table_bytes(slots, true) / (2 << 20) + 2;
     let free = run::free_hugepages() as usize;
-    if arguments.hugepages && free < needed { Err(FlowsError::Hugepages(free, needed)) } else { Ok(()) }
+    if arguments.hugepages && free < needed {
+        return Err(FlowsError::Hugepages(free, needed));
+    }
+    if !arguments.no_hugepages && free < needed {
+        eprintln!("tables on ordinary pages: {free} hugepages are free, they need {needed} (sysctl vm.nr_hugepages)");
+    }
+    Ok(!arguments.no_hugepages && free >= needed)
 }
 
 fn fingerprint(arguments: &FlowsArguments, scale: &Scale) -> Fingerprint {
     Fingerprint {
         millraced: Some(env!("CARGO_PKG_VERSION").to_owned()),
         poll_cpu: arguments.cpu,
-        hugepages: arguments.hugepages,
+        hugepages: scale.hugepages,
         seed: arguments.seed,
         inner_octets: crate::load::INNER_LEN,
         mac_pairs: arguments.most() as u32,

@@ -145,6 +145,7 @@ fn at_most(name: &'static str, limit: f64, found: f64, sound: bool) -> Property 
 
 pub(crate) fn tables(report: &Report) -> String {
     let mut text = String::new();
+    text += &pages(report.fingerprint.hugepages);
     text += &curve(&report.curve);
     text += &curve(&report.attacks);
     text += &set_up(&report.set_up);
@@ -162,23 +163,33 @@ pub(crate) fn tables(report: &Report) -> String {
     text
 }
 
+/// Where the tables lay.
+fn pages(huge: bool) -> String {
+    format!("tables on {}\n", if huge { "hugepages" } else { "ordinary pages, which a switch should not have" })
+}
+
 fn curve(points: &[Point]) -> String {
     let mut text = String::new();
     if !points.is_empty() {
         text += &format!(
-            "{:<22} {:>8} {:>8} {:>15} {:>7} {:>7} {:>8} {:>9}\n",
-            "load", "flows", "ns", "p50-p90", "floor", "over", "misses", "disturbed"
+            "{:<22} {:>8} {:>8} {:>15} {:>7} {:>7} {:>7} {:>7} {:>8} {:>9}\n",
+            "load", "flows", "ns", "p50-p90", "floor", "times", "aging", "over", "misses", "disturbed"
         );
     }
-    for Point { load, flows, ours, floor, over_floor_ns, misses } in points {
+    for Point { load, flows, ours, floor, beyond, aging, over_floor_ns, misses } in points {
         text += &format!(
-            "{load:<22} {flows:>8} {:>8.1} {:>15} {:>7.1} {over_floor_ns:>7.1} {:>7.2}% {:>9}\n",
+            "{load:<22} {flows:>8} {:>8.1} {:>15} {:>7.1} {:>7.2} {:>6.1}% {over_floor_ns:>7.1} {:>7.2}% {:>9}\n",
             ours.ns,
             format!("{:.1}-{:.1}", ours.ns_p50, ours.ns_p90),
             floor.ns,
+            beyond.floors,
+            aging * 100.0,
             misses * 100.0,
             format!("{}/{}", ours.disturbed, ours.disturbed + ours.windows),
         );
+    }
+    if !points.is_empty() {
+        text += "    over: ns beyond the floor at the speed of the run's fastest floor, of times, which holds at any speed, and aging\n";
     }
     text
 }

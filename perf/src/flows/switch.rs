@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use datapath::{
-    Books, ControlWires, Guard, Member, MemberKind, Network, Order, PortId, PortSpec, Profile, Report, Role, Snapshot,
-    Vlans, VtepTable, Worker, WorkerConfig, WorkerId, connect,
+    Books, ControlWires, Guard, Member, MemberKind, Network, Order, Pace, PortId, PortSpec, Profile, Report, Role,
+    Snapshot, Vlans, VtepTable, Worker, WorkerConfig, WorkerId, connect,
 };
 use frame::{Burst, HeapPool, Port};
 use table::{MemberId, NetworkId, Tick};
@@ -27,7 +27,7 @@ const PORTS: u16 = 5;
 /// MACs the FDB has room for.
 const MACS_MAX: usize = 1 << 15;
 /// Nothing ages while it is measured; the walks that would find it out go on as ever.
-const FLOW_IDLE_TICKS: u32 = 36_000;
+const FLOW_IDLE_TICKS: u32 = 10_000_000;
 /// Turns in which the snapshot is taken in and its static entries are put in place.
 const SETTLE_TURNS: usize = 256;
 
@@ -63,6 +63,8 @@ pub(crate) struct Switch {
     heap: HeapPool,
     feeds: Vec<Feed>,
     began_ns: u64,
+    /// Ticks by which the switch's clock is ahead of the wall's.
+    ahead: u32,
 }
 
 impl Switch {
@@ -86,7 +88,7 @@ impl Switch {
         let worker = Worker::new(&config, ends, shelf.clone(), books.clone()).expect("memory for the tables");
         let feeds = (0..PORTS).map(|_| Feed::default()).collect();
         let wires = wires.pop().expect("one worker was asked for");
-        let mut switch = Switch { worker, wires, books, shelf, heap, feeds, began_ns: wall_ns() };
+        let mut switch = Switch { worker, wires, books, shelf, heap, feeds, began_ns: wall_ns(), ahead: 0 };
         switch.install(Arc::new(picture(size.receivers, wanders)));
         for port in (0..PORTS).map(PortId) {
             let feed = switch.feeds[if port == OUT { IN } else { port }.index()].clone();
@@ -117,7 +119,7 @@ impl Switch {
 
     /// So many turns. What the worker says meanwhile is taken.
     pub(crate) fn turns(&mut self, turns: usize) {
-        let now = Tick(((wall_ns() - self.began_ns) / 100_000_000) as u32);
+        let now = Tick(((wall_ns() - self.began_ns) / 100_000_000) as u32 + self.ahead);
         for _ in 0..turns {
             self.worker.turn(now);
         }
@@ -131,6 +133,22 @@ impl Switch {
         self.feed(IN).let_in(frames);
         self.turns(frames.div_ceil(burst));
         frames as u64
+    }
+
+    /// How aging walks the flow table.
+    pub(crate) fn pace(&self) -> Pace {
+        self.worker.pace()
+    }
+
+    /// The whole flow table is due to be walked.
+    pub(crate) fn fall_due(&mut self) {
+        self.ahead += self.pace().pass_ticks;
+    }
+
+    /// Walks all of the flow table that is due.
+    pub(crate) fn catch_up(&mut self) {
+        let Pace { slots, slots_a_turn, .. } = self.pace();
+        self.turns(slots.div_ceil(slots_a_turn as usize));
     }
 
     /// Every flow once, so that it is known.

@@ -41,6 +41,7 @@ pub use mail::{Inject, Order, Punt, Report};
 pub use path::{Path, Paths};
 pub use reason::{Cause, DropReason, REASONS};
 pub use snapshot::{Guard, Member, MemberKind, Network, NoMember, PortSpec, Role, Snapshot, Vlans, VtepKey, VtepTable};
+pub use sweep::Pace;
 pub use view::{FlowView, MacView, WorkerView};
 pub use wiring::{ControlWires, WorkerWires, connect};
 pub use worker::{Turn, Worker, WorkerConfig};

@@ -1,4 +1,5 @@
-//! Aging: walks both tables a little each turn, so that each is walked whole about once a second.
+//! Aging: walks both tables a little each turn: the FDB whole about once a second, the flow table as often as what ages needs,
+//! since every flow looked at is a line of memory.
 //!
 //! Flow activity is what keeps a MAC alive (hits never touch the FDB), and active MACs are told to the other workers
 //! again, which also mends a delta that was lost.
@@ -15,8 +16,13 @@ use crate::{
     wiring::{FdbDelta, Peer},
 };
 
-/// Ticks in which each table is walked once: one second.
+/// Ticks in which the FDB is walked once, and the flow table too where something ages so soon: one second.
 const PASS_TICKS: u32 = 10;
+/// Ticks in which the flow table is walked once where all ages late.
+const PASS_TICKS_MAX: u32 = 100;
+/// So many passes of the flow table there are while a flow, or a MAC that flows keep alive, ages: nothing stays for more
+/// than a tenth longer than it may.
+const PASSES: u32 = 10;
 /// Slots looked at in one turn, of each table, where frames wait for the turn's end.
 const BUDGET: u32 = 32;
 /// The same in a turn without frames: a worker that rests between its turns has few of them.
@@ -24,12 +30,32 @@ const IDLE_BUDGET: u32 = 256;
 /// Static entries put in place in one turn.
 const STATICS_BUDGET: usize = 64;
 
+/// How a worker walks its flow table to find what has aged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Slots looked at in a turn with frames, while the walk is behind.
+    pub slots_a_turn: u32,
+    /// Ticks (100 ms) in which all are looked at once.
+    pub pass_ticks: u32,
+    /// Slots there are.
+    pub slots: usize,
+}
+
+impl Pace {
+    /// Ticks of a pass where what ages soonest does so after so many.
+    pub fn pass_ticks(soonest: u32) -> u32 {
+        (soonest / PASSES).clamp(PASS_TICKS, PASS_TICKS_MAX)
+    }
+}
+
 /// Where the walks are.
 pub(crate) struct Sweeper {
     flow_idle_ticks: u32,
     last: Tick,
     flows: Walk,
     macs: Walk,
+    /// Ticks in which the flow table is to be walked once.
+    flow_pass: u32,
     /// The next static entry to put in place; `None` when all are.
     statics: Option<Placing>,
 }
@@ -59,9 +85,9 @@ struct Walk {
 }
 
 impl Walk {
-    fn earn(&mut self, slots: usize, ticks: u32) {
+    fn earn(&mut self, slots: usize, pass: u32, ticks: u32) {
         let slots = u32::try_from(slots).unwrap_or(u32::MAX);
-        let due = slots.div_ceil(PASS_TICKS).saturating_mul(ticks);
+        let due = slots.div_ceil(pass).saturating_mul(ticks);
         self.credit = self.credit.saturating_add(due).min(slots);
     }
 
@@ -89,12 +115,22 @@ impl Walk {
 
 impl Sweeper {
     pub(crate) fn new(flow_idle_ticks: u32) -> Sweeper {
-        Sweeper { flow_idle_ticks, last: Tick(0), flows: Walk::default(), macs: Walk::default(), statics: None }
+        let (flows, macs) = (Walk::default(), Walk::default());
+        Sweeper { flow_idle_ticks, last: Tick(0), flows, macs, flow_pass: PASS_TICKS, statics: None }
     }
 
-    /// A new snapshot is in force: what is new of its static entries is to be put in place.
-    pub(crate) fn restart_statics(&mut self) {
+    /// A new snapshot is in force: what is new of its static entries is to be put in place, and what ages soonest says how
+    /// often flows are looked at.
+    pub(crate) fn install(&mut self, snapshot: &Snapshot) {
         self.statics = Some(Placing::at(0));
+        let ages = snapshot.networks.iter().flatten().map(|network| network.age_ticks);
+        let soonest = ages.fold(self.flow_idle_ticks, u32::min);
+        self.flow_pass = Pace::pass_ticks(soonest);
+    }
+
+    /// How the walk of a flow table of so many slots goes.
+    pub(crate) fn pace(&self, slots: usize) -> Pace {
+        Pace { slots_a_turn: BUDGET, pass_ticks: self.flow_pass, slots }
     }
 
     /// One turn's share: what it looks at was asked for in the turn before.
@@ -103,8 +139,8 @@ impl Sweeper {
         let ticks = brain.now.since(self.last);
         if ticks > 0 {
             self.last = brain.now;
-            self.flows.earn(brain.flows.capacity(), ticks);
-            self.macs.earn(brain.fdb.capacity(), ticks);
+            self.flows.earn(brain.flows.capacity(), self.flow_pass, ticks);
+            self.macs.earn(brain.fdb.capacity(), PASS_TICKS, ticks);
         }
         if self.statics.is_some() {
             self.place_statics(brain);

@@ -13,7 +13,7 @@ use crate::{
     feature::{learn, storm::Buckets, too_big::Answers, vlan},
     lanes::Lanes,
     pipeline,
-    sweep::Sweeper,
+    sweep::{Pace, Sweeper},
     tally::Tally,
     view::WorkerView,
     wiring::WorkerWires,
@@ -109,6 +109,11 @@ impl<P: Port, M: Pool> Worker<P, M> {
         WorkerView::new(self.id, self.brain.flows.reader(), self.brain.fdb.reader())
     }
 
+    /// How aging walks the flow table, as the snapshot in force wants it.
+    pub fn pace(&self) -> Pace {
+        self.sweeper.pace(self.brain.flows.capacity())
+    }
+
     /// The ports held now: for whoever sleeps between turns, to be woken by them.
     pub fn ports(&self) -> impl Iterator<Item = &P> {
         self.lanes.queues()
@@ -179,7 +184,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
             Order::Install(snapshot) => {
                 let generation = snapshot.generation;
                 let old = self.brain.install(snapshot);
-                self.sweeper.restart_statics();
+                self.sweeper.install(&self.brain.snapshot);
                 Some(Report::Installed { generation, old })
             }
             Order::Attach { port, queue } => {
