@@ -49,6 +49,7 @@ impl Factory {
 
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
         let config = EthConfig {
+            name: port.name.to_string(),
             queues: port.queues,
             rx_descriptors: port.rx_descriptors,
             tx_descriptors: port.tx_descriptors,

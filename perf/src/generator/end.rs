@@ -46,6 +46,7 @@ impl End {
     /// Opens the device. That of a socket's server (virtio-user) waits for its client.
     pub(crate) fn open(eal: &Eal, number: u8, device: &str, pool: &Pool) -> Result<End, EthError> {
         let config = EthConfig {
+            name: number.to_string(),
             queues: 1,
             rx_descriptors: None,
             tx_descriptors: None,

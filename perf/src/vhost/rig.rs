@@ -112,6 +112,7 @@ impl Bench<'_> {
             socket.display()
         );
         let config = EthConfig {
+            name: whose.to_owned(),
             queues: 1,
             rx_descriptors: Some(DESCRIPTORS),
             tx_descriptors: Some(DESCRIPTORS),

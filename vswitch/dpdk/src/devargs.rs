@@ -16,6 +16,7 @@ pub(crate) struct Devargs {
     /// The part before the first comma.
     pub(crate) name: String,
     pub(crate) pci: bool,
+    /// What DPDK is told.
     c_text: CString,
     c_name: CString,
 }
@@ -42,6 +43,11 @@ impl Devargs {
         let zero = |_| "it holds a zero byte";
         let (c_text, c_name) = (CString::new(text.as_str()).map_err(zero)?, CString::new(name.as_str()).map_err(zero)?);
         Ok(Devargs { text, name, pci, c_text, c_name })
+    }
+
+    /// The same device for us, and another text for DPDK.
+    pub(crate) fn told_as(&self, text: &str) -> Result<Devargs, &'static str> {
+        Ok(Devargs { c_text: Devargs::parse(text)?.c_text, ..self.clone() })
     }
 
     pub(crate) fn c_text(&self) -> &CStr {

@@ -13,6 +13,7 @@ use crate::{
     eal::Runtime,
     eth_port, events,
     kernel_interface::KernelInterface,
+    memif::{Entry, Memif, Passage},
     nic,
     plan::Plan,
     reception::{Hardware, Reception},
@@ -26,7 +27,7 @@ use crate::{
 /// device and all its ports have gone, so let the last of them go on a control thread.
 #[derive(Debug)]
 pub struct EthDevice {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) devargs: Devargs,
     pub(crate) abilities: Abilities,
     pub(crate) plan: Plan,
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     device: *mut rte_device,
     /// A started net_ring: frames stay behind inside it when it goes.
     is_ring: bool,
+    /// Where a memif meets its other end.
+    pub(crate) entry: Option<Entry>,
     runtime: Arc<Runtime>,
 }
 
@@ -80,9 +83,10 @@ impl EthDevice {
     /// Opens a device by its PCI address or as a virtual device, and brings it up with one port per queue.
     pub fn open(eal: &Eal, device: &str, config: &EthConfig) -> Result<(EthDevice, Vec<EthPort>), EthError> {
         let devargs = Devargs::parse(device).map_err(|cause| EthError::Devargs { device: device.to_owned(), cause })?;
+        let (devargs, entry) = announce(eal, devargs)?;
         let port = probe(eal, &devargs)?;
-        let mut shared =
-            Shared { port, device: std::ptr::null_mut(), is_ring: false, runtime: Arc::clone(eal.runtime()) };
+        let runtime = Arc::clone(eal.runtime());
+        let mut shared = Shared { port, device: std::ptr::null_mut(), is_ring: false, entry, runtime };
         // From here on, leaving early closes the device again.
         let info = setup::info(port, &devargs)?;
         shared.device = info.device;
@@ -100,12 +104,14 @@ impl EthDevice {
         let all_multicast = target.all_multicast();
         shared.is_ring = driver == "net_ring";
         let interface = KernelInterface::behind(&devargs, &driver).and_then(|interface| interface.number());
+        let gate = shared.entry.as_mut().map(|entry| entry.serve(&config.name, port, config.queues));
         let shared = Arc::new(shared);
         try_offloads(&shared, &mut plan, &config.pool);
         let opened = EthDevice { shared, devargs, abilities, plan, reception, all_multicast, interface };
         let ports = (0..config.queues)
             .map(|queue| eth_port::new(&opened.shared, queue, opened.mtu(), opened.plan.nic, &config.pool));
-        let ports = ports.collect();
+        let passage = |queue| gate.as_ref().map(|gate| Passage::new(gate, queue));
+        let ports = ports.map(|port| port.entered_by(passage)).collect();
         Ok((opened, ports))
     }
 
@@ -207,7 +213,7 @@ impl EthDevice {
         match unsafe { dpdk_sys::millrace_link(self.shared.port, &mut speed) } {
             error if error < 0 => Err(Errno::new(error)),
             up => Ok(LinkState {
-                up: up == 1 && is_running,
+                up: up == 1 && is_running && self.shared.entry.as_ref().is_none_or(Entry::is_open),
                 speed_mbps: (speed != 0 && speed != u32::MAX).then_some(speed),
             }),
         }
@@ -252,6 +258,9 @@ impl Drop for Shared {
         if self.is_ring {
             eth_port::drain(self.port);
         }
+        if let Some(entry) = &self.entry {
+            entry.leave();
+        }
         events::ignore(self.port);
         let mut ports = self.runtime.ports();
         ports.remove(&self.port);
@@ -266,6 +275,16 @@ impl Drop for Shared {
             log::warn!("DPDK port {}: {step} failed: {}", self.port, Errno::new(result));
         }
     }
+}
+
+/// Has the doorman make a way for a memif, whose driver is told of another socket.
+fn announce(eal: &Eal, devargs: Devargs) -> Result<(Devargs, Option<Entry>), EthError> {
+    let Some(memif) = Memif::of(&devargs) else { return Ok((devargs, None)) };
+    let device = || devargs.text.clone();
+    let missing = |cause| EthError::Missing { device: device(), cause, said: Said::default() };
+    let entry = eal.runtime().admit(&memif).map_err(missing)?;
+    let told = devargs.told_as(&Memif::by_way_of(&devargs, entry.socket()));
+    Ok((told.map_err(|cause| EthError::Devargs { device: device(), cause })?, Some(entry)))
 }
 
 /// Shows the driver what is to be left to it; what it refuses is not.

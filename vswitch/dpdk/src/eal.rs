@@ -5,6 +5,7 @@ use std::{
     ffi::{CStr, CString, OsStr},
     fs,
     os::unix::ffi::OsStrExt,
+    path::PathBuf,
     ptr::{NonNull, null_mut},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,6 +18,7 @@ use crate::{
     affinity::Affinity,
     chatter::{self, Said},
     drivers::Drivers,
+    memif::{Doorman, Entry, Memif},
 };
 
 /// DPDK starts once in a process, whatever comes of it.
@@ -160,10 +162,14 @@ fn start(arguments: Vec<CString>, affinity: &Affinity) -> Result<(), EalError> {
 
 /// DPDK makes a directory for its process and, as we start it, puts nothing into it: do not leave one per start behind.
 fn remove_run_directory() {
+    // Where an operator's own arguments made DPDK use it, it is not empty and stays.
+    let _ = fs::remove_dir(run_directory());
+}
+
+fn run_directory() -> PathBuf {
     // SAFETY: returns a zero-terminated text in static memory, empty before there is a directory.
     let directory = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
-    // Where an operator's own arguments made DPDK use it, it is not empty and stays.
-    let _ = fs::remove_dir(OsStr::from_bytes(directory.to_bytes()));
+    PathBuf::from(OsStr::from_bytes(directory.to_bytes()))
 }
 
 /// What everything that uses DPDK holds on to; cleans up when the last user goes.
@@ -176,6 +182,8 @@ pub(crate) struct Runtime {
     pools: Mutex<Vec<PoolAddress>>,
     /// DPDK's ports that are open.
     ports: Mutex<BTreeSet<u16>>,
+    /// Who stands in front of memifs; there is none before the first.
+    doorman: Mutex<Option<Doorman>>,
 }
 
 /// A pool of this process and how many buffers it has when all are home.
@@ -193,6 +201,7 @@ impl Runtime {
             drivers,
             pools: Mutex::default(),
             ports: Mutex::default(),
+            doorman: Mutex::default(),
         }
     }
 
@@ -207,6 +216,17 @@ impl Runtime {
         lock(&self.ports)
     }
 
+    /// Makes a way for a memif that is about to be opened. The error is a sentence.
+    pub(crate) fn admit(&self, memif: &Memif) -> Result<Entry, String> {
+        let mut doorman = lock(&self.doorman);
+        let failed = |error| format!("cannot start the thread that serves memifs: {error}");
+        let doorman = match &mut *doorman {
+            Some(doorman) => doorman,
+            none => none.insert(Doorman::start(&run_directory()).map_err(failed)?),
+        };
+        doorman.admit(memif)
+    }
+
     fn frames_out(&self) -> u32 {
         // SAFETY: adopted pools live as long as the environment.
         let out =
@@ -217,6 +237,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        lock(&self.doorman).take();
         // Cleaning up unmaps the buffers: a frame that is still out somewhere would point nowhere.
         match self.frames_out() {
             // SAFETY: nothing holds the runtime any more: no pool, device, port or registered thread.

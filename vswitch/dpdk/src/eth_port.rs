@@ -9,6 +9,7 @@ use crate::{
     Pool,
     device::{EthStats, Shared},
     mbuf::{self, Refusal},
+    memif::Passage,
     pool,
     setup::L2_LEN,
     work::Work,
@@ -23,6 +24,8 @@ const FRAME_MIN: usize = 14;
 /// header.
 #[derive(Debug)]
 pub struct EthPort {
+    /// A memif's way into its driver. In front, for it has to go before the device does.
+    passage: Option<Passage>,
     device: Arc<Shared>,
     queue: u16,
     /// Octets of the longest frame the device carries, tags included.
@@ -46,7 +49,8 @@ pub(crate) struct Nic {
 pub(crate) fn new(device: &Arc<Shared>, queue: u16, mtu: u16, nic: Nic, pool: &Pool) -> EthPort {
     let frame_max = usize::from(mtu) + usize::from(L2_LEN);
     let (lost, told) = (DeviceStats::default(), EthStats::default());
-    EthPort { device: Arc::clone(device), queue, frame_max, nic, pool: pool.clone(), lost, told }
+    let (device, pool) = (Arc::clone(device), pool.clone());
+    EthPort { passage: None, device, queue, frame_max, nic, pool, lost, told }
 }
 
 impl Port for EthPort {
@@ -54,7 +58,7 @@ impl Port for EthPort {
     fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
         let spare = burst.spare_mut();
         let want = max.min(spare.len());
-        if want == 0 {
+        if self.is_shut() || want == 0 {
             return 0;
         }
         // SAFETY: this is the only user of the queue, and `want` slots are free.
@@ -110,10 +114,25 @@ impl EthPort {
         self.queue
     }
 
+    /// Looks at this before each burst, from now on.
+    pub(crate) fn entered_by(self, passage: impl Fn(u16) -> Option<Passage>) -> EthPort {
+        EthPort { passage: passage(self.queue), ..self }
+    }
+
+    /// Whether the driver must not be entered now.
+    #[inline]
+    fn is_shut(&mut self) -> bool {
+        self.passage.as_mut().is_some_and(|passage| !passage.is_open())
+    }
+
     /// Offers frames of `bytes` octets in all, and releases what the device does not take.
     #[inline]
     fn send(&mut self, burst: &mut Burst, bytes: usize) -> Sent {
         let offered = burst.len();
+        if self.is_shut() {
+            pool::release_all(burst);
+            return Sent { refused: offered as u32, ..Sent::default() };
+        }
         // SAFETY: this is the only user of the queue; frames are plain buffers of DPDK pools.
         let taken = usize::from(unsafe {
             let frames = mbuf::pointers(burst.as_mut_slice());

@@ -1,6 +1,6 @@
 //! What an open device tells of itself to whoever wonders why it is as it is.
 
-use crate::{Choice, EthDevice, LinkState};
+use crate::{Choice, EthDevice, LinkState, memif::Entry};
 
 impl EthDevice {
     /// What was chosen for the device and why, in the order of its start.
@@ -14,7 +14,8 @@ impl EthDevice {
             Err(_) => Choice::new("multicast", "not needed", "a virtual device without such a setting has no filter"),
         };
         let of_start = [self.driver_choice()].into_iter().chain(self.plan.choices.iter().cloned());
-        of_start.chain(self.reception.choices(self.mac())).chain([multicast, self.link_choice()]).collect()
+        let of_end = [multicast, self.link_choice()].into_iter().chain(self.shared.entry.as_ref().map(Entry::choice));
+        of_start.chain(self.reception.choices(self.mac())).chain(of_end).collect()
     }
 
     fn driver_choice(&self) -> Choice {

@@ -16,10 +16,13 @@
 //! (checksums, TCP segments, both in VXLAN), and shown one packet of each kind at the start, takes it; drivers whose word is
 //! known to be worth little are not believed.
 //!
+//! `net_memif` is not left alone with its other end: a doorman stands between them (`memif/`), so that no worker is inside
+//! the driver when it unmaps its rings, and the driver hears nothing that it would believe and should not.
+//!
 //! # What has been run, and what has not
 //!
-//! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, and, as root,
-//! `net_af_packet`; by the smoke tests, `net_memif`, and `net_virtio_user` with all that its other end takes. Never run for
+//! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, `net_memif` at
+//! both ends, and, as root, `net_af_packet`; by the smoke tests, `net_virtio_user` with all that its other end takes. Never run for
 //! want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, unicast filters, offloads in tunnels, and
 //! whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's documentation;
 //! their decisions are tested on planted devices, their events through DPDK's own dispatch.
@@ -45,6 +48,7 @@ mod events;
 mod explain;
 mod kernel_interface;
 mod mbuf;
+mod memif;
 mod nic;
 mod plan;
 mod pool;

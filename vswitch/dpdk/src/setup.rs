@@ -22,6 +22,8 @@ const ETHERNET_LEN: u16 = 14;
 /// How a device is opened.
 #[derive(Clone, Debug)]
 pub struct EthConfig {
+    /// What log lines call it.
+    pub name: String,
     /// Queue pairs, one per worker that serves the device.
     pub queues: u16,
     /// Descriptors of each rx queue; the device may round it. `None`: what the driver prefers, within

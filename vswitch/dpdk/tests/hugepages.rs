@@ -19,6 +19,7 @@ fn hugepages_are_used_or_their_absence_is_said() {
     };
     let mut pool = Pool::create(&eal, "huge", 1023, 2048, None).unwrap();
     let eth = EthConfig {
+        name: "test".to_owned(),
         queues: 1,
         rx_descriptors: None,
         tx_descriptors: None,

@@ -35,6 +35,7 @@ pub(crate) fn pool_of(frames: u32, data_max: u16) -> Pool {
 
 pub(crate) fn config(pool: &Pool) -> EthConfig {
     EthConfig {
+        name: "test".to_owned(),
         queues: 1,
         rx_descriptors: None,
         tx_descriptors: None,
