@@ -26,6 +26,8 @@ pub(crate) struct Fingerprint {
     pub(crate) seed: u64,
     pub(crate) inner_octets: usize,
     pub(crate) mac_pairs: u32,
+    /// Frames taken at once, where it is not what programs do by themselves.
+    pub(crate) burst: Option<u32>,
     pub(crate) rounds: u32,
     pub(crate) window_ms: u64,
     /// When it began, in seconds since 1970.
@@ -64,6 +66,7 @@ impl Fingerprint {
             seed: 0,
             inner_octets: 0,
             mac_pairs: 0,
+            burst: None,
             rounds: 0,
             window_ms: 0,
             began_s: now_s(),

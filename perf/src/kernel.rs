@@ -69,7 +69,7 @@ impl Kernel<'_> {
         let sink = Sink::Interface { namespace: &namespace, name: WRITER };
         let Kernel { testpmd: program, load, capture, cpu, hugepages, .. } = *self;
         let packets = load.packet_count();
-        let testpmd = Testpmd { program, mode: Mode::Io, capture, packets, cpu, hugepages, sink };
+        let testpmd = Testpmd { program, mode: Mode::Io, capture, packets, cpu, burst: None, hugepages, sink };
         let (running, thread) = testpmd.begin()?;
         let helper = PollThread::of_kernel(&format!("ksoftirqd/{cpu}"), cpu);
         let mark = || (thread.mark(), helper.as_ref().and_then(PollThread::cpu_time).unwrap_or_default());

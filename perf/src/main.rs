@@ -16,6 +16,7 @@
 
 #![deny(unsafe_code)]
 
+mod acl;
 mod compare;
 mod control_socket;
 mod count;
@@ -39,6 +40,7 @@ mod report;
 mod run;
 mod sample;
 mod scale;
+mod spread;
 mod tcp;
 mod testpmd;
 mod traffic;
@@ -136,6 +138,10 @@ struct Compare {
     /// Only beside this one (may be given several times).
     #[arg(long, value_enum)]
     peer: Vec<compare::Peer>,
+    /// Only tunnels with every packet of ours keyed by its five-tuple, for 1 to 1,000,000 of these, beside nobody but the
+    /// floor unless --peer is given: what the most expensive number of flows costs beside the cheapest.
+    #[arg(long)]
+    curve: bool,
     /// Also draw throughput over flows, one SVG for each work, into this folder.
     #[arg(long, value_name = "FOLDER")]
     plots: Option<PathBuf>,
@@ -163,6 +169,9 @@ struct Measure {
     /// The CPU that forwards; another one, any, controls it.
     #[arg(long, default_value_t = 1)]
     cpu: u32,
+    /// Frames that testpmd and millraced take at once [default: 32, which is what both do by themselves].
+    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u32).range(4..=64))]
+    burst: Option<u32>,
     /// The seed of the load.
     #[arg(long, default_value_t = 1)]
     seed: u64,

@@ -44,6 +44,8 @@ pub(crate) struct Millraced<'a> {
     pub(crate) capture: &'a Path,
     /// The CPU that forwards.
     pub(crate) cpu: u32,
+    /// Frames it takes at once, where it is not to be what it does by itself.
+    pub(crate) burst: Option<u32>,
     /// On hugepages or not at all; else on ordinary pages.
     pub(crate) hugepages: bool,
     /// Where its configuration, socket and log go.
@@ -90,8 +92,8 @@ impl Millraced<'_> {
     }
 
     fn config(&self) -> String {
-        let Millraced { work, five_tuples, load, capture, cpu, hugepages, folder, .. } = *self;
-        Bench { work, five_tuples, load, capture, socket: &folder.join(SOCKET), cpu, hugepages }.config()
+        let Millraced { work, five_tuples, load, capture, cpu, burst, hugepages, folder, .. } = *self;
+        Bench { work, five_tuples, load, capture, socket: &folder.join(SOCKET), cpu, burst, hugepages }.config()
     }
 }
 
@@ -215,6 +217,7 @@ mod tests {
             load: &load,
             capture,
             cpu: 0,
+            burst: None,
             hugepages: false,
             folder,
         };

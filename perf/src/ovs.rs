@@ -1,7 +1,10 @@
 //! The peer: Open vSwitch with DPDK, from Debian's package, run beside us in a namespace and a folder of its own.
 //!
-//! Each cell gets its best setting: the exact-match cache where flows are few, none of its insertions where they are many.
+//! Each cell gets its best setting: the exact-match cache where flows are few, none of its insertions where they are many, and
+//! then the cache of signatures where an access list makes it look at ports.
 //! Destinations are in its table of MACs beforehand, as they are in ours.
+
+mod cache;
 
 use std::{
     fs::File,
@@ -11,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use cache::Cache;
+
 use crate::{
+    acl,
     load::{LOCAL_VTEP, LOCAL_VTEP_MAC, Load, NETWORK, REMOTE_VTEP, REMOTE_VTEP_MAC, mac},
     poll_core::PollThread,
     process::{self, Namespace, ProcessError, Started},
@@ -24,18 +30,27 @@ pub(crate) const VSWITCHD: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 const PACKAGE: &str = "Debian: `apt install openvswitch-switch-dpdk`";
 
-/// The longest start, and stop.
+/// The longest start, and stop; the former with as many seconds more as there are this many packets to be read.
 const START_MAX: Duration = Duration::from_secs(60);
+const PACKETS_A_SECOND: u32 = 5000;
 const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// While flows are learned, how long is looked at once; and learned they are where it decides about one packet in so many.
+const SETTLING: Duration = Duration::from_millis(500);
+const DECIDED_ONE_IN: u64 = 10_000;
+
+/// It keeps what it has decided: while it learns, packets are slow, and it would forget flows before they come again.
+const KEPT: [&str; 2] = ["other_config:max-idle=600000", "other_config:flow-limit=1000000"];
 
 /// The name of the thread that forwards: "pmd-c01/id:8".
 const WORKER: &str = "pmd-c";
 
-/// The exact-match cache holds 8,192 flows; beyond some thousands inserting costs more than it gives.
-const CACHED_FLOWS: u32 = 4096;
-
 /// A pool of OVS's holds at most 262,144 buffers, so larger captures are replayed by several ports.
 const PACKETS_A_PORT: u32 = 250_000;
+
+/// Ports of one MTU share a pool, so each of those has another one, by as many octets: what a pool's buffers are rounded up to.
+const MTU: usize = 1500;
+const MTU_STEP: usize = 1024;
 
 /// Ports of its bridges.
 const OUT: &str = "out";
@@ -58,6 +73,8 @@ pub(crate) enum OvsError {
 #[derive(Clone, Debug)]
 pub(crate) struct Ovs<'a> {
     pub(crate) work: Work,
+    /// Behind an access list ([`acl`]).
+    pub(crate) by_rules: bool,
     pub(crate) load: &'a Load,
     /// The captures, at most [`PACKETS_A_PORT`] packets each.
     pub(crate) captures: &'a [PathBuf],
@@ -80,10 +97,12 @@ pub(crate) fn is_installed() -> bool {
 impl Ovs<'_> {
     /// Forwards for `warm_up`, then measures for `window`, and makes sure that what came in went out.
     pub(crate) fn measure(&self, warm_up: Duration, window: Duration) -> Result<Sample, OvsError> {
-        let mut running = Running::start(self.folder, self.cpu, self.load.flows <= CACHED_FLOWS)?;
+        let mut running = Running::start(self.folder, self.cpu, Cache::best_for(self.load.flows, self.by_rules))?;
+        running.patience += Duration::from_secs((self.load.packet_count() / PACKETS_A_SECOND).into());
         running.set_up(self)?;
         let thread = running
             .forwarding(self.cpu, |it| it.counts(self.captures.len()).is_ok_and(|(received, _)| received > 0))?;
+        running.settle(self.captures.len())?;
         thread::sleep(warm_up);
         let (before, start) = (running.counts(self.captures.len())?, thread.mark());
         thread::sleep(window);
@@ -105,14 +124,15 @@ pub(crate) struct Running {
     _database: Started,
     namespace: Namespace,
     folder: PathBuf,
+    /// The longest that a port may take to come up, and to forward.
+    patience: Duration,
 }
 
 impl Running {
-    /// Both daemons, whose files go to `folder`: to forward on `cpu`, with the exact-match cache in use or not.
-    pub(crate) fn start(folder: &Path, cpu: u32, is_cached: bool) -> Result<Running, OvsError> {
+    /// Both daemons, whose files go to `folder`: to forward on `cpu`, by this cache.
+    pub(crate) fn start(folder: &Path, cpu: u32, cache: Cache) -> Result<Running, OvsError> {
         let main_mask = if cpu == 0 { 2 } else { 1 };
-        let settings = if is_cached { "" } else { "other_config:emc-insert-inv-prob=0" };
-        Running::start_with(folder, cpu, main_mask, settings)
+        Running::start_with(folder, cpu, main_mask, cache.settings())
     }
 
     /// The same to forward between interfaces of the kernel, which its main thread does: with super-frames, on `cpu`.
@@ -142,12 +162,12 @@ impl Running {
         running.arg(format!("other_config:pmd-cpu-mask={:#x}", 1_u64 << cpu));
         running.arg(format!("other_config:dpdk-lcore-mask={main_mask:#x}"));
         running.arg("other_config:dpdk-extra=--no-pci --in-memory --single-file-segments --no-telemetry");
-        running.args(settings.split_whitespace());
+        running.args(KEPT.into_iter().chain(settings.split_whitespace()));
         process::output(&mut running, PACKAGE)?;
         let mut switch = namespace.command(VSWITCHD);
         switch.arg(format!("unix:{}", at("db.sock").display()));
         let switch = spawn(&mut switch, &folder, "vswitchd")?;
-        let running = Running { switch, _database, namespace, folder };
+        let running = Running { switch, _database, namespace, folder, patience: START_MAX };
         if wait(|| running.control("version", &[]).is_ok()) { Ok(running) } else { Err(running.stuck()) }
     }
 
@@ -174,13 +194,28 @@ impl Running {
         for pair in 0..run.load.mac_pairs {
             self.control("fdb/add", &["br0", egress, "0", &mac(2, pair).to_string()])?;
         }
+        if run.by_rules {
+            self.list()?;
+        }
         for (n, capture) in run.captures.iter().enumerate() {
+            let mtu = MTU + n * MTU_STEP;
             self.vsctl(&format!(
-                "add-port {inside} in{n} -- set interface in{n} type=dpdk \
+                "add-port {inside} in{n} -- set interface in{n} type=dpdk mtu_request={mtu} \
                  options:dpdk-devargs=eth_pcap{n},rx_pcap={},infinite_rx=1",
                 capture.display()
             ))?;
         }
+        Ok(())
+    }
+
+    /// Puts the access list before what the inner bridge does.
+    fn list(&self) -> Result<(), OvsError> {
+        let path = self.folder.join("rules");
+        std::fs::write(&path, acl::rules()).map_err(|cause| OvsError::Write { path: path.clone(), cause })?;
+        let mut ofctl = command(&self.folder, "ovs-ofctl");
+        // It replaces what is there: that everything is switched.
+        ofctl.arg("replace-flows").arg(self.folder.join("br0.mgmt")).arg(path);
+        process::output(&mut ofctl, PACKAGE)?;
         Ok(())
     }
 
@@ -201,7 +236,7 @@ impl Running {
 
     /// Waits for the thread that forwards.
     pub(crate) fn forwarding(&mut self, cpu: u32, does: impl Fn(&Running) -> bool) -> Result<PollThread, OvsError> {
-        let deadline = Instant::now() + START_MAX;
+        let deadline = Instant::now() + self.patience;
         while Instant::now() < deadline && self.switch.is_running() {
             // `ip netns exec` has become the switch: it keeps its number.
             if let Some(thread) = PollThread::find(self.switch.child.id(), WORKER, cpu)
@@ -214,6 +249,29 @@ impl Running {
         Err(self.stuck())
     }
 
+    /// Waits until it has decided about nearly all flows, each by a call of its slow path. Where it never has, because they
+    /// are more than it remembers, what that costs is a part of its figure.
+    fn settle(&self, ports: usize) -> Result<(), OvsError> {
+        let read = || -> Result<_, OvsError> { Ok((self.counts(ports)?.0, self.missed()?)) };
+        let (deadline, mut before) = (Instant::now() + self.patience, read()?);
+        while Instant::now() < deadline {
+            thread::sleep(SETTLING);
+            let now = read()?;
+            if now.0 > before.0 && (now.1 - before.1) * DECIDED_ONE_IN <= now.0 - before.0 {
+                return Ok(());
+            }
+            before = now;
+        }
+        eprint!("still deciding about flows after {} s ... ", self.patience.as_secs());
+        Ok(())
+    }
+
+    /// Packets of which it remembered nothing.
+    fn missed(&self) -> Result<u64, OvsError> {
+        let text = self.control("dpctl/show", &["netdev@ovs-netdev"])?;
+        missed(&text).ok_or(OvsError::NotForwarding(text))
+    }
+
     /// Frames received by all ports that replay, and sent to the sink.
     fn counts(&self, ports: usize) -> Result<(u64, u64), OvsError> {
         let text = self.control("dpctl/show", &["-s", "netdev@ovs-netdev"])?;
@@ -222,7 +280,9 @@ impl Running {
 
     pub(crate) fn vsctl(&self, words: &str) -> Result<String, OvsError> {
         let mut vsctl = command(&self.folder, "ovs-vsctl");
-        vsctl.arg(format!("--db=unix:{}", self.folder.join("db.sock").display())).arg("--timeout=60");
+        vsctl
+            .arg(format!("--db=unix:{}", self.folder.join("db.sock").display()))
+            .arg(format!("--timeout={}", self.patience.as_secs()));
         Ok(process::output(vsctl.args(words.split_whitespace()), PACKAGE)?)
     }
 
@@ -288,6 +348,11 @@ fn counts(text: &str, ports: usize) -> Option<(u64, u64)> {
     Some((received, packets(OUT, "TX ")?))
 }
 
+/// Out of `dpctl/show`: packets that were decided about anew.
+fn missed(text: &str) -> Option<u64> {
+    text.split_once(" missed:")?.1.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,6 +381,7 @@ mod tests {
         assert_eq!(counts(SHOWN, 2), Some((6_186_200, 6_185_959)));
         assert_eq!(counts(SHOWN, 3), None);
         assert_eq!(counts("", 1), None);
+        assert_eq!((missed(SHOWN), missed("")), (Some(68), None));
     }
 
     #[test]

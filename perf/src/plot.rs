@@ -32,14 +32,15 @@ pub(crate) struct Picture {
     pub(crate) lines: Vec<Line>,
 }
 
-/// One picture a work: millions of packets per second of CPU time over the number of flows.
-pub(crate) fn throughput(folder: &Path, rows: &[Row]) -> Result<(), Box<dyn Error>> {
+/// One picture a work, whose file is called after it and `kind`: millions of packets per second of CPU time over the number
+/// of flows.
+pub(crate) fn throughput(folder: &Path, kind: &str, rows: &[Row]) -> Result<(), Box<dyn Error>> {
     let mut works: Vec<_> = rows.iter().map(|row| row.work).collect();
     works.dedup();
     for work in works {
         let rows: Vec<_> = rows.iter().filter(|row| row.work == work).collect();
-        let path = folder.join(format!("{work}.svg"));
-        let caption = format!("{work}: Mpps of one core over five-tuples");
+        let path = folder.join(format!("{work}{kind}.svg"));
+        let caption = format!("{work}{kind}: Mpps of one core over five-tuples");
         let picture = Picture { caption, x: "five-tuples", y: "Mpps", lines: lines(&rows) };
         picture.draw_over_log(&path)?;
     }
@@ -126,6 +127,7 @@ mod tests {
             work: "l2",
             flows,
             floor_ns: Some(12.5),
+            floor_span: None,
             ours_ns,
             ours_over_floor_ns: None,
             ours_span: None,
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn a_picture_has_a_line_for_each_that_was_measured() {
         let folder = Folder::create().unwrap();
-        throughput(folder.path(), &[row(1000, Some(40.0)), row(100_000, Some(50.0))]).unwrap();
+        throughput(folder.path(), "", &[row(1000, Some(40.0)), row(100_000, Some(50.0))]).unwrap();
         let picture = std::fs::read_to_string(folder.path().join("l2.svg")).unwrap();
         assert!(picture.contains("millrace") && picture.contains("testpmd io") && picture.contains("five-tuples"));
         assert!(!picture.contains("OVS"), "it was not there");
@@ -148,8 +150,9 @@ mod tests {
     #[test]
     fn one_load_alone_is_a_point() {
         let folder = Folder::create().unwrap();
-        throughput(folder.path(), &[row(1000, Some(40.0))]).unwrap();
-        throughput(folder.path(), &[]).unwrap();
+        throughput(folder.path(), "", &[row(1000, Some(40.0))]).unwrap();
+        throughput(folder.path(), "-five-tuple", &[]).unwrap();
+        assert!(!folder.path().join("l2-five-tuple.svg").exists());
         assert!(folder.path().join("l2.svg").exists());
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Task {
     /// Another build of it.
     Beside(Work),
     Ovs(Work),
+    /// The same behind an access list, for which it has to look at ports.
+    OvsByRules(Work),
     Kernel(Way),
 }
 
@@ -32,6 +34,7 @@ impl Task {
             Task::FiveTuples(_) => "millraced by five-tuples",
             Task::Beside(_) => "beside",
             Task::Ovs(_) => "ovs",
+            Task::OvsByRules(_) => "ovs by rules",
             Task::Kernel(_) => "kernel",
         }
     }
@@ -39,7 +42,8 @@ impl Task {
     pub(crate) fn work(self) -> &'static str {
         match self {
             Task::Testpmd(mode) => mode.name(),
-            Task::Millraced(work) | Task::FiveTuples(work) | Task::Beside(work) | Task::Ovs(work) => work.name(),
+            Task::Millraced(work) | Task::FiveTuples(work) | Task::Beside(work) => work.name(),
+            Task::Ovs(work) | Task::OvsByRules(work) => work.name(),
             Task::Kernel(Way::To(work)) => work.name(),
             Task::Kernel(Way::Nowhere) => "nowhere",
         }

@@ -97,6 +97,7 @@ fn fingerprint(settings: &Measure, plan: &Plan) -> Fingerprint {
         seed: settings.seed,
         inner_octets: INNER_LEN,
         mac_pairs: MAC_PAIRS,
+        burst: settings.burst,
         rounds: plan.rounds,
         window_ms: plan.window.as_millis() as u64,
         ..Fingerprint::of_now()
@@ -166,7 +167,8 @@ impl Run<'_> {
                 let program = self.beside.ok_or("no other build was named")?;
                 self.millraced(program, (work, false), load, capture, hugepages).map(|(sample, _)| sample)
             }
-            Task::Ovs(work) => self.ovs(work, load, capture),
+            Task::Ovs(work) => self.ovs((work, false), load, capture),
+            Task::OvsByRules(work) => self.ovs((work, true), load, capture),
             Task::Kernel(way) => {
                 let Measure { testpmd, cpu, .. } = self.settings;
                 let kernel = Kernel { way, testpmd, load, capture, cpu: *cpu, hugepages };
@@ -176,9 +178,9 @@ impl Run<'_> {
     }
 
     fn testpmd(&self, mode: Mode, load: &Load, capture: &Path, hugepages: bool) -> Result<Sample, String> {
-        let Measure { testpmd: program, cpu, .. } = self.settings;
+        let &Measure { testpmd: ref program, cpu, burst, .. } = self.settings;
         let (packets, sink) = (load.packet_count(), Sink::Null);
-        let testpmd = Testpmd { program, mode, capture, packets, cpu: *cpu, hugepages, sink };
+        let testpmd = Testpmd { program, mode, capture, packets, cpu, burst, hugepages, sink };
         testpmd.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 
@@ -198,17 +200,16 @@ impl Run<'_> {
         capture: &Path,
         hugepages: bool,
     ) -> Result<(Sample, Version), String> {
-        let (cpu, folder) = (self.settings.cpu, self.folder.path());
-        let switch = Millraced { program, work, five_tuples, load, capture, cpu, hugepages, folder };
+        let (&Measure { cpu, burst, .. }, folder) = (self.settings, self.folder.path());
+        let switch = Millraced { program, work, five_tuples, load, capture, cpu, burst, hugepages, folder };
         switch.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 
-    fn ovs(&self, work: Work, load: &Load, capture: &Path) -> Result<Sample, String> {
+    fn ovs(&self, (work, by_rules): (Work, bool), load: &Load, capture: &Path) -> Result<Sample, String> {
         let captures = self.cut(load, capture).map_err(|error| error.to_string())?;
         let (cpu, folder) = (self.settings.cpu, self.folder.path());
-        let ovs = Ovs { work, load, captures: &captures, cpu, folder };
-        // It has to learn its flows first, each by a call of its slow path.
-        ovs.measure(2 * self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
+        let ovs = Ovs { work, by_rules, load, captures: &captures, cpu, folder };
+        ovs.measure(self.plan.warm_up, self.plan.window).map_err(|error| error.to_string())
     }
 
     /// The capture in as many parts as OVS needs.

@@ -62,6 +62,8 @@ pub(crate) struct Testpmd<'a> {
     pub(crate) packets: u32,
     /// The CPU that forwards.
     pub(crate) cpu: u32,
+    /// Frames it takes at once, where it is not to be what it does by itself.
+    pub(crate) burst: Option<u32>,
     /// From hugepages, if there are any.
     pub(crate) hugepages: bool,
     pub(crate) sink: Sink<'a>,
@@ -146,6 +148,7 @@ impl Testpmd<'_> {
         arguments.extend(["--", "-i", "--no-mlockall"].map(str::to_owned));
         arguments.push(format!("--forward-mode={}", self.mode.name()));
         arguments.push(format!("--total-num-mbufs={buffers}"));
+        arguments.extend(self.burst.map(|burst| format!("--burst={burst}")));
         arguments
     }
 }
@@ -313,7 +316,16 @@ Telling cores to stop...
 
     fn testpmd(program: &Path) -> Testpmd<'_> {
         let capture = Path::new("load.pcap");
-        Testpmd { program, mode: Mode::Macswap, capture, packets: 1024, cpu: 1, hugepages: false, sink: Sink::Null }
+        Testpmd {
+            program,
+            mode: Mode::Macswap,
+            capture,
+            packets: 1024,
+            cpu: 1,
+            burst: None,
+            hugepages: false,
+            sink: Sink::Null,
+        }
     }
 
     #[test]
@@ -334,6 +346,8 @@ Telling cores to stop...
         let huge = Testpmd { hugepages: true, cpu: 0, ..testpmd(Path::new("x")) }.arguments("p").join(" ");
         assert!(huge.contains("--in-memory") && !huge.contains("--no-huge"), "{huge}");
         assert!(huge.contains("--lcores=0@1,1@0"), "{huge}");
+        let small = Testpmd { burst: Some(8), ..testpmd(Path::new("x")) }.arguments("p").join(" ");
+        assert!(small.ends_with(" --burst=8"), "{small}");
     }
 
     #[test]

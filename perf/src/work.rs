@@ -79,6 +79,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) socket: &'a Path,
     /// The CPU of the worker.
     pub(crate) cpu: u32,
+    /// Frames it takes at once, where it is not to be what it does by itself.
+    pub(crate) burst: Option<u32>,
     pub(crate) hugepages: bool,
 }
 
@@ -103,9 +105,10 @@ impl Bench<'_> {
         let pages = if self.hugepages { "always" } else { "never" };
         let frames = self.load.packet_count() + SPARE_FRAMES;
         let flows_max = 2 * self.load.packet_count();
+        let burst = self.burst.map(|burst| format!("burst = {burst}\n")).unwrap_or_default();
         format!(
             "[switch]\nname = \"perf-{}\"\nsocket = \"{socket}\"\n\n\
-             [workers]\ncores = [{cpu}]\nidle = \"busy\"\n\n\
+             [workers]\ncores = [{cpu}]\nidle = \"busy\"\n{burst}\n\
              [memory]\nhugepages = \"{pages}\"\nframes = {frames}\n\n\
              [tables]\nflows_max = {flows_max}\n",
             std::process::id()
@@ -152,7 +155,8 @@ mod tests {
     fn load(work: Work, five_tuples: bool) -> Config {
         let load = Load { shape: work.shape(), flows: 100_000, mac_pairs: 64, seed: 1 };
         let (capture, socket) = (Path::new("/tmp/load.pcap"), Path::new("/tmp/switch.sock"));
-        let text = Bench { work, five_tuples, load: &load, capture, socket, cpu: 1, hugepages: true }.config();
+        let bench = Bench { work, five_tuples, load: &load, capture, socket, cpu: 1, burst: Some(8), hugepages: true };
+        let text = bench.config();
         config::load(&text, work.name()).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"))
     }
 
@@ -165,6 +169,7 @@ mod tests {
             assert!(config.warnings.is_empty(), "{:?}", config.warnings);
             assert_eq!(config.networks[0].statics.len(), 64, "{work:?}");
             assert_eq!(config.tables.flows_max, 200_000);
+            assert_eq!(config.workers.burst, 8);
             assert!(config.memory.frames > 100_000, "the capture is kept in buffers");
         }
     }

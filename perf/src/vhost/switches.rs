@@ -94,7 +94,7 @@ impl Stage<'_> {
 
     fn ovs(&self, sockets: &[PathBuf; 2], ring: Ring) -> Result<Sample, String> {
         let said = |error: ovs::OvsError| error.to_string();
-        let mut switch = ovs::Running::start(self.folder, self.cpu, true).map_err(said)?;
+        let mut switch = ovs::Running::start(self.folder, self.cpu, ovs::Cache::Exact).map_err(said)?;
         switch.vsctl("add-br br0 -- set bridge br0 datapath_type=netdev").map_err(said)?;
         for (name, socket) in ["a", "b"].iter().zip(sockets) {
             let socket = socket.display();
