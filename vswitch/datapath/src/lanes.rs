@@ -90,11 +90,10 @@ impl<P: Port> Lanes<P> {
         self.held.iter().filter_map(|port| self.lanes[port.index()].as_ref()).map(|lane| &lane.queue)
     }
 
-    /// Polls the ports in turn until `burst` is full; says of each frame which port it came from. Whether any port gave as
-    /// many as it was asked for, so that it may have more.
+    /// Polls the ports in turn until `burst` is full; says of each frame which port it came from. Whether as many came
+    /// as one port is asked for, so that there may be more.
     #[inline]
     pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) -> bool {
-        let mut is_more = false;
         let (later, sooner) = self.held.split_at(self.first.min(self.held.len()));
         for (step, port) in sooner.iter().chain(later).enumerate() {
             let room = burst.room();
@@ -103,14 +102,12 @@ impl<P: Port> Lanes<P> {
                 return true;
             }
             let Some(lane) = &mut self.lanes[port.index()] else { continue };
-            let (before, asked) = (burst.len(), room.min(self.burst));
-            let got = lane.queue.rx_burst(burst, asked);
-            if got > 0 {
+            let before = burst.len();
+            if lane.queue.rx_burst(burst, room.min(self.burst)) > 0 {
                 each(*port, &burst.as_slice()[before..]);
             }
-            is_more |= got == asked;
         }
-        is_more
+        burst.len() >= self.burst
     }
 
     /// Whether something waits for a port that takes super-frames: what else comes may be merged with it.
