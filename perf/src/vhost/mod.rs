@@ -3,6 +3,7 @@
 
 mod containers;
 mod library;
+mod overlay;
 mod pipeline;
 mod report;
 mod rig;
@@ -35,7 +36,7 @@ const CHUNKS_QUICK: u32 = 200;
 /// How to measure.
 #[derive(Args)]
 pub(crate) struct Vhost {
-    /// Fewer measurements: three minutes, for a look rather than for figures.
+    /// Fewer measurements: five minutes, for a look rather than for figures.
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file.
@@ -75,6 +76,8 @@ pub(crate) struct Vhost {
 enum Part {
     /// Frames between two containers, through whole switches.
     Pipeline,
+    /// Out of a tunnel, to a container, and back into the tunnel.
+    Overlay,
     /// Rings alone, in this process.
     Rings,
 }
@@ -89,14 +92,16 @@ pub(crate) fn run(arguments: &Vhost) -> Result<(), Failure> {
     let is_wanted = |part: Part| arguments.part.is_empty() || arguments.part.contains(&part);
     // First, since the rings bind this process to one CPU, and programs would inherit that.
     let pipeline = if is_wanted(Part::Pipeline) { pipeline::measure(arguments, &folder) } else { Vec::new() };
+    let overlay = if is_wanted(Part::Overlay) { overlay::measure(arguments, &folder) } else { Vec::new() };
     let rings =
         if is_wanted(Part::Rings) { measure_rings(arguments, &folder).map_err(Failure::Vhost)? } else { Vec::new() };
-    let report = Report { fingerprint: fingerprint(arguments), rings, pipeline };
+    let report = Report { fingerprint: fingerprint(arguments), rings, pipeline, overlay };
     print!("{}", report.tables());
     if let Some(path) = &arguments.json {
         crate::output::write_json(path, &report)?;
     }
-    let refused = report.pipeline.iter().filter(|row| row.is_refused()).count();
+    let refused = report.pipeline.iter().filter(|row| row.is_refused()).count()
+        + report.overlay.iter().filter(|row| row.is_refused()).count();
     if refused > 0 { Err(Failure::Refused(refused)) } else { Ok(()) }
 }
 

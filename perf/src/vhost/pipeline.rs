@@ -11,12 +11,18 @@ use super::{
 use crate::{folder::Folder, ovs, run, sample::Sample};
 
 /// How much is measured.
-struct Plan {
-    rounds: u32,
-    warm_up: Duration,
-    window: Duration,
+pub(super) struct Plan {
+    pub(super) rounds: u32,
+    pub(super) warm_up: Duration,
+    pub(super) window: Duration,
     /// How often a measurement that was disturbed is taken again.
-    again: u32,
+    pub(super) again: u32,
+}
+
+impl Plan {
+    pub(super) fn of(arguments: &Vhost) -> Plan {
+        if arguments.quick { QUICK } else { FULL }
+    }
 }
 
 const FULL: Plan = Plan { rounds: 5, warm_up: Duration::from_secs(1), window: Duration::from_secs(3), again: 2 };
@@ -34,7 +40,7 @@ pub(super) struct Taken {
 
 /// Every switch over every kind of ring.
 pub(super) fn measure(arguments: &Vhost, folder: &Folder) -> Vec<PipelineRow> {
-    let plan = if arguments.quick { QUICK } else { FULL };
+    let plan = Plan::of(arguments);
     let millraced = arguments.millraced.clone().unwrap_or_else(run::millraced_beside_us);
     let stage = Stage {
         testpmd: &arguments.testpmd,

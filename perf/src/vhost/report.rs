@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{pipeline::Taken, rig::Ring, rings::Path, switches::Switch};
+use super::{overlay, pipeline::Taken, rig::Ring, rings::Path, switches::Switch};
 use crate::{
     report::{two_digits, two_digits_of_some},
     sample::{self, Sample},
@@ -30,6 +30,7 @@ pub(super) struct Report {
     pub(super) fingerprint: Fingerprint,
     pub(super) rings: Vec<RingRow>,
     pub(super) pipeline: Vec<PipelineRow>,
+    pub(super) overlay: Vec<overlay::Row>,
 }
 
 impl Report {
@@ -41,6 +42,9 @@ impl Report {
         }
         if !self.pipeline.is_empty() {
             text += &pipeline_table(&self.pipeline);
+        }
+        if !self.overlay.is_empty() {
+            text += &overlay::table(&self.overlay);
         }
         text
     }
