@@ -66,11 +66,22 @@ impl Load {
 
     /// The packets, flows in random order, so that neighbours share no cache line of a table.
     pub(crate) fn packets(&self) -> impl Iterator<Item = Vec<u8>> + use<> {
+        self.part(0, 1)
+    }
+
+    /// Those of one of so many parts: what has the same MACs is in the same part, so that no station is behind two ports.
+    pub(crate) fn part(&self, part: u32, parts: u32) -> impl Iterator<Item = Vec<u8>> + use<> {
         let load = *self;
         let mut random = Random::new(load.seed);
         let mut order: Vec<u32> = (0..load.packet_count()).map(|n| n % load.flows.clamp(1, FLOWS_MAX)).collect();
         random.shuffle(&mut order);
-        order.into_iter().map(move |flow| load.packet(flow))
+        let is_in_part = move |flow: &u32| load.pair(*flow) % parts.max(1) == part;
+        order.into_iter().filter(is_in_part).map(move |flow| load.packet(flow))
+    }
+
+    /// Which pair of MACs a flow has.
+    fn pair(&self, flow: u32) -> u32 {
+        flow % self.mac_pairs.max(1)
     }
 
     fn packet(&self, flow: u32) -> Vec<u8> {
@@ -84,7 +95,7 @@ impl Load {
     /// The frame of one flow. The flow's number is in the source address, so no two are the same; all else is random.
     fn inner(&self, flow: u32) -> Vec<u8> {
         let mut random = Random::new(self.seed ^ (u64::from(flow) << 32 | 0x6d69_6c6c));
-        let pair = flow % self.mac_pairs.max(1);
+        let pair = self.pair(flow);
         let src = Ipv4Addr::from(0x0a00_0000 | flow);
         let dst = Ipv4Addr::from(0x0a80_0000 | random.below(1 << 23) as u32);
         let port = |random: &mut Random| 1024 + random.below(64_512) as u16;
@@ -148,6 +159,15 @@ mod tests {
         assert_eq!((parsed.l3_kind, parsed.protocol), (L3::Ipv4, protocol::UDP));
         let ((src, dst), (from, to)) = (parsed.addresses(frame).unwrap(), parsed.ports(frame).unwrap());
         (src, dst, from, to)
+    }
+
+    #[test]
+    fn parts_make_the_whole_and_share_no_mac() {
+        let parts: Vec<Vec<_>> = (0..4).map(|part| LOAD.part(part, 4).collect()).collect();
+        assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), LOAD.packets().count());
+        let macs = |part: &Vec<Vec<u8>>| part.iter().map(|frame| frame[6..12].to_vec()).collect::<HashSet<_>>();
+        let all: HashSet<_> = parts.iter().flat_map(macs).collect();
+        assert_eq!((all.len(), parts.iter().map(|part| macs(part).len()).sum::<usize>()), (64, 64));
     }
 
     #[test]

@@ -220,8 +220,7 @@ impl Run<'_> {
         }
         let part = |n| self.folder.path().join(format!("load-{n}.pcap"));
         for n in 0..parts {
-            let packets = load.packets().skip(n as usize).step_by(parts as usize);
-            pcap::write_file(&part(n), packets)?;
+            pcap::write_file(&part(n), load.part(n, parts))?;
         }
         Ok((0..parts).map(part).collect())
     }
