@@ -118,7 +118,7 @@ fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P
 
 /// Misses, floods, ARP and ND. A flow's first frame may have been decided a moment ago in this very list.
 ///
-/// No more than a batch holds, so a turn decides about 64 flows at most, some microseconds. None of them waits for a later
+/// No more than a batch holds, so about 64 flows at most, some microseconds. None of them waits for a later
 /// turn: the next frame of its flow, which would find the decision of another one before it, would overtake it.
 #[inline(never)]
 fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {

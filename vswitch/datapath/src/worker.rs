@@ -219,13 +219,15 @@ impl<P: Port, M: Pool> Worker<P, M> {
     }
 
     /// Receives and sees to what has come. Goes on while there is more and what waits to be sent may be merged with it: the
-    /// longer super-frames get, the fewer there are to be sent.
+    /// longer super-frames get, the fewer there are to be sent. Not behind a flood: a turn makes no more copies than a batch may.
     #[inline]
     fn work_off(&mut self) {
+        let copied = self.tally.worker.copied;
         for _ in 0..BATCHES_A_TURN {
             let is_more = self.receive();
             pipeline::run(self);
-            if !(is_more && self.lanes.may_merge()) {
+            let has_copied = self.tally.worker.copied != copied;
+            if !is_more || has_copied || !self.lanes.may_merge() {
                 break;
             }
         }
