@@ -21,7 +21,7 @@ use tap::{Netns, TapConfig, TapControl, TapError, TapPort};
 use vhost::{DeviceConfig, Features, Mode, VhostDevice};
 use wire::Mac;
 
-use crate::{cpu_time::CpuTimes, guest, meeting, memory, os::Watch, port::AnyPort, workers};
+use crate::{cpu_latency::CpuLatency, cpu_time::CpuTimes, guest, meeting, memory, os::Watch, port::AnyPort, workers};
 
 /// What stays with control while workers hold the queue pairs.
 enum Device {
@@ -40,11 +40,14 @@ pub(crate) struct Factory {
     need: Need,
     devices: HashMap<String, Device>,
     cpu_times: CpuTimes,
+    /// What the kernel is asked for while there is traffic.
+    pub(crate) cpu_latency: CpuLatency,
 }
 
 impl Factory {
     pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>, need: Need) -> Factory {
-        Factory { eal, pool, worker_nodes, need, devices: HashMap::new(), cpu_times: CpuTimes::default() }
+        let (devices, cpu_times, cpu_latency) = (HashMap::new(), CpuTimes::default(), CpuLatency::default());
+        Factory { eal, pool, worker_nodes, need, devices, cpu_times, cpu_latency }
     }
 
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
@@ -284,6 +287,10 @@ impl PortFactory for Factory {
 
     fn cpu_time(&mut self, worker: WorkerId) -> Option<Duration> {
         self.cpu_times.of(&workers::thread_name(worker.0.into()))
+    }
+
+    fn cpu_latency(&self) -> Option<api::CpuLatency> {
+        self.cpu_latency.status()
     }
 
     fn guest_mtu(&self, name: &str) -> Option<GuestMtu> {

@@ -6,6 +6,7 @@
 
 mod access;
 mod alive;
+mod cpu_latency;
 mod cpu_time;
 mod factory;
 mod guest;

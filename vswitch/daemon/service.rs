@@ -98,6 +98,7 @@ impl Service {
             self.guests_are_busy = self.control.factory().turn(Instant::now());
             self.control.tick(self.start.elapsed());
             self.heed_access();
+            self.follow_traffic();
             self.tell_manager();
             self.feed_watchdog();
             if self.workers.any_ended() {
@@ -188,6 +189,12 @@ impl Service {
             self.heeded = (switch.access.clone(), switch.pace);
             self.socket.set_access(access::resolve(&switch.access), switch.pace);
         }
+    }
+
+    /// Keeps CPUs from deep sleep while there is traffic, where the configuration wants that.
+    fn follow_traffic(&mut self) {
+        let (wish, received) = (self.control.config().workers.cpu_latency_us, self.control.frames_received());
+        self.control.factory().cpu_latency.follow(wish, received, self.start.elapsed());
     }
 
     /// Gives the answers that have come, before any new request can lead to others.

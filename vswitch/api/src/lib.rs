@@ -115,7 +115,7 @@ pub use running::{ConfigChange, Conflict, RunningConfig};
 pub use transaction::{Applied, Checked, ConfigProblem, DiffLine, DiffOp};
 pub use tunnel::{PathRow, PathState, TunnelRow, TunnelState, Tunnels};
 pub use version::Version;
-pub use worker::{WorkerRow, Workers};
+pub use worker::{CpuLatency, WorkerRow, Workers};
 
 /// Version of everything in this room; grows when an old client could misread an answer. What is said in this version is
 /// listed in `vswitch/api/schema.txt`, which a test compares with the types.

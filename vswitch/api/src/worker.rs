@@ -7,6 +7,20 @@ use serde::{Deserialize, Serialize};
 pub struct Workers {
     /// One row a worker.
     pub workers: Vec<WorkerRow>,
+    /// What the kernel is asked while there is traffic; `None` where the configuration asks for nothing.
+    #[serde(default)]
+    pub cpu_latency: Option<CpuLatency>,
+}
+
+/// How long a CPU of the node may take to wake up while there is traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuLatency {
+    /// The longest that is asked for, in microseconds.
+    pub max_us: u16,
+    /// Whether the kernel is held to it now: not while there is no traffic.
+    pub held: bool,
+    /// Why it cannot be asked, or will not heed; `None` where nothing is known against it.
+    pub problem: Option<String>,
 }
 
 /// What one worker did since it started, and how full its tables are.

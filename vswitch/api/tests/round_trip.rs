@@ -315,7 +315,14 @@ impl Dice {
             Request::ShowTunnels => Reply::Tunnels(Tunnels { tunnels: self.list(Dice::tunnel) }),
             Request::ShowMtu => Reply::Mtus(self.mtus()),
             Request::ShowFlows(_) => Reply::Flows(Flows { total, flows: self.list(Dice::flow) }),
-            Request::ShowWorkers => Reply::Workers(Workers { workers: self.list(Dice::worker) }),
+            Request::ShowWorkers => Reply::Workers(Workers {
+                workers: self.list(Dice::worker),
+                cpu_latency: self.maybe(|d| CpuLatency {
+                    max_us: d.number() as u16,
+                    held: d.coin(),
+                    problem: d.maybe(Dice::text),
+                }),
+            }),
             Request::ShowMemory => Reply::Memory(self.memory()),
             Request::ShowDrops => {
                 Reply::Drops(Drops { total, reasons: self.list(Dice::drop_row), host: self.list(Dice::host_loss) })

@@ -271,6 +271,11 @@ impl Books {
         self.worker(worker).turns_begun.get()
     }
 
+    /// Frames that a worker has received, without waiting for the end of a turn.
+    pub fn frames_received(&self, worker: WorkerId) -> u64 {
+        self.worker(worker).rx.get()
+    }
+
     /// Whether somebody reads this worker's books. A busy worker publishes faster than many ports can be read.
     pub(crate) fn are_read(&self, worker: WorkerId) -> bool {
         self.readers[worker.index()].get() != 0

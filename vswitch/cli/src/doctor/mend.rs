@@ -43,22 +43,30 @@ pub(super) fn move_workers(need: &Need, topology: &Topology, node: Option<u16>) 
 /// Writes `cores` into the configuration.
 pub(super) fn name_cores(need: &Need, cpus: &CpuSet) -> String {
     let list: Vec<String> = cpus.iter().map(|cpu| cpu.to_string()).collect();
-    let cores = format!("[{}]", list.join(", "));
+    set_in_workers(need, "cores", &format!("[{}]", list.join(", ")), r"\[[^]]*\]", ']')
+}
+
+/// Writes `cpu_latency_us` into the configuration.
+pub(super) fn set_cpu_latency(need: &Need, max_us: u16) -> String {
+    set_in_workers(need, "cpu_latency_us", &max_us.to_string(), "[0-9_]*", '=')
+}
+
+/// Writes a key of `[workers]`. What it was matches `old`; where it stands in one line, that line has the letter `closes`.
+fn set_in_workers(need: &Need, key: &str, value: &str, old: &str, closes: char) -> String {
     let Some(file) = need.file.as_deref().map(quoted) else {
-        return format!("# in the configuration: [workers] cores = {cores}");
+        return format!("# in the configuration: [workers] {key} = {value}");
     };
-    let starts = |line: &str, word: &str| line.trim_start().starts_with(word);
-    let one_line = need.text.lines().any(|line| starts(line, "cores") && line.contains(']'));
-    if one_line {
-        return format!(r"sed -i 's/^\( *cores *= *\)\[[^]]*\]/\1{cores}/' {file}");
+    let starts = |line: &str| line.trim_start().starts_with(key);
+    if need.text.lines().any(|line| starts(line) && line.contains(closes)) {
+        return format!(r"sed -i 's/^\( *{key} *= *\){old}/\1{value}/' {file}");
     }
-    if need.text.lines().any(|line| starts(line, "cores")) {
-        return format!("# in {file}: [workers] cores = {cores}");
+    if need.text.lines().any(starts) {
+        return format!("# in {file}: [workers] {key} = {value}");
     }
     if need.text.lines().any(|line| line.trim_end() == "[workers]") {
-        return format!(r"sed -i '/^\[workers\]/a cores = {cores}' {file}");
+        return format!(r"sed -i '/^\[workers\]/a {key} = {value}' {file}");
     }
-    format!(r"printf '\n[workers]\ncores = {cores}\n' >> {file}")
+    format!(r"printf '\n[workers]\n{key} = {value}\n' >> {file}")
 }
 
 /// CPUs as a shell counts them up: `2 3`.

@@ -21,6 +21,7 @@ mod report;
 mod sysroot;
 mod topology;
 mod vfio;
+mod wakeup;
 
 use std::path::Path;
 
@@ -51,7 +52,7 @@ struct Patient<'m> {
 }
 
 /// All checks, in the order an operator would go.
-const CHECKS: [fn(&Patient) -> Vec<Finding>; 9] = [
+const CHECKS: [fn(&Patient) -> Vec<Finding>; 10] = [
     placement::check,
     hugepages::check,
     vfio::check,
@@ -59,6 +60,7 @@ const CHECKS: [fn(&Patient) -> Vec<Finding>; 9] = [
     isolation::check,
     interrupts::check,
     power::check,
+    wakeup::check,
     limits::check,
     kernel::check,
 ];

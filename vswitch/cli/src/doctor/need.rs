@@ -44,6 +44,8 @@ pub(super) struct Need {
     pub(super) pinned: Pinned,
     /// Whether idle workers poll on.
     pub(super) busy: bool,
+    /// What CPUs may take to wake up while there is traffic, in µs, where the file says.
+    pub(super) cpu_latency_us: Option<u16>,
     /// Whether memory lies on hugepages.
     pub(super) hugepages: Hugepages,
     /// How many, of 2 MiB.
@@ -58,6 +60,8 @@ pub(super) struct Need {
     pub(super) files: u64,
     /// How many ports are TAPs.
     pub(super) taps: usize,
+    /// How many ports are of containers or guests on this node.
+    pub(super) containers: usize,
     /// Ports on PCI devices.
     pub(super) pci: Vec<PciPort>,
 }
@@ -83,6 +87,7 @@ impl Need {
             cpus,
             pinned,
             busy: config.workers.idle == Idle::Busy,
+            cpu_latency_us: config.workers.cpu_latency_us,
             hugepages: config.memory.hugepages,
             memory_mib: control::need::Need::of(config).bytes().div_ceil(1 << 20),
             huge_pages: control::need::Need::of(config).huge_pages(),
@@ -90,6 +95,7 @@ impl Need {
             numa: config.memory.numa,
             files: FILES + FILES_PER_QUEUE * queues,
             taps: config.ports.iter().filter(|port| matches!(port.kind, Kind::Tap { .. })).count(),
+            containers: config.ports.iter().filter(|port| !matches!(port.kind, Kind::Eth { .. })).count(),
             pci: config.ports.iter().filter_map(pci_port).collect(),
         }
     }

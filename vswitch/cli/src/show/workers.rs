@@ -1,6 +1,6 @@
-//! `show workers`: two tables, what they do and how their tables fare.
+//! `show workers`: two tables, what they do and how their tables fare, and how long CPUs may take to wake up.
 
-use api::{WorkerRow, Workers};
+use api::{CpuLatency, WorkerRow, Workers};
 
 use super::{
     counters::{Counter, Rates},
@@ -9,7 +9,8 @@ use super::{
 use crate::quantity::{Numbers, count, share};
 
 pub(super) fn tables(workers: &Workers, rates: &Rates<WorkerRow>, numbers: Numbers) -> String {
-    format!("{}\n\n{}", work(workers, rates, numbers), state(workers, numbers))
+    let latency = workers.cpu_latency.as_ref().map_or_else(String::new, latency);
+    format!("{}\n\n{}{latency}", work(workers, rates, numbers), state(workers, numbers))
 }
 
 const COUNTERS: [Counter<WorkerRow>; 5] = [
@@ -73,6 +74,18 @@ fn state(workers: &Workers, numbers: Numbers) -> Grid {
     grid
 }
 
+/// What is asked of the CPUs, where anything is.
+fn latency(latency: &CpuLatency) -> String {
+    let CpuLatency { max_us, held, problem } = latency;
+    let state = if *held { "held" } else { "not held: no traffic" };
+    let state = match problem {
+        Some(problem) if *held => format!("{state}, but {problem}"),
+        Some(problem) => format!("not held: {problem}"),
+        None => state.to_owned(),
+    };
+    format!("\n\nCPUs wake up within {max_us} us: {state}")
+}
+
 fn fill(used: u64, max: u64, numbers: Numbers) -> String {
     format!("{}/{}", count(used, numbers), count(max, numbers))
 }
@@ -106,10 +119,24 @@ mod tests {
             mac_refused_table: 7,
             ..WorkerRow::default()
         };
-        let text = tables(&Workers { workers: vec![WorkerRow::default(), busy] }, &Rates::Unwatched, Numbers::Short);
+        let workers = Workers { workers: vec![WorkerRow::default(), busy], cpu_latency: None };
+        let text = tables(&workers, &Rates::Unwatched, Numbers::Short);
         let line = |n: usize| text.lines().nth(n).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(line(1), "0 - - 0 - 0 0 0 0 0 0");
         assert_eq!(line(2), "1 3 21.3% 1000 25.0% 0 0 0 0 0 0");
         assert_eq!(line(6), "1 100/65.5k 99.9% 1 0 0 0 0/0 0 0 0 0 (network full), 7 (table full)");
+    }
+
+    #[test]
+    fn what_is_asked_of_cpus_is_said_last_with_what_is_in_the_way() {
+        let last = |max_us, held, problem: Option<&str>| {
+            let cpu_latency = Some(CpuLatency { max_us, held, problem: problem.map(str::to_owned) });
+            let workers = Workers { workers: Vec::new(), cpu_latency };
+            tables(&workers, &Rates::Unwatched, Numbers::Short).lines().last().unwrap().to_owned()
+        };
+        assert_eq!(last(0, true, None), "CPUs wake up within 0 us: held");
+        assert_eq!(last(20, false, None), "CPUs wake up within 20 us: not held: no traffic");
+        assert_eq!(last(0, false, Some("it is away")), "CPUs wake up within 0 us: not held: it is away");
+        assert_eq!(last(0, true, Some("nobody heeds it")), "CPUs wake up within 0 us: held, but nobody heeds it");
     }
 }

@@ -90,7 +90,7 @@ fn answer(request: &Request) -> Result<Reply, RpcError> {
         }),
         Request::ShowMtu => Reply::Mtus(mtus()),
         Request::ShowFlows(_) => Reply::Flows(Flows { total: 50_000, flows: vec![flow(12_345), flow(1)] }),
-        Request::ShowWorkers => Reply::Workers(Workers { workers: vec![WorkerRow::default()] }),
+        Request::ShowWorkers => Reply::Workers(Workers { workers: vec![WorkerRow::default()], cpu_latency: None }),
         Request::ShowMemory => Reply::Memory(Memory::default()),
         Request::ShowDrops => Reply::Drops(Drops::default()),
         Request::ShowLedger => Reply::Ledger(ledger(2)),

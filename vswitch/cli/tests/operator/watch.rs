@@ -18,7 +18,7 @@ fn counting() -> FakeSwitch {
     let asked = AtomicU64::new(0);
     FakeSwitch::answering(move |_| {
         let rx = asked.fetch_add(1_000, Ordering::Relaxed);
-        Ok(Reply::Workers(Workers { workers: vec![worker(0, rx), worker(1, 5)] }))
+        Ok(Reply::Workers(Workers { workers: vec![worker(0, rx), worker(1, 5)], cpu_latency: None }))
     })
 }
 

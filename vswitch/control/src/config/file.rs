@@ -55,6 +55,7 @@ pub(super) struct Workers {
     pub(super) count: Option<Int>,
     pub(super) idle: Option<Text>,
     pub(super) rest_max_us: Option<Int>,
+    pub(super) cpu_latency_us: Option<Int>,
     pub(super) burst: Option<Int>,
 }
 

@@ -15,6 +15,9 @@ pub struct Workers {
     pub idle: Idle,
     /// The longest rest of an adaptive worker, in microseconds.
     pub rest_max_us: u16,
+    /// While there is traffic, no CPU of the node may take longer than this to wake up, in microseconds; `None`: the kernel
+    /// decides.
+    pub cpu_latency_us: Option<u16>,
     /// Frames taken from one port before the next is looked at.
     pub burst: u8,
 }
@@ -52,6 +55,7 @@ impl Default for Workers {
             placement: Placement::LastCpu,
             idle: Idle::Adaptive,
             rest_max_us: REST_MAX_US_DEFAULT,
+            cpu_latency_us: None,
             burst: BURST_DEFAULT,
         }
     }
@@ -91,6 +95,7 @@ impl Workers {
             placement: placement.unwrap_or(default.placement),
             idle: idle.unwrap_or(default.idle),
             rest_max_us: check.counted_or(&keys::REST_MAX_US, &said.rest_max_us, default.rest_max_us),
+            cpu_latency_us: said.cpu_latency_us.as_ref().and_then(|us| check.counted(&keys::CPU_LATENCY_US, us)),
             burst: check.counted_or(&keys::BURST, &said.burst, default.burst),
         }
     }

@@ -55,6 +55,11 @@ pub trait PortFactory {
         None
     }
 
+    /// How long CPUs may take to wake up, as the kernel is asked now; `None` where it is not asked.
+    fn cpu_latency(&self) -> Option<api::CpuLatency> {
+        None
+    }
+
     /// The MTU that the guest connected to a vhost-user port goes by; `None` without one, and on other ports.
     fn guest_mtu(&self, _name: &str) -> Option<api::GuestMtu> {
         None

@@ -163,6 +163,11 @@ impl<F: PortFactory> Control<F> {
         self.desks.iter().map(|desk| self.books.turns_begun(desk.link.view.worker()))
     }
 
+    /// Frames that all workers have received: a number that stands still is a switch without traffic.
+    pub fn frames_received(&self) -> u64 {
+        self.desks.iter().map(|desk| self.books.frames_received(desk.link.view.worker())).sum()
+    }
+
     /// Takes what has come since the last call, and does what can be done now. Never waits.
     pub fn tick(&mut self, now: Duration) {
         self.now = now;

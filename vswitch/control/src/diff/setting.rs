@@ -45,6 +45,8 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
     pool("[memory] buffer", old.memory.buffer.into(), new.memory.buffer.into());
     pool("[memory] super_frames", old.memory.super_frames, new.memory.super_frames);
     let mut live = |key: &str, old: String, new: String| setting(key, Effect::Live, old, new);
+    let latency = |us: Option<u16>| us.map_or("the kernel's".to_owned(), |us| us.to_string());
+    live("[workers] cpu_latency_us", latency(old.workers.cpu_latency_us), latency(new.workers.cpu_latency_us));
     // What they mean for ports is among what differs in those.
     let (was, is) = (&old.switch.vhost, &new.switch.vhost);
     live("[switch] vhost_dir", was.path.display().to_string(), is.path.display().to_string());

@@ -253,6 +253,59 @@ pub(super) const FAULTS: &[Fault] = &[
         ["warning", "governor", WORKERS],
         "for c in 8; do echo performance > /sys/devices/system/cpu/cpu$c/cpufreq/scaling_governor; done",
     ),
+    acting(
+        "a VM whose CPUs halt at once",
+        as_vm,
+        ["warning", "cpu-latency", "all CPUs"],
+        "sed -i '/^\\[workers\\]/a cpu_latency_us = 0' FILE",
+    ),
+    acting(
+        "a latency that forbids no sleep of a VM",
+        |m| {
+            as_vm(m);
+            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+        },
+        ["warning", "cpu-latency", "all CPUs"],
+        "sed -i 's/^\\( *cpu_latency_us *= *\\)[0-9_]*/\\10/' FILE",
+    ),
+    fault(
+        "a latency that there is nobody to ask for",
+        |m| {
+            m.remove("/dev/cpu_dma_latency");
+            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+        },
+        ["warning", "cpu-latency", "all CPUs"],
+        "apt-get install linux-image-amd64 && reboot",
+    ),
+    fault(
+        "a latency whose device nobody has made",
+        |m| {
+            m.remove("/dev/cpu_dma_latency");
+            m.write("/proc/misc", "258 network_latency\n259 cpu_dma_latency\n130 watchdog");
+            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+        },
+        ["warning", "cpu-latency", "all CPUs"],
+        "mknod -m 600 /dev/cpu_dma_latency c 10 259",
+    ),
+    fault(
+        "a latency that nobody heeds",
+        |m| {
+            m.write("/sys/devices/system/cpu/cpuidle/current_driver", "none");
+            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+        },
+        ["warning", "cpu-latency", "all CPUs"],
+        "cat /proc/cmdline  # boot without `idle=` and `cpuidle.off=`",
+    ),
+    fault(
+        "a latency that nobody heeds in a VM",
+        |m| {
+            as_vm(m);
+            m.remove("/sys/devices/system/cpu/cpuidle/current_driver");
+            m.configure("[workers]", "[workers]\ncpu_latency_us = 0");
+        },
+        ["warning", "cpu-latency", "all CPUs"],
+        "modprobe cpuidle-haltpoll force=Y",
+    ),
     // Limits and kernel
     fault(
         "little memory may be locked",
@@ -313,4 +366,16 @@ pub(super) const FAULTS: &[Fault] = &[
 fn without_iommu(machine: &Machine) {
     machine.remove("/sys/kernel/iommu_groups");
     machine.remove(&format!("{VF}/iommu_group"));
+}
+
+/// Its CPUs know one sleep, and take to it without polling first.
+fn as_vm(machine: &Machine) {
+    machine.write("/proc/cpuinfo", "vendor_id : GenuineIntel\nflags : fpu hypervisor lahf_lm");
+    for (file, text) in [("driver", "haltpoll"), ("governor", "haltpoll")] {
+        machine.write(&format!("/sys/devices/system/cpu/cpuidle/current_{file}"), text);
+    }
+    machine.write("/sys/module/haltpoll/parameters/guest_halt_poll_ns", "0");
+    for cpu in 8..12 {
+        machine.write(&format!("/sys/devices/system/cpu/cpu{cpu}/cpuidle/state1/latency"), "1");
+    }
 }

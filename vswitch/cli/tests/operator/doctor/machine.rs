@@ -134,6 +134,7 @@ impl Machine {
                 self.write(&format!("{folder}/cpuidle/state{state}/disable"), disable);
             }
         }
+        self.write("/sys/devices/system/cpu/cpuidle/current_driver", "intel_idle");
         for irq in [24, 25] {
             self.write(&format!("/proc/irq/{irq}/smp_affinity_list"), "1-7");
             self.write(&format!("/proc/irq/{irq}/effective_affinity_list"), "3");
@@ -189,6 +190,7 @@ impl Machine {
         self.write("/proc/self/limits", LIMITS);
         self.write("/proc/self/status", "CapEff:\t000001ffffffffff\nCpus_allowed_list:\t0-7");
         self.write("/dev/net/tun", "");
+        self.write("/dev/cpu_dma_latency", "");
     }
 
     /// Runs `millrace doctor` on it.

@@ -122,7 +122,7 @@ fn the_answer_for_programs_keeps_its_shape() {
     findings.iter().for_each(|finding| assert_eq!(keys(finding), "about check file found mend severity why"));
     let mut checks: Vec<&str> = findings.iter().filter_map(|finding| finding["check"].as_str()).collect();
     checks.sort_unstable();
-    let expected = "c-states driver firmware governor housekeeping hugepages hugepages-mounted hugepages-node \
+    let expected = "c-states cpu-latency driver firmware governor housekeeping hugepages hugepages-mounted hugepages-node \
                     iommu iommu-group irq isolcpus kernel memlock nic-numa nmi-watchdog nofile nohz_full \
                     numa-balancing rcu_nocbs smt-siblings swap thp tun vf-settings vfio-device vfio-noiommu vfio-pci \
                     worker-cpu-0 worker-cpus workqueues";

@@ -2,14 +2,18 @@
 
 use datapath::WORKERS_MAX;
 
-use super::{super::workers, Change::Restart, Key, Part, Section};
+use super::{
+    super::workers,
+    Change::{Live, Restart},
+    Key, Part, Section,
+};
 
 pub(in crate::config) const SECTION: Section = Section {
     name: "workers",
     many: false,
     meaning: "The threads that move packets: how many, where they run, and what they do when there is nothing to do. Each \
               has its own tables; a port's queue pairs are held by one worker each.",
-    parts: &[Part { meaning: "", keys: &[CORES, COUNT, IDLE, REST_MAX_US, BURST], values: &[] }],
+    parts: &[Part { meaning: "", keys: &[CORES, COUNT, IDLE, REST_MAX_US, CPU_LATENCY_US, BURST], values: &[] }],
 };
 
 /// CPUs that Linux can name in an affinity mask of ordinary size.
@@ -51,6 +55,20 @@ pub(in crate::config) const REST_MAX_US: Key = Key::number("rest_max_us", "micro
     .meaning(
         "The longest rest of an adaptive worker: what the first packet after a silence waits at most where it does \
          not come from a TAP, beside what the kernel takes to wake a thread. The idle CPU time, which LOAD in `millrace show workers` tells, falls with it: 250 take about a third of what 50 do.",
+    );
+
+pub(in crate::config) const CPU_LATENCY_US: Key = Key::number("cpu_latency_us", "microseconds", 0, 10_000)
+    .or("the kernel decides how deep CPUs sleep")
+    .example("0")
+    .change(Live)
+    .meaning(
+        "While there is traffic, no CPU of the node may take longer than this to wake up: the switch holds that request in \
+         /dev/cpu_dma_latency (PM QoS), and lets go of it when nothing has come for a second. The CPU of a container that \
+         waits for an answer goes to sleep, and each packet waits for it to wake: 10 to 20 us in a VM, 1 to 200 us on bare \
+         metal, by the depth of the sleep. The price: with 0 every idle CPU of the node polls, and with it goes power, the \
+         clock that sleeping cores leave to others, and the half of a core that a sibling thread polls on. In a VM that is \
+         the only number that helps. On bare metal 2 to 20 leave the CPUs their light sleep, C1, which costs little: \
+         /sys/devices/system/cpu/cpu0/cpuidle/state*/latency has the numbers. `millrace show workers` tells whether it is held.",
     );
 
 /// Vector receive functions of NIC drivers take frames by fours, and none where fewer are asked for.

@@ -10,7 +10,8 @@ impl<F: PortFactory> Control<F> {
     pub(in crate::control) fn show_workers(&self) -> Result<Workers, RpcError> {
         let reading = self.read_books()?;
         let rows = self.desks.iter().zip(&reading.workers);
-        Ok(Workers { workers: rows.map(|(desk, reading)| row(desk, reading)).collect() })
+        let workers = rows.map(|(desk, reading)| row(desk, reading)).collect();
+        Ok(Workers { workers, cpu_latency: self.factory.cpu_latency() })
     }
 }
 
