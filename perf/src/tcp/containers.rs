@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::cpus::Cpus;
 use crate::process::{self, Namespace, Started};
 
 /// The interface in each of them, and their addresses.
@@ -62,12 +63,18 @@ impl Probe {
 }
 
 /// What was found, by probe.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Figures(pub(super) [f64; 4]);
+#[derive(Clone, Debug)]
+pub(super) struct Figures(pub(super) Vec<(Probe, f64)>);
+
+impl Figures {
+    pub(super) fn of(&self, wanted: Probe) -> Option<f64> {
+        self.0.iter().find(|(probe, _)| *probe == wanted).map(|(_, figure)| *figure)
+    }
+}
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let figures = Probe::ALL.iter().zip(self.0).map(|(probe, figure)| format!("{figure:.2} {}", probe.unit()));
+        let figures = self.0.iter().map(|(probe, figure)| format!("{figure:.2} {}", probe.unit()));
         f.write_str(&figures.collect::<Vec<_>>().join(", "))
     }
 }
@@ -94,17 +101,25 @@ impl Containers {
         Ok(())
     }
 
-    /// All probes, each for so long.
-    pub(super) fn measure(&self, window: Duration) -> Result<Figures, String> {
+    /// All probes there are for such CPUs, each for so long.
+    pub(super) fn measure(&self, window: Duration, cpus: Cpus) -> Result<Figures, String> {
         let echo = self.start_echo()?;
         let seconds = window.as_secs().max(1).to_string();
         let [median, tail] = self.ask(&seconds)?;
         drop(echo);
-        let stream = self.iperf(&["-t", &seconds])?;
-        let small = self.iperf(&["-t", &seconds, "-u", "-b", "0", "-l", SMALL])?;
+        let mut figures = Figures(vec![(Probe::Median, median / 1e3), (Probe::Tail, tail / 1e3)]);
+        if cpus.probes().contains(&Probe::Stream) {
+            figures.0.extend(self.measure_throughput(&seconds)?);
+        }
+        Ok(figures)
+    }
+
+    fn measure_throughput(&self, seconds: &str) -> Result<[(Probe, f64); 2], String> {
+        let stream = self.iperf(&["-t", seconds])?;
+        let small = self.iperf(&["-t", seconds, "-u", "-b", "0", "-l", SMALL])?;
         let found = bits_per_second(&stream).zip(received_per_second(&small));
         let (bits, packets) = found.ok_or("iperf3 gave no figures")?;
-        Ok(Figures([bits / 1e9, packets / 1e6, median / 1e3, tail / 1e3]))
+        Ok([(Probe::Stream, bits / 1e9), (Probe::Datagrams, packets / 1e6)])
     }
 
     /// A program in one of them, on their CPU.

@@ -2,9 +2,11 @@
 //! the kernel's bridge and Open vSwitch, and what the least of all switches would give them.
 //!
 //! Both ends run on one CPU and the switch on another one, as on a node whose switch has a core of its own; the kernel's
-//! bridge works in the time of whoever sends. The switches take turns, so that a slow minute of the machine hits all of them.
+//! bridge works in the time of whoever sends. Round trips are measured twice, with CPUs that sleep as they like while they wait
+//! and with CPUs that may not, whatever the switch. The switches take turns, so that a slow minute of the machine hits all of them.
 
 mod containers;
+mod cpus;
 mod echo;
 mod relay;
 mod report;
@@ -15,7 +17,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::Args;
 
 use crate::{Failure, fingerprint, folder::Folder, ovs, run};
-use containers::{Figures, Probe};
+use containers::Figures;
+use cpus::{Awake, Cpus};
 pub(crate) use echo::{Echo, run as echo};
 use report::{Fingerprint, Report, Row};
 use switches::{Nodes, Stage, Switch};
@@ -23,7 +26,7 @@ use switches::{Nodes, Stage, Switch};
 /// How to measure.
 #[derive(Args)]
 pub(crate) struct Tcp {
-    /// Fewer and shorter measurements: two minutes, for a look rather than for figures.
+    /// Fewer and shorter measurements: five minutes, for a look rather than for figures.
     #[arg(long)]
     quick: bool,
     /// Also write the figures to this file.
@@ -59,14 +62,24 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     let rounds = arguments.rounds.unwrap_or(rounds);
     let window = Duration::from_secs(seconds.into());
     let Tcp { cpu, containers_cpu, .. } = *arguments;
-    let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder: folder.path(), window };
+    let cpu_latency_us = cpus::asked_by_others().unwrap_or_default();
+    if let Some(us) = cpu_latency_us {
+        eprintln!("warning: somebody asks CPUs to wake up within {us} us: none may sleep as it likes");
+    }
     let mut rows = Vec::new();
-    for nodes in [Nodes::One, Nodes::Two] {
+    for (nodes, cpus) in [Nodes::One, Nodes::Two].into_iter().flat_map(|nodes| Cpus::ALL.map(|cpus| (nodes, cpus))) {
+        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder: folder.path(), window, cpus };
+        if let Some(why) = Awake::hold().err().filter(|_| cpus == Cpus::Awake) {
+            eprintln!("skipped: {}{}: {why}", nodes.name(), cpus.suffix());
+            continue;
+        }
         rows.extend(measure(&stage, nodes, rounds));
     }
     let (model, cpus, kernel) = fingerprint::machine();
     let written_s = fingerprint::now_s();
-    let fingerprint = Fingerprint { model, cpus, kernel, cpu, containers_cpu, rounds, window_s: seconds, written_s };
+    let window_s = seconds;
+    let fingerprint =
+        Fingerprint { model, cpus, kernel, cpu, containers_cpu, rounds, window_s, cpu_latency_us, written_s };
     let report = Report { fingerprint, rows };
     print!("{}", report.table());
     if let Some(path) = &arguments.json {
@@ -87,7 +100,7 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32) -> Vec<Row> {
     }
     for round in 1..=rounds {
         for (switch, figures, failed) in taken.iter_mut().filter(|(.., failed)| failed.is_none()) {
-            eprint!("[{round}/{rounds}] {}, {} ... ", nodes.name(), switch.name());
+            eprint!("[{round}/{rounds}] {}, {}{} ... ", nodes.name(), switch.name(), stage.cpus.suffix());
             match stage.measure(*switch, nodes) {
                 Ok(found) => {
                     eprintln!("{found}");
@@ -100,5 +113,5 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32) -> Vec<Row> {
             }
         }
     }
-    Probe::ALL.map(|probe| Row::new(nodes, probe, &taken)).into()
+    stage.cpus.probes().iter().map(|&probe| Row::new(nodes, stage.cpus, probe, &taken)).collect()
 }

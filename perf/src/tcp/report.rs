@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     containers::{Figures, Probe},
+    cpus::Cpus,
     switches::{Nodes, Switch},
 };
 use crate::report::two_digits_of_some;
@@ -21,6 +22,9 @@ pub(super) struct Fingerprint {
     pub(super) rounds: u32,
     /// Seconds of each probe.
     pub(super) window_s: u32,
+    /// What others asked CPUs for when it began: to wake up within so many microseconds. Rows that do not say "CPUs awake" are
+    /// not what they seem then.
+    pub(super) cpu_latency_us: Option<i32>,
     /// When it was written, in seconds since 1970.
     pub(super) written_s: u64,
 }
@@ -54,14 +58,14 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(nodes: Nodes, probe: Probe, taken: &[(Switch, Vec<Figures>, Option<String>)]) -> Row {
+    pub(super) fn new(nodes: Nodes, cpus: Cpus, probe: Probe, taken: &[(Switch, Vec<Figures>, Option<String>)]) -> Row {
         let of = |wanted: Switch| {
             let (_, figures, _) = taken.iter().find(|(switch, ..)| *switch == wanted)?;
-            median(figures.iter().map(|figures| figures.0[probe as usize]).collect())
+            median(figures.iter().filter_map(|figures| figures.of(probe)).collect())
         };
         let failed = taken.iter().filter_map(|(switch, _, why)| Some(format!("{}: {}", switch.name(), why.as_ref()?)));
         Row {
-            path: format!("{}, {}", nodes.name(), probe.name()),
+            path: format!("{}, {}{}", nodes.name(), probe.name(), cpus.suffix()),
             ours: of(Switch::Millraced),
             relay: of(Switch::Relay),
             bridge: of(Switch::Bridge),
@@ -104,16 +108,17 @@ mod tests {
 
     #[test]
     fn the_median_of_each_switch_is_in_its_own_column() {
-        let figures = |stream: f64| Figures([stream, 0.5, 20.0, 40.0]);
+        let figures = |stream: f64| Figures(vec![(Probe::Tail, 40.0), (Probe::Stream, stream)]);
         let taken = [
             (Switch::Millraced, [3.0, 9.0, 8.0].map(figures).to_vec(), None),
             (Switch::Bridge, vec![figures(10.0)], None),
             (Switch::Relay, vec![figures(11.0)], None),
             (Switch::Ovs, vec![], Some("gone".to_owned())),
         ];
-        let row = Row::new(Nodes::One, Probe::Stream, &taken);
+        let row = Row::new(Nodes::One, Cpus::Asleep, Probe::Stream, &taken);
         assert_eq!((row.ours, row.relay, row.bridge, row.ovs), (Some(8.0), Some(11.0), Some(10.0), None));
         assert_eq!(row.failed, ["ovs: gone"]);
-        assert_eq!(Row::new(Nodes::One, Probe::Tail, &taken).ours, Some(40.0));
+        let awake = Row::new(Nodes::Two, Cpus::Awake, Probe::Tail, &taken);
+        assert_eq!((awake.path.as_str(), awake.ours), ("two nodes, round trip p99, CPUs awake", Some(40.0)));
     }
 }

@@ -11,6 +11,7 @@ use crate::{
 
 use super::{
     containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS},
+    cpus::{Awake, Cpus},
     relay::Relay,
 };
 
@@ -75,12 +76,15 @@ pub(super) struct Stage<'a> {
     pub(super) folder: &'a Path,
     /// How long each probe takes.
     pub(super) window: Duration,
+    /// What CPUs may do meanwhile.
+    pub(super) cpus: Cpus,
 }
 
 impl Stage<'_> {
     /// Starts a switch between two containers, and asks all there is to ask.
     pub(super) fn measure(&self, switch: Switch, nodes: Nodes) -> Result<Figures, String> {
         let containers = Containers::create(self.containers_cpu)?;
+        let _awake = self.awake(switch)?;
         match (switch, nodes) {
             (Switch::Millraced, Nodes::One) => self.one_millraced(&containers).map_err(|error| error.to_string())?,
             (Switch::Millraced, Nodes::Two) => self.two_millraced(&containers).map_err(|error| error.to_string())?,
@@ -91,11 +95,17 @@ impl Stage<'_> {
         }
     }
 
+    /// Keeps CPUs awake for whoever does not do so by himself.
+    fn awake(&self, switch: Switch) -> Result<Option<Awake>, String> {
+        let by_us = self.cpus == Cpus::Awake && switch != Switch::Millraced;
+        by_us.then(Awake::hold).transpose()
+    }
+
     fn one_millraced(&self, containers: &Containers) -> Result<Result<Figures, String>, MillracedError> {
         let text = self.head(self.folder, 0, "busy") + &tap(containers, 0) + &tap(containers, 1) + &network("");
         let mut switch = millraced::Running::start(self.millraced, self.folder, &text)?;
         switch.ready()?;
-        let figures = containers.measure(self.window);
+        let figures = containers.measure(self.window, self.cpus);
         switch.stop()?;
         Ok(figures)
     }
@@ -119,7 +129,7 @@ impl Stage<'_> {
             switch.ready()?;
             running.push(switch);
         }
-        let figures = containers.measure(self.window);
+        let figures = containers.measure(self.window, self.cpus);
         running.into_iter().try_for_each(millraced::Running::stop)?;
         Ok(figures)
     }
@@ -127,8 +137,9 @@ impl Stage<'_> {
     /// The beginning of a configuration.
     fn head(&self, folder: &Path, node: usize, idle: &str) -> String {
         let (socket, cpu) = (folder.join(millraced::SOCKET), self.cpu);
+        let latency = if self.cpus == Cpus::Awake { "cpu_latency_us = 0\n" } else { "" };
         format!(
-            "[switch]\nname = \"perf-{}-{node}\"\nsocket = \"{}\"\n\n[workers]\ncores = [{cpu}]\nidle = \"{idle}\"\n",
+            "[switch]\nname = \"perf-{}-{node}\"\nsocket = \"{}\"\n\n[workers]\ncores = [{cpu}]\nidle = \"{idle}\"\n{latency}",
             std::process::id(),
             socket.display()
         )
@@ -141,7 +152,7 @@ impl Stage<'_> {
             veth(&node, containers, end, 1500)?;
         }
         containers.address()?;
-        containers.measure(self.window)
+        containers.measure(self.window, self.cpus)
     }
 
     /// Joined by a veth pair, which carries what a NIC with all offloads would, or, plain, what one without any does.
@@ -165,12 +176,12 @@ impl Stage<'_> {
             veth(node, containers, n, 1450)?;
         }
         containers.address()?;
-        containers.measure(self.window)
+        containers.measure(self.window, self.cpus)
     }
 
     fn relay(&self, containers: &Containers) -> Result<Figures, String> {
         let _relay = Relay::start(containers, self.cpu)?;
-        containers.measure(self.window)
+        containers.measure(self.window, self.cpus)
     }
 
     fn ovs(&self, containers: &Containers) -> Result<Figures, String> {
@@ -184,7 +195,7 @@ impl Stage<'_> {
             switch.ip(&format!("link set {name} netns {to} name {INTERFACE}")).map_err(said)?;
         }
         containers.address()?;
-        containers.measure(self.window)
+        containers.measure(self.window, self.cpus)
     }
 }
 
