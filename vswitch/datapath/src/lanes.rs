@@ -216,6 +216,18 @@ impl<P: Port> Lanes<P> {
         Ok(())
     }
 
+    /// Sends what waits, but for rows to which more may come. Whether there is such a row.
+    #[inline(never)]
+    pub(crate) fn relieve(&mut self, tally: &mut Tally, pool: &mut impl Pool) -> bool {
+        let Lanes { lanes, loaded, .. } = self;
+        loaded.retain(|&port| {
+            let Some(lane) = &mut lanes[port.index()] else { return false };
+            relieve(lane, port, tally, pool);
+            !lane.waiting.is_empty()
+        });
+        !loaded.is_empty()
+    }
+
     /// Sends everything that waits.
     #[inline(never)]
     pub(crate) fn flush(&mut self, tally: &mut Tally, pool: &mut impl Pool) {
@@ -252,7 +264,7 @@ fn send<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally, pool: &mut
     transmit(lane, port, tally);
 }
 
-/// Sends what waits in a full lane, but for a last row to which more may come.
+/// Sends what waits, but for a last row to which more may come.
 fn relieve<P: Port>(lane: &mut Lane<P>, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {
     merge(lane, tally, pool);
     lane.row = lane.row.filter(Row::is_open);

@@ -51,8 +51,9 @@ pub enum Turn {
     Stopped,
 }
 
-/// Batches of one turn at most.
-const BATCHES_A_TURN: usize = 4;
+/// Batches of one turn at most: only the last row of a turn is cut short by its end, and sending a super-frame costs much the
+/// same however long it is.
+const BATCHES_A_TURN: usize = 16;
 /// Deltas heard in one turn from one other worker.
 const DELTAS_A_TURN: usize = 32;
 /// Turns between two questions to a device about its losses.
@@ -218,8 +219,9 @@ impl<P: Port, M: Pool> Worker<P, M> {
         }
     }
 
-    /// Receives and sees to what has come. Goes on while there is more and what waits to be sent may be merged with it: the
-    /// longer super-frames get, the fewer there are to be sent. Not behind a flood: a turn makes no more copies than a batch may.
+    /// Receives and sees to what has come. Goes on while there is more and it may become part of a super-frame that has begun:
+    /// the longer they get, the fewer there are to be sent. Whatever else waits is sent meanwhile. Not behind a flood: a turn
+    /// makes no more copies than a batch may.
     #[inline]
     fn work_off(&mut self) {
         let copied = self.tally.worker.copied;
@@ -227,10 +229,16 @@ impl<P: Port, M: Pool> Worker<P, M> {
             let is_more = self.receive();
             pipeline::run(self);
             let has_copied = self.tally.worker.copied != copied;
-            if !is_more || has_copied || !self.lanes.may_merge() {
+            if !is_more || has_copied || !self.may_merge_more() {
                 break;
             }
         }
+    }
+
+    /// Whether a super-frame has begun that may get longer; then it is all that waits.
+    #[inline]
+    fn may_merge_more(&mut self) -> bool {
+        self.lanes.may_merge() && self.lanes.relieve(&mut self.tally, &mut self.pool)
     }
 
     /// Receives a batch. Whether there may be more.

@@ -157,6 +157,15 @@ fn where_there_is_no_long_buffer_segments_go_as_they_are() {
 }
 
 #[test]
+fn rows_are_not_cut_short_by_the_end_of_a_batch() {
+    let mut rig = acquainted(Size::default());
+    let packets = vec![segments(2, 1, 46 * 1400); 10].concat();
+    send(&mut rig, 1, &packets);
+    assert_eq!(out(&rig), vec![(46 * 1400, Some(SEGMENT)); 10]);
+    rig.assert_at_rest();
+}
+
+#[test]
 fn a_row_goes_on_over_batches_and_where_a_full_lane_was_sent() {
     for others in [0, 30, 63] {
         let mut rig = acquainted(Size::default());
