@@ -180,6 +180,13 @@ workers = [${6:-0}]
 TOML
 }
 
+# config_eth NAME PORT DEVICE NETWORK [LINE...]: an access port on a DPDK device, with more lines of its section.
+config_eth() {
+    local file=$WORK/$1.toml
+    printf '[[port]]\nname = "%s"\nkind = "eth"\ndevice = "%s"\nnetwork = "%s"\n' "$2" "$3" "$4" >>"$file"
+    (($# == 4)) || printf '%s\n' "${@:5}" >>"$file"
+}
+
 # config_vhost NAME PORT NETWORK MAC [WORKERS [MODE]]: a port whose guest is met on $WORK/PORT.sock; a queue for each of
 # WORKERS, such as 0,1.
 config_vhost() {
@@ -240,6 +247,10 @@ millrace() {
     shift
     "$MILLRACE" --socket "$WORK/$name.sock" "$@"
 }
+
+# unasked NAME: whether nobody is connected to the control socket of the switch: one that has asked and gone stays so until the
+# switch has closed its end, which takes a busy machine a while. To be waited for before descriptors are counted.
+unasked() { [[ -z $(ss -Hx state established src "$WORK/$1.sock") ]]; }
 
 # stop_millraced NAME: SIGTERM; it must end by itself with code 0 within 10 seconds.
 stop_millraced() {

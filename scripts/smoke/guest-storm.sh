@@ -36,6 +36,7 @@ apply() { millrace node1 apply "$1" >"$WORK/apply.log" 2>&1 || { cat "$WORK/appl
 apply "$WORK/without.toml"
 apply "$WORK/node1.toml"
 wait_until 20 "all ports to wait" waiting
+wait_until 10 "the end of earlier questions" unasked node1
 FDS=$(fds) MAPPINGS=$(mappings) RESIDENT=$(resident)
 
 step "$PORTS guests that die"

@@ -38,6 +38,7 @@ bound() { [[ -n $(in_ns c2 ss -Hlun "sport = :9000") ]]; }
 honest_in_use() { [[ $(choice node1 honest guest) == "connected, 2 rings in use" ]]; }
 answers() { in_ns c1 ping -n -c 1 -W 1 10.0.0.9; }
 
+wait_until 10 "the end of earlier questions" unasked node1
 FDS=$(fds) MAPPINGS=$(mappings) RESIDENT=$(resident)
 
 step "${#REASON[@]} hostile guests"
