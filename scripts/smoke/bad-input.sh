@@ -19,7 +19,7 @@ fresh() {
     config_network node1 blue 1
 }
 # eth DEVICE [NAME]: one more port.
-eth() { printf '[[port]]\nname = "%s"\nkind = "eth"\ndevice = "%s"\nnetwork = "blue"\n' "${2:-x0}" "$1" >>"$WORK/node1.toml"; }
+eth() { config_eth node1 "${2:-x0}" "$1" blue; }
 add() { printf '%s\n' "$@" >>"$WORK/node1.toml"; }
 replace() { sed -i "$@" "$WORK/node1.toml"; }
 

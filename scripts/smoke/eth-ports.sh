@@ -8,10 +8,6 @@ command -v python3 >/dev/null || skip "needs python3"
 
 netns_add node1 node2 c1 c2 v1
 
-# eth SWITCH PORT DEVICE NETWORK
-eth() {
-    printf '[[port]]\nname = "%s"\nkind = "eth"\ndevice = "%s"\nnetwork = "%s"\n' "$2" "$3" "$4" >>"$WORK/$1.toml"
-}
 # is_up SWITCH PORT: served, and its link is there (or the device does not tell).
 is_up() {
     millrace "$1" show ports --json |
@@ -28,7 +24,7 @@ ip -n "$(ns node1)" link set veth1 up
 config_switch node1
 config_tap node1 c1 blue 02:00:00:00:00:01 10.0.0.1/24
 config_network node1 blue 1
-eth node1 veth net_af_packet0,iface=veth1 blue
+config_eth node1 veth net_af_packet0,iface=veth1 blue
 start_millraced node1
 wait_until 5 "the port to be up" is_up node1 veth
 ping_all c1=10.0.0.1 v1=10.0.0.9
@@ -42,12 +38,12 @@ wait_until 5 "the link to be seen coming back" is_up node1 veth
 ping_from v1 10.0.0.1
 
 step "two switches over net_memif"
-eth node1 mem "net_memif0,role=server,id=1,socket=$WORK/memif.sock,socket-abstract=no" blue
+config_eth node1 mem "net_memif0,role=server,id=1,socket=$WORK/memif.sock,socket-abstract=no" blue
 millrace node1 apply "$WORK/node1.toml" >/dev/null
 config_switch node2
 config_tap node2 c2 blue 02:00:00:00:00:02 10.0.0.2/24
 config_network node2 blue 1
-eth node2 mem "net_memif0,role=client,id=1,socket=$WORK/memif.sock,socket-abstract=no" blue
+config_eth node2 mem "net_memif0,role=client,id=1,socket=$WORK/memif.sock,socket-abstract=no" blue
 start_millraced node2
 wait_until 10 "the link of node1's memif" is_up node1 mem
 wait_until 10 "the link of node2's memif" is_up node2 mem
@@ -72,7 +68,7 @@ with open(sys.argv[1], "wb") as file:
 PYTHON
 spawn_in c1 "$WORK/tcpdump.log" tcpdump -n -U --immediate-mode -s 1600 -Q in -i eth0 -w "$WORK/seen.pcap" ether proto 0x88b5
 wait_until 10 tcpdump grep -q 'listening on' "$WORK/tcpdump.log"
-eth node1 replay "net_pcap0,rx_pcap=$WORK/in.pcap,tx_pcap=$WORK/out.pcap" blue
+config_eth node1 replay "net_pcap0,rx_pcap=$WORK/in.pcap,tx_pcap=$WORK/out.pcap" blue
 millrace node1 apply "$WORK/node1.toml" >/dev/null
 is_up node1 replay >/dev/null || die "the port is not up"
 # same_frames: whether both captures hold the same octets in the same order.
@@ -97,8 +93,8 @@ ping_all c1=10.0.0.1 v1=10.0.0.9
 
 step "net_ring and net_null"
 config_network node1 red 2
-eth node1 ring net_ring0 red
-eth node1 null net_null0,no-rx=1 red
+config_eth node1 ring net_ring0 red
+config_eth node1 null net_null0,no-rx=1 red
 millrace node1 apply "$WORK/node1.toml" >/dev/null
 for port in ring null; do
     is_up node1 "$port" >/dev/null || die "$port is not up"

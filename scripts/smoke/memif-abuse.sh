@@ -11,13 +11,7 @@ config_switch node1
 config_tap node1 c1 blue 02:00:00:00:00:01 10.0.0.1/24
 config_tap node1 c2 blue 02:00:00:00:00:02 10.0.0.2/24
 config_network node1 blue 1
-cat >>"$WORK/node1.toml" <<TOML
-[[port]]
-name = "mem"
-kind = "eth"
-device = "net_memif0,role=server,id=1,socket=$WORK/memif.sock,socket-abstract=no"
-network = "blue"
-TOML
+config_eth node1 mem "net_memif0,role=server,id=1,socket=$WORK/memif.sock,socket-abstract=no" blue
 start_millraced node1
 
 step "what a client must not do"

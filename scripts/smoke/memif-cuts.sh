@@ -26,18 +26,8 @@ configure() {
 d}" "$WORK/node1.toml"
     config_tap node1 c1 blue 02:00:00:00:00:01 10.0.0.1/24
     printf '[[network]]\nname = "blue"\nvni = 1\nstatic = [{ mac = "02:00:00:00:00:99", port = "sink" }]\n' >>"$WORK/node1.toml"
-    cat >>"$WORK/node1.toml" <<TOML
-[[port]]
-name = "sink"
-kind = "eth"
-device = "net_null0,no-rx=1"
-network = "blue"
-[[port]]
-name = "mem"
-kind = "eth"
-device = "net_memif0,role=$1,id=1,socket=$WORK/memif.sock,socket-abstract=no"
-network = "blue"
-TOML
+    config_eth node1 sink net_null0,no-rx=1 blue
+    config_eth node1 mem "net_memif0,role=$1,id=1,socket=$WORK/memif.sock,socket-abstract=no" blue
 }
 
 # peer ROLE ARGUMENT...: testpmd as the other end; its process in PEER.

@@ -13,9 +13,7 @@ container() {
 }
 
 # nic SWITCH DEVICE OFFLOADS: `nic`, an access port on a DPDK device.
-nic() {
-    printf '[[port]]\nname = "nic"\nkind = "eth"\ndevice = "%s"\nnetwork = "blue"\noffloads = %s\n' "$2" "$3" >>"$WORK/$1.toml"
-}
+nic() { config_eth "$1" nic "$2" blue "offloads = $3"; }
 
 # sender OFFLOADS: node1, a container and one end of a virtio device.
 sender() {

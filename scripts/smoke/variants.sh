@@ -35,15 +35,9 @@ statics() {
         printf '    { mac = "%s", %s },\n' "$(printf '0a:%02x:%02x:%02x:%02x:02' 0 0 0 $pair)" "$1"
     done
 }
+printf '[memory]\nhugepages = "never"\n' >>"$WORK/node1.toml"
+config_eth node1 out "net_pcap0,rx_pcap=$WORK/nothing.pcap,tx_pcap=$WORK/decapped.pcap" blue 'anti_spoof = false'
 cat >>"$WORK/node1.toml" <<TOML
-[memory]
-hugepages = "never"
-[[port]]
-name = "out"
-kind = "eth"
-device = "net_pcap0,rx_pcap=$WORK/nothing.pcap,tx_pcap=$WORK/decapped.pcap"
-network = "blue"
-anti_spoof = false
 [[port]]
 name = "up"
 kind = "eth"
@@ -72,14 +66,8 @@ $(statics 'tunnel = "to-blue"')
 ]
 TOML
 
-cat - "$WORK/node1.toml" >"$WORK/all.toml" <<TOML
-[[port]]
-name = "in"
-kind = "eth"
-device = "net_pcap2,rx_pcap=$WORK/load.pcap,tx_pcap=$WORK/back.pcap"
-network = "red"
-anti_spoof = false
-TOML
+cp "$WORK/node1.toml" "$WORK/all.toml"
+config_eth all in "net_pcap2,rx_pcap=$WORK/load.pcap,tx_pcap=$WORK/back.pcap" red 'anti_spoof = false'
 
 taken() { [[ $(millrace node1 show ledger --json | jq .total.rx) == "$1" ]]; }
 level() { millrace node1 show version --json | jq -r .cpu_level; }
