@@ -2,6 +2,8 @@
 # The other end of a memif is killed under traffic, again and again, while the worker shares its CPU with a busy loop and so
 # is often interrupted in the midst of a burst: the switch lives, loses no frame without a name, and meets who comes next.
 # As the server and as the client; Debian's testpmd is the other end.
+#
+# alone: a busy loop has one of the CPUs
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 need_root

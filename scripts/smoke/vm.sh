@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # QEMU guests as VMs: two queues and split rings on one node, packed rings on hugepages on another, and VXLAN between them.
 # Ping and TCP both ways; then guests and switches are rebooted and killed, and traffic goes on.
+#
+# first: guests boot three times, which takes longer than any other test
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 source "$(dirname "$0")/../lib-guest.sh"
