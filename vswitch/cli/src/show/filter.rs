@@ -1,6 +1,6 @@
 //! Rows of short lists are picked here; those of long ones by the switch.
 
-use api::{Drops, PortFrames, PortRow, Reply};
+use api::{Drops, PortFrames, PortRow, Ports, Reply};
 
 use super::arguments::{DropsWanted, PortsWanted, TunnelsWanted, What};
 use crate::failure::Failure;
@@ -38,6 +38,11 @@ pub(super) fn pick(reply: &mut Reply, what: &What) -> Result<(), Failure> {
         _ => {}
     }
     Ok(())
+}
+
+/// Objects to a port that the switch does not have.
+pub(super) fn port_is_there(name: &str, ports: &Ports) -> Result<(), Failure> {
+    all_there("port", &[name.to_owned()], ports.ports.iter().map(|port| port.name.as_str()))
 }
 
 fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use api::{FlowFilter, MacFilter, Reply, Request};
 
-use arguments::{FlowsWanted, Rows, Show, What};
+use arguments::{DropsWanted, FlowsWanted, Rows, Show, What};
 use counters::Rates;
 use watch::Metronome;
 
@@ -79,6 +79,12 @@ pub(crate) fn run(options: &Show, client: &mut Client, console: &mut Console) ->
 
 fn ask(options: &Show, client: &mut Client) -> Result<Reply, Failure> {
     let mut reply = client.call(&request(&options.what))?;
+    if let What::Drops(DropsWanted { port: Some(port), .. }) = &options.what
+        && let Reply::Ports(ports) = client.call(&Request::ShowPorts)?
+    {
+        // The answer names only ports that lost something.
+        filter::port_is_there(port, &ports)?;
+    }
     filter::pick(&mut reply, &options.what)?;
     Ok(reply)
 }

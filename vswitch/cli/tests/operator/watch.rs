@@ -2,8 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    iter,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::fake_switch::{FakeSwitch, millrace};
@@ -28,9 +34,30 @@ fn watching(switch: &FakeSwitch, arguments: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it was built")
 }
 
+/// How long a watch may take to say what a test waits for, or to end. It repeats itself for ever where nobody stops it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What it prints, blanks squeezed, until it ends. Panics where that goes on for longer than [`PATIENCE`].
 fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
-    let out = BufReader::new(child.stdout.take().expect("it is piped"));
-    out.lines().map(|line| line.expect("it prints text").split_whitespace().collect::<Vec<_>>().join(" "))
+    let (out, deadline) = (BufReader::new(child.stdout.take().expect("it is piped")), Instant::now() + PATIENCE);
+    let (said, heard) = mpsc::channel();
+    thread::spawn(move || out.lines().try_for_each(|line| said.send(line.expect("it prints text"))));
+    let heard = iter::from_fn(move || match heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(line) if Instant::now() < deadline => Some(line),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Ok(_) | Err(RecvTimeoutError::Timeout) => panic!("what was waited for did not come within {PATIENCE:?}"),
+    });
+    heard.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// The code it ends with; killed where it does not end within [`PATIENCE`].
+fn ended(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().expect("it is ours").is_none() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    child.wait().expect("it is ours").code()
 }
 
 #[test]
@@ -47,7 +74,7 @@ fn a_watch_in_a_pipe_prints_block_after_block_with_rates_until_it_is_interrupted
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("there is kill");
     assert!(killed.success());
     assert_eq!(out.filter(|line| line.contains("\u{1b}")).count(), 0, "a pipe is no terminal");
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(ended(&mut child), Some(0));
 }
 
 #[test]
@@ -60,7 +87,7 @@ fn a_watch_as_json_is_one_document_a_line_and_ends_with_its_reader() {
     assert_eq!(rx, [Some(0), Some(1_000), Some(2_000)]);
     assert!(documents.iter().all(|document| document["schema"] == api::SCHEMA));
     assert!(documents.iter().all(|document| document["workers"].as_array().is_some_and(|rows| rows.len() == 1)));
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(ended(&mut child), Some(0));
     let mut err = String::new();
     child.stderr.take().expect("it is piped").read_to_string(&mut err).expect("it prints text");
     assert_eq!(err, "");
@@ -110,6 +137,42 @@ fn drop_row(reason: &str, ports: &[(&str, u64)]) -> DropRow {
     DropRow { reason: reason.into(), text: "Text.".into(), frames, ports, workers: vec![] }
 }
 
+fn port(name: &str) -> PortRow {
+    PortRow {
+        name: name.into(),
+        kind: PortKind::Tap,
+        role: PortRole::Access,
+        device: None,
+        netns: None,
+        socket: None,
+        interface: None,
+        mac: None,
+        mtu: 1500,
+        addresses: Vec::new(),
+        state: PortState::Up,
+        gone: None,
+        link: Link::Up,
+        network: None,
+        trunk: Vec::new(),
+        vlan: None,
+        storm_max: None,
+        workers: vec![0],
+        anti_spoof: true,
+        rx_frames: 0,
+        rx_octets: 0,
+        tx_frames: 0,
+        tx_octets: 0,
+        dropped: 0,
+        refused: 0,
+        rx_missed: 0,
+        rx_no_buffer: 0,
+        rx_errors: 0,
+        tx_errors: 0,
+        balanced: true,
+        choices: Vec::new(),
+    }
+}
+
 fn listing() -> FakeSwitch {
     FakeSwitch::answering(|request| {
         Ok(match request {
@@ -125,6 +188,7 @@ fn listing() -> FakeSwitch {
                 reasons: vec![drop_row("spoofed", &[("a1", 10), ("a2", 20)]), drop_row("flood", &[("a2", 30)])],
                 host: vec![],
             }),
+            Request::ShowPorts => Reply::Ports(Ports { ports: ["a1", "a2", "quiet"].map(port).into() }),
             Request::ShowMacs(_) => Reply::Macs(Macs::default()),
             Request::ShowFlows(_) => Reply::Flows(Flows::default()),
             other => panic!("{other:?}"),
@@ -155,6 +219,9 @@ fn drops_of_one_port_are_counted_for_it_alone() {
     assert_eq!(rows[1..], ["flood 30 a2:30 - Text.", "spoofed 20 a2:20 - Text.", "total 50 frames"], "{ran:?}");
     let ran = switch.run(&["show", "drops", "--port", "a1", "--reason", "flood"]);
     assert_eq!(ran.out, "total 0 frames\n");
+    assert_eq!(switch.run(&["show", "drops", "--port", "quiet"]).out, "total 0 frames\n");
+    let ran = switch.run(&["show", "drops", "--port", "a3"]);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "millrace: there is no port `a3`; there is: a1, a2, quiet\n"));
     let ran = switch.run(&["show", "drops", "--reason", "spoof"]);
     assert_eq!((ran.code, ran.err.as_str()), (1, "millrace: there is no reason `spoof`; there is: spoofed, flood\n"));
 }
