@@ -178,7 +178,8 @@ impl Bench {
     }
 
     /// Frames received, and of those, sent; that is all of them where all is well.
-    pub(super) fn frames(&self) -> (u64, u64) {
+    pub(super) fn frames(&mut self) -> (u64, u64) {
+        self.worker.publish();
         let (reading, _) = self.books.read(WorkerId(0), &[]).expect("nobody writes now");
         (reading.rx, reading.tx)
     }

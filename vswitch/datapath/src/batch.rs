@@ -88,6 +88,8 @@ impl Meta {
 pub(crate) struct Run {
     pub(crate) port: PortId,
     pub(crate) frames: u8,
+    /// Octets of all of them, as received; written by parse.
+    pub(crate) octets: u32,
 }
 
 /// The place in [`Batch::meta`] of a frame that has waited, while it is sent.

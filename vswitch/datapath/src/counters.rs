@@ -1,7 +1,7 @@
 //! The books: what every worker and port did with every frame, in a shared-memory region.
 //!
-//! A worker accumulates privately and publishes once a turn under a sequence word, so whoever sees the word even and
-//! unchanged sees books that balance. One [`WorkerBlock`] and [`PORTS_MAX`] [`PortBlock`]s belong to each worker.
+//! A worker accumulates privately and publishes at the end of a turn under a sequence word, so whoever sees the word even and
+//! unchanged sees books that balance: at the end of every turn of many frames, or of none, and of every few others. One [`WorkerBlock`] and [`PORTS_MAX`] [`PortBlock`]s belong to each worker.
 
 use sync::{Counter, Region, RegionError, Sequence, Slab};
 
@@ -89,7 +89,7 @@ block! {
         held,
         /// Turns of the worker's loop that have ended.
         turns,
-        /// Turns that have begun: one more than `turns` while the worker is in one. Written when the turn begins, not
+        /// Turns that have begun: one more than have ended while the worker is in one. Written when the turn begins, not
         /// under the sequence word.
         turns_begun,
         /// Turns in which nothing was there to do.

@@ -297,8 +297,9 @@ impl Recipe {
     #[inline(always)]
     pub fn decode(word: u32) -> Recipe {
         // A branch of its own: nearly all are this.
-        if word & !ARGUMENT == FORWARD {
-            return Recipe::Forward(MemberId(word & ARGUMENT));
+        let argument = word.wrapping_sub(FORWARD);
+        if argument <= ARGUMENT {
+            return Recipe::Forward(MemberId(argument));
         }
         Recipe::decode_other(word)
     }

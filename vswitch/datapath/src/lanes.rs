@@ -90,10 +90,10 @@ impl<P: Port> Lanes<P> {
         self.held.iter().filter_map(|port| self.lanes[port.index()].as_ref()).map(|lane| &lane.queue)
     }
 
-    /// Polls the ports in turn until `burst` is full; says of each frame which port it came from. Whether as many came
+    /// Polls the ports in turn until `burst` is full; says how many frames came from each. Whether as many came
     /// as one port is asked for, so that there may be more.
     #[inline]
-    pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, &[Frame])) -> bool {
+    pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, usize)) -> bool {
         let (later, sooner) = self.held.split_at(self.first.min(self.held.len()));
         for (step, port) in sooner.iter().chain(later).enumerate() {
             let room = burst.room();
@@ -102,9 +102,9 @@ impl<P: Port> Lanes<P> {
                 return true;
             }
             let Some(lane) = &mut self.lanes[port.index()] else { continue };
-            let before = burst.len();
-            if lane.queue.rx_burst(burst, room.min(self.burst)) > 0 {
-                each(*port, &burst.as_slice()[before..]);
+            let received = lane.queue.rx_burst(burst, room.min(self.burst));
+            if received > 0 {
+                each(*port, received);
             }
         }
         burst.len() >= self.burst

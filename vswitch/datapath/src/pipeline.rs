@@ -10,9 +10,9 @@
 //! by themselves, without a question that does not concern them; any other is looked at closely, out of line. What needs a
 //! decision or copies leaves for a list that runs afterwards.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use frame::{Frame, Pool, Port};
+use frame::{Drain, Frame, Pool, Port};
 
 use crate::{
     Worker,
@@ -21,8 +21,10 @@ use crate::{
     flow::Recipe,
     stage::{
         decide::{self, Course},
-        dispatch, lookup, parse,
+        dispatch::{self, Short},
+        lookup, parse, rewrite,
     },
+    way::Way,
 };
 
 /// Decisions that frames which need none may wait for before they are sent: one takes as long as ten such frames, and
@@ -57,33 +59,74 @@ fn loops<P: Port, M: Pool, const TUPLES: bool>(worker: &mut Worker<P, M>) {
 #[inline(never)]
 fn act<P: Port, M: Pool, const TUPLES: bool>(worker: &mut Worker<P, M>) {
     let Some(mut frames) = worker.batch.frames.take() else { return };
-    let mut left = frames.drain().enumerate();
+    let mut left = frames.drain();
+    let mut place = 0;
     for run in 0..worker.batch.runs.len() {
-        let Run { port, frames } = worker.batch.runs[run];
-        let (mut hits, mut forwarded) = (0, 0);
-        for (place, frame) in left.by_ref().take(usize::from(frames)) {
-            let meta = &worker.batch.meta[place];
-            if let Class::Plain = meta.class
-                && let Some(way) = lookup::way(meta, &worker.brain)
-            {
-                hits += 1;
-                forwarded += u64::from(dispatch::express(way, frame, place, worker));
-            } else if TUPLES
-                && let Class::PlainTuple = meta.class
-                && let Some(way) = lookup::tuple_way(meta, &worker.brain)
-            {
-                hits += 1;
-                forwarded += u64::from(dispatch::express(way, frame, place, worker));
-            } else {
-                look_closely(frame, place, worker);
+        let Run { port, frames, octets } = worker.batch.runs[run];
+        let end = place + usize::from(frames);
+        let mut forwarded = 0;
+        while place < end {
+            let (sent, met) = send_hits::<P, M, TUPLES>(&mut left, place..end, worker);
+            (place, forwarded) = (place + sent, forwarded + sent as u64);
+            match met {
+                Met::End => break,
+                Met::Other(frame) => look_closely(frame, place, worker),
+                Met::Short(frame, short) => {
+                    worker.tally.worker.flow_hits += 1;
+                    dispatch::come_short(frame, short, place, worker);
+                }
             }
+            place += 1;
         }
-        worker.tally.worker.flow_hits += hits;
-        worker.tally.port(port).forwarded += forwarded;
+        worker.tally.worker.flow_hits += forwarded;
+        let books = worker.tally.port(port);
+        books.rx += u64::from(frames);
+        books.rx_bytes += u64::from(octets);
+        books.forwarded += forwarded;
     }
     drop(left);
     worker.batch.runs.clear();
     worker.batch.frames = Some(frames);
+}
+
+/// What comes behind frames that have been sent.
+enum Met {
+    /// No frame.
+    End,
+    /// One that is not plain, or whose flow is not known.
+    Other(Frame),
+    /// One whose way is known, and that is in no lane.
+    Short(Frame, Short),
+}
+
+/// Sends plain packets of known flows until there comes another frame; how many, and what came. Nothing else is looked at in
+/// this loop, so that what it works with stays in registers.
+#[inline(always)]
+fn send_hits<P: Port, M: Pool, const TUPLES: bool>(
+    left: &mut Drain<'_>,
+    places: Range<usize>,
+    worker: &mut Worker<P, M>,
+) -> (usize, Met) {
+    let Worker { batch, brain, lanes, tally, pool, .. } = worker;
+    let frames = places.len();
+    let mut metas = batch.meta[places].iter();
+    let met = loop {
+        let Some(meta) = metas.next() else { return (frames, Met::End) };
+        let Some(mut frame) = left.next() else { break Met::End };
+        let way = match meta.class {
+            Class::Plain => lookup::way(meta, brain),
+            Class::PlainTuple if TUPLES => lookup::tuple_way(meta, brain),
+            _ => None,
+        };
+        let Some((member, &Way { kind, port, .. })) = way else { break Met::Other(frame) };
+        if let Err(cause) = rewrite::plain(kind, member, &mut frame, meta, brain) {
+            break Met::Short(frame, Short::Unfit(cause));
+        }
+        if let Err(frame) = lanes.offer(port, frame, tally, pool) {
+            break Met::Short(frame, Short::Elsewhere(port));
+        }
+    };
+    (frames - metas.len() - 1, met)
 }
 
 /// A frame that is not like nearly all.
@@ -122,9 +165,13 @@ fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P
 /// turn: the next frame of its flow, which would find the decision of another one before it, would overtake it.
 #[inline(never)]
 fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
-    if worker.batch.rest.is_empty() {
-        return;
+    if !worker.batch.rest.is_empty() {
+        decide_each(worker);
     }
+}
+
+#[inline(never)]
+fn decide_each<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     let snapshot = Arc::clone(&worker.brain.snapshot);
     let mut rest = std::mem::take(&mut worker.batch.rest);
     decide::expect(&rest, &worker.batch, &worker.brain);
@@ -139,15 +186,19 @@ fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 
 /// Does what was decided to a frame that may be plain still.
 #[inline(always)]
-fn follow<P: Port, M: Pool>(recipe: Recipe, frame: Frame, place: usize, worker: &mut Worker<P, M>) {
+fn follow<P: Port, M: Pool>(recipe: Recipe, mut frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let meta = &mut worker.batch.meta[place];
     if meta.class.is_plain()
         && let Recipe::Forward(member) = recipe
-        && let Some(way) = lookup::simple_way(member, meta, &worker.brain)
+        && let Some(&Way { kind, port, .. }) = lookup::simple_way(member, meta, &worker.brain)
     {
-        let port = meta.port;
-        worker.tally.port(port).forwarded += u64::from(dispatch::express((member, way), frame, place, worker));
-        return;
+        if let Err(cause) = rewrite::plain(kind, member, &mut frame, meta, &mut worker.brain) {
+            return dispatch::come_short(frame, Short::Unfit(cause), place, worker);
+        }
+        return match worker.lanes.offer(port, frame, &mut worker.tally, &mut worker.pool) {
+            Ok(()) => worker.tally.port(meta.port).forwarded += 1,
+            Err(frame) => dispatch::come_short(frame, Short::Elsewhere(port), place, worker),
+        };
     }
     parse::describe(&frame, meta);
     dispatch::follow(recipe, frame, place, worker);

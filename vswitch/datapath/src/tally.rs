@@ -12,7 +12,14 @@ pub(crate) struct Tally {
     drops_dirty: bool,
     /// Turns whose books a reader has kept from being published.
     turns_withheld: u32,
+    /// When the books were published last: frames received by then, and turns that had ended.
+    published: (u64, u64),
 }
+
+/// Frames received, or turns, after which the books of a busy worker are published again: what many small bursts leave in
+/// them costs as much as what one large one does. These are microseconds; a worker with nothing to do publishes at once.
+const FRAMES_A_PUBLICATION: u64 = 32;
+const TURNS_A_PUBLICATION: u64 = 8;
 
 /// Turns that may be withheld for a reader: milliseconds of a busy worker.
 const WITHHELD_MAX: u32 = 4096;
@@ -26,6 +33,7 @@ impl Tally {
             is_dirty: vec![false; PORTS_MAX],
             drops_dirty: false,
             turns_withheld: 0,
+            published: (0, 0),
         }
     }
 
@@ -74,6 +82,13 @@ impl Tally {
         books.worker(id).turns_begun.set(self.worker.turns_begun);
     }
 
+    /// Whether enough has happened for others to be told.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        let (rx, turns) = self.published;
+        self.worker.rx - rx >= FRAMES_A_PUBLICATION || self.worker.turns - turns >= TURNS_A_PUBLICATION
+    }
+
     /// Copies what changed to where others can read it.
     #[inline(never)]
     pub(crate) fn publish(&mut self, books: &Books, id: WorkerId) {
@@ -83,6 +98,7 @@ impl Tally {
             return;
         }
         self.turns_withheld = 0;
+        self.published = (self.worker.rx, self.worker.turns);
         let sequence = books.sequence(id);
         sequence.begin_write();
         // Whoever books a drop says so, and marks its port: where nothing was dropped there is nothing new by reason.

@@ -119,6 +119,34 @@ fn a_clock_of_changes_that_goes_round_forgets_nobody() {
 }
 
 #[test]
+fn a_busy_worker_publishes_its_books_every_few_turns_and_an_idle_one_at_once() {
+    let pool = HeapPool::new(100, 2048);
+    let (mut worker, peers, books) = switch(3, &pool);
+    let [a, b] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+    let received = |books: &Books| books.read(WorkerId(0), &[]).unwrap().0;
+    let one = |worker: &mut Worker<_, _>| {
+        peers[0].send(&ethernet(b, a));
+        worker.turn(Tick(1));
+        (0..3).for_each(|port: usize| while peers[port].recv().is_some() {});
+    };
+    worker.turn(Tick(1));
+    let began = received(&books).turns;
+    (0..7).for_each(|_| one(&mut worker));
+    assert_eq!((received(&books).rx, received(&books).turns), (0, began));
+    assert_eq!(received(&books).turns_begun, began + 7, "who is alive shows in every turn");
+    one(&mut worker);
+    assert_eq!((received(&books).rx, received(&books).turns), (8, began + 8));
+    one(&mut worker);
+    assert_eq!(received(&books).rx, 8);
+    worker.turn(Tick(1));
+    assert_eq!(received(&books).rx, 9, "nothing was there to do");
+    assert!((0..32).all(|_| peers[0].send(&ethernet(b, a))));
+    worker.turn(Tick(1));
+    assert_eq!(received(&books).rx, 41, "as many as a full burst");
+    (0..3).for_each(|port: usize| while peers[port].recv().is_some() {});
+}
+
+#[test]
 fn an_unknown_destination_is_flooded_and_a_learned_one_is_not() {
     let pool = HeapPool::new(100, 2048);
     let (mut worker, peers, books) = switch(3, &pool);
@@ -141,6 +169,7 @@ fn an_unknown_destination_is_flooded_and_a_learned_one_is_not() {
     assert_eq!(peers[2].recv(), None);
 
     let ports: Vec<PortId> = (0..3).map(PortId).collect();
+    worker.publish();
     let (totals, by_port) = books.read(WorkerId(0), &ports).unwrap();
     assert!(totals.balanced(), "{totals:?}");
     assert!(by_port.iter().all(PortReading::balanced), "{by_port:?}");

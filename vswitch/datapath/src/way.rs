@@ -7,6 +7,7 @@ use crate::{Member, MemberKind, PortId, Snapshot};
 
 /// The way to one member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(8))]
 pub(crate) struct Way {
     /// What is to be done on it.
     pub(crate) kind: WayKind,
@@ -15,6 +16,11 @@ pub(crate) struct Way {
     /// Octets of the longest frame, before anything is put in front of it, for which this is true; for longer ones, and
     /// where this is 0, [`Snapshot`] says what becomes of them.
     pub(crate) frame_max: u16,
+}
+
+impl Way {
+    /// One for no frame.
+    const NONE: Way = Way { kind: WayKind::Bare, port: PortId(0), frame_max: 0 };
 }
 
 /// What is done to a frame on its way.
@@ -38,8 +44,8 @@ impl Ways {
 
     /// The way to a member; one for no frame where there is none, or none that is simple.
     #[inline(always)]
-    pub(crate) fn to(&self, member: MemberId) -> Way {
-        self.0.get(member.index()).copied().unwrap_or_default()
+    pub(crate) fn to(&self, member: MemberId) -> &Way {
+        self.0.get(member.index()).unwrap_or(&Way::NONE)
     }
 
     /// Makes the ways of `new`; those of `old`, which was in force, go.
@@ -105,12 +111,12 @@ mod tests {
         ]);
         let mut ways = Ways::new(16);
         ways.install(&Snapshot::default(), &new);
-        let found = [0, 1, 2, 3, 4, 5, 6, 7, 999].map(|member| ways.to(MemberId(member)));
+        let found = [0, 1, 2, 3, 4, 5, 6, 7, 999].map(|member| *ways.to(MemberId(member)));
         let bare = Way { kind: WayKind::Bare, port: PortId(1), frame_max: 1514 };
         let tunnel = Way { kind: WayKind::Tunnel, port: PortId(0), frame_max: 1514 - 50 };
         let none = Way::default();
         assert_eq!(found, [bare, none, none, tunnel, none, none, none, none, none]);
         ways.install(&new, &snapshot([]));
-        assert_eq!([0, 3].map(|member| ways.to(MemberId(member))), [none, none], "members that have gone");
+        assert_eq!([0, 3].map(|member| *ways.to(MemberId(member))), [none, none], "members that have gone");
     }
 }

@@ -1,5 +1,7 @@
 //! The whole life of a worker: one turn, again and again.
 
+use std::iter;
+
 use frame::{BURST_MAX, Frame, Pool, Port, lost_frames};
 use sync::RegionError;
 use table::{Fdb, FlowTable, Tick};
@@ -132,16 +134,15 @@ impl<P: Port, M: Pool> Worker<P, M> {
         let before = self.tally.worker.credit();
         let mail = self.read_mail();
         self.work_off();
-        self.take_handoffs();
+        self.hear_others();
         self.take_injected();
-        self.hear_deltas();
         self.lanes.flush(&mut self.tally, &mut self.pool);
         let idle = !mail && self.tally.worker.credit() == before && self.backlog.is_empty();
         self.sweeper.step(idle, &mut self.brain, &mut self.tally, &mut self.wires.peers);
-        self.finish(idle)
+        self.finish(idle, mail)
     }
 
-    fn finish(&mut self, idle: bool) -> Turn {
+    fn finish(&mut self, idle: bool, mail: bool) -> Turn {
         let worker = &mut self.tally.worker;
         worker.turns += 1;
         worker.idle_turns += u64::from(idle);
@@ -151,13 +152,21 @@ impl<P: Port, M: Pool> Worker<P, M> {
             worker.lost = if self.id.0 == 0 { lost_frames() } else { 0 };
             self.lanes.ask_device(&mut self.tally);
         }
-        self.measure_rings();
-        self.tally.publish(&self.books, self.id);
+        if idle || mail || self.tally.is_due() {
+            self.publish();
+        }
         match (self.stopped, idle) {
             (true, true) => Turn::Stopped,
             (_, true) => Turn::Idle,
             (_, false) => Turn::Busy,
         }
+    }
+
+    /// Lets others see the books as they are now, between two turns. Turns do it by themselves: each without frames, and of
+    /// a busy worker every few, for it costs as much as a frame or two.
+    pub fn publish(&mut self) {
+        self.measure_rings();
+        self.tally.publish(&self.books, self.id);
     }
 
     /// Books what waits in the handoff rings: measured, so that the ledger between two workers proves something.
@@ -250,23 +259,23 @@ impl<P: Port, M: Pool> Worker<P, M> {
         let Batch { frames: Some(frames), runs, .. } = &mut self.batch else { return false };
         let tally = &mut self.tally;
         self.lanes.receive(frames, |port, received| {
-            let octets: usize = received.iter().map(Frame::len).sum();
-            let books = tally.port(port);
-            books.rx += received.len() as u64;
-            books.rx_bytes += octets as u64;
-            tally.worker.rx += received.len() as u64;
-            runs.push(Run { port, frames: received.len() as u8 });
+            tally.worker.rx += received as u64;
+            runs.push(Run { port, frames: received as u8, octets: 0 });
         })
     }
 
-    /// Frames that other workers have made ready for ports served here.
-    fn take_handoffs(&mut self) {
-        for from in 0..self.wires.peers.len() {
-            for _ in 0..BURST_MAX {
-                let Some(handoff) = self.wires.peers[from].as_mut().and_then(|peer| peer.from.pop()) else { break };
+    /// What other workers have for this one: frames that are ready for ports served here, and what they have learned.
+    #[inline]
+    fn hear_others(&mut self) {
+        for (from, peer) in self.wires.peers.iter_mut().enumerate() {
+            let Some(peer) = peer else { continue };
+            for handoff in iter::from_fn(|| peer.from.pop()).take(BURST_MAX) {
                 self.tally.worker.taken += 1;
                 self.tally.worker.taken_from[from] += 1;
                 self.lanes.place(handoff.port, handoff.frame, &mut self.tally, &mut self.pool);
+            }
+            for delta in iter::from_fn(|| peer.hear.pop()).take(DELTAS_A_TURN) {
+                learn::heard(&delta, &mut self.brain, &mut self.tally);
             }
         }
     }
@@ -284,15 +293,6 @@ impl<P: Port, M: Pool> Worker<P, M> {
                 continue;
             }
             self.lanes.place(port, frame, &mut self.tally, &mut self.pool);
-        }
-    }
-
-    fn hear_deltas(&mut self) {
-        for from in 0..self.wires.peers.len() {
-            for _ in 0..DELTAS_A_TURN {
-                let Some(delta) = self.wires.peers[from].as_mut().and_then(|peer| peer.hear.pop()) else { break };
-                learn::heard(&delta, &mut self.brain, &mut self.tally);
-            }
         }
     }
 }

@@ -44,6 +44,7 @@ fn allocations_of(port: impl Fn(usize, Stock) -> ScriptPort, turns: u32, ticks_a
             }
         }
     });
+    worker.publish();
     let reading = books.read(datapath::WorkerId(0), &[]).unwrap().0;
     assert!(reading.balanced() && reading.rx > u64::from(turns), "{reading:?}");
     assert_eq!(frame::Pool::available(&stock), 2048, "all frames are back on the shelf");

@@ -188,6 +188,7 @@ fn a_frame_without_room_for_the_outer_header_is_dropped_and_its_copies_are_not()
     let queue = ScriptPort::new(vec![plain(99, 1)], 1, stock.clone()).crowded(49);
     assert!(mail.send(Order::Attach { port: PortId(1), queue }).is_ok());
     worker.turn(Tick(1));
+    worker.publish();
     let reading = books.read(WorkerId(0), &[]).unwrap().0;
     // Ports 2 and 3 are not attached; the frame itself was on its way into the tunnel.
     assert_eq!(reading.dropped[DropReason::from(Cause::NoHeadroom).index()], 1);

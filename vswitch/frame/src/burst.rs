@@ -1,6 +1,6 @@
 //! A fixed array of frames: the unit in which packets move.
 
-use std::mem::MaybeUninit;
+use std::{marker::PhantomData, mem::MaybeUninit, ptr};
 
 use crate::Frame;
 
@@ -80,8 +80,14 @@ impl Burst {
     #[inline]
     pub fn drain(&mut self) -> Drain<'_> {
         // The burst is empty until the iterator is dropped: one that is forgotten leaks frames, but none has two owners.
-        let end = std::mem::take(&mut self.len);
-        Drain { burst: self, next: 0, end }
+        let len = std::mem::take(&mut self.len);
+        let burst: *mut Burst = self;
+        // SAFETY: `burst` is live, and its first `len` slots are within the array.
+        let (next, end) = unsafe {
+            let first: *mut Frame = (&raw mut (*burst).frames).cast();
+            (first, first.add(len))
+        };
+        Drain { next, end, burst, frames: PhantomData }
     }
 
     /// The free slots behind the frames, for a device to fill; call [`Burst::grow`] afterwards.
@@ -125,10 +131,11 @@ impl Drop for Burst {
 
 /// Iterator of [`Burst::drain`].
 pub struct Drain<'a> {
-    burst: &'a mut Burst,
-    /// The slot to be yielded next, and the one behind the last.
-    next: usize,
-    end: usize,
+    /// The slot to be yielded next, and the one behind the last: from one to the other all are initialised and ours.
+    next: *mut Frame,
+    end: *mut Frame,
+    burst: *mut Burst,
+    frames: PhantomData<&'a mut Burst>,
 }
 
 impl Iterator for Drain<'_> {
@@ -139,23 +146,32 @@ impl Iterator for Drain<'_> {
         if self.next == self.end {
             return None;
         }
-        let slot = &self.burst.frames[self.next];
-        self.next += 1;
-        // SAFETY: slots below `end` are initialised; `next` has moved past this one, and Drop forgets it.
-        Some(unsafe { slot.assume_init_read() })
+        // SAFETY: slots before `end` are initialised; `next` moves past this one, so that nobody reads it again.
+        let frame = unsafe { self.next.read() };
+        // SAFETY: `end` is not before the slot behind this one.
+        self.next = unsafe { self.next.add(1) };
+        Some(frame)
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.end - self.next;
+        // SAFETY: both are slots of one array, or behind its last, and `next` is not behind `end`.
+        let left = unsafe { self.end.offset_from(self.next) } as usize;
         (left, Some(left))
     }
 }
 
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
-        self.burst.len = self.end;
-        // SAFETY: exactly the first `next` frames were yielded and belong to the caller.
-        unsafe { self.burst.forget_front(self.next) }
+        let (left, _) = self.size_hint();
+        // SAFETY: the burst is borrowed for as long as we live, and nobody else looks at it meanwhile. The slots from `next` to
+        // `end` are initialised and within its array, the front of which has been yielded.
+        unsafe {
+            if left > 0 {
+                ptr::copy(self.next, (&raw mut (*self.burst).frames).cast(), left);
+            }
+            (*self.burst).len = left;
+        }
     }
 }
 

@@ -16,7 +16,7 @@ mod mem_port;
 mod offload;
 mod port;
 
-pub use burst::{BURST_MAX, Burst};
+pub use burst::{BURST_MAX, Burst, Drain};
 pub use header::{Frame, HEADROOM, Header, HeaderOffsets, lost_frames};
 pub use heap::HeapPool;
 pub use mem_port::{MemPort, MemPortPeer};

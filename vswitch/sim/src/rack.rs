@@ -189,6 +189,7 @@ impl Rack {
         let mut busy = false;
         for (worker, wires) in self.workers.iter_mut().zip(&mut self.wires) {
             busy |= worker.turn(self.now) == Turn::Busy;
+            worker.publish();
             while let Some(report) = wires.mail.recv() {
                 drop::<Report<MemPort>>(report);
             }

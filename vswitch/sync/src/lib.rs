@@ -25,4 +25,4 @@ pub use region::{Access, Region};
 pub use region_error::RegionError;
 pub use ring::{Consumer, Producer, ring};
 pub use sequence::Sequence;
-pub use slab::{Plain, Slab};
+pub use slab::{Plain, Round, Slab};

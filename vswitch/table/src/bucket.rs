@@ -89,10 +89,12 @@ impl TagGroup {
     }
 }
 
-/// Where a key can be: what a lookup carries from one of its steps to the next.
+/// Where a key can be: what a lookup carries from one of its steps to the next. The second bucket is told on demand, since
+/// it is rarely asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
-    pub(crate) buckets: [u32; 2],
+    /// The first bucket.
+    pub(crate) bucket: u32,
     pub(crate) tag: u16,
     /// The first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none did.
     pub(crate) first: u32,
@@ -103,16 +105,25 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 impl Probe {
     /// A probe that finds nothing, to fill arrays with.
-    pub const EMPTY: Probe = Probe { buckets: [0, 1], tag: 0, first: NO_SLOT };
+    pub const EMPTY: Probe = Probe { bucket: 0, tag: 0, first: NO_SLOT };
 
-    /// The two buckets and the tag of a hash in a table of `mask + 1` buckets. The second bucket is the first xor an odd
-    /// number made of the tag, so it is another one, and either can be told from the other.
+    /// The first bucket and the tag of a hash in a table of `mask + 1` buckets.
     #[inline]
     pub(crate) fn new(hash: u64, mask: u32) -> Probe {
-        let tag = ((hash >> 48) as u16).max(1);
-        let first = hash as u32 & mask;
-        let step = (u32::from(tag).wrapping_mul(0x9e37_79b1) | 1) & mask;
-        Probe { buckets: [first, first ^ step], tag, first: NO_SLOT }
+        Probe { bucket: hash as u32 & mask, tag: ((hash >> 48) as u16).max(1), first: NO_SLOT }
+    }
+
+    /// The other bucket: the first xor an odd number made of the tag, so that it is another one, and either can be told from
+    /// the other.
+    #[inline]
+    pub(crate) fn second(&self, mask: u32) -> u32 {
+        self.bucket ^ ((u32::from(self.tag).wrapping_mul(0x9e37_79b1) | 1) & mask)
+    }
+
+    /// Both.
+    #[inline]
+    pub(crate) fn buckets(&self, mask: u32) -> [u32; 2] {
+        [self.bucket, self.second(mask)]
     }
 
     /// Whether no tag matched: the key is not in the table.
@@ -124,8 +135,8 @@ impl Probe {
     /// Four different slots of this probe's buckets, two of each: those looked at when one of sixteen must give way. Which
     /// they are depends on the tag, so that all slots are looked at in turn.
     #[inline]
-    pub(crate) fn sample(&self) -> [u32; 4] {
-        let [first, second] = self.buckets.map(|bucket| bucket * SLOTS);
+    pub(crate) fn sample(&self, mask: u32) -> [u32; 4] {
+        let [first, second] = self.buckets(mask).map(|bucket| bucket * SLOTS);
         const HALF: u32 = SLOTS / 2;
         let (here, there) = (u32::from(self.tag) % SLOTS, u32::from(self.tag >> 3) % SLOTS);
         [first + here, first + (here ^ HALF), second + there, second + (there ^ HALF)]
@@ -133,8 +144,9 @@ impl Probe {
 
     /// The slots, counted through the whole table, of a set in this probe's two buckets.
     #[inline]
-    pub(crate) fn slots(self, set: SlotSet) -> impl Iterator<Item = u32> {
-        set.map(move |(choice, slot)| self.buckets[choice] * SLOTS + slot)
+    pub(crate) fn slots(self, set: SlotSet, mask: u32) -> impl Iterator<Item = u32> {
+        let buckets = self.buckets(mask);
+        set.map(move |(choice, slot)| buckets[choice] * SLOTS + slot)
     }
 }
 
@@ -148,7 +160,7 @@ mod tests {
         for hash in (0..100_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
             for mask in [1, 3, 0xff, 0xf_ffff] {
                 let probe = Probe::new(hash, mask);
-                let [first, second] = probe.buckets;
+                let [first, second] = probe.buckets(mask);
                 assert!(first != second && first <= mask && second <= mask && probe.tag != 0);
             }
         }
@@ -159,9 +171,9 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for hash in (0..10_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
             let probe = Probe::new(hash, 7);
-            let sample = probe.sample();
+            let (sample, buckets) = (probe.sample(7), probe.buckets(7));
             assert_eq!(std::collections::HashSet::from(sample).len(), 4);
-            assert_eq!(sample.map(|slot| slot / SLOTS), [0, 0, 1, 1].map(|choice| probe.buckets[choice]));
+            assert_eq!(sample.map(|slot| slot / SLOTS), [0, 0, 1, 1].map(|choice| buckets[choice]));
             seen.extend(sample);
         }
         assert_eq!(seen.len(), 64);

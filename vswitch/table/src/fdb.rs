@@ -261,7 +261,7 @@ impl Fdb {
     fn add_static(&mut self, key: u64, arrival: Arrival) -> Option<FdbSlot> {
         self.add(key, arrival).or_else(|| {
             let probe = self.probe(key);
-            let learned = Parts::<FdbCell>::slots_of(&probe).filter(|&slot| !self.parts.entry(slot).is_static());
+            let learned = self.parts.slots_of(&probe).filter(|&slot| !self.parts.entry(slot).is_static());
             let victim = learned.min_by_key(|&slot| self.parts.entry(slot).last_seen().0)?;
             self.remove(FdbSlot(victim), arrival.epoch);
             self.add(key, arrival)

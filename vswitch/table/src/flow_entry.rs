@@ -116,9 +116,13 @@ impl<const W: usize> FlowEntry<W> {
     }
 
     #[inline(always)]
-    pub(crate) fn has_front(&self, front: [u64; 2]) -> bool {
-        let words = self.key.first_chunk::<2>();
-        words.is_some_and(|[a, b]| (a.load(Relaxed) ^ front[0]) | (b.load(Relaxed) ^ front[1]) == 0)
+    pub(crate) fn has_front(&self, key: &[u64; W]) -> bool {
+        self.key
+            .iter()
+            .zip(key)
+            .take(2)
+            .fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted))
+            == 0
     }
 
     /// Loses its key, so that a lookup under way does not find what was removed. No frame has this one.

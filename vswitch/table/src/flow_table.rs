@@ -137,8 +137,8 @@ impl<const W: usize> FlowTable<W> {
 
     /// The same for keys that differ in their first two words wherever they differ.
     #[inline(always)]
-    pub fn find_by_front(&self, probe: &Probe, front: [u64; 2]) -> Option<&FlowEntry<W>> {
-        self.parts.find(probe, |_, entry| entry.has_front(front)).map(|(_, entry)| entry)
+    pub fn find_by_front(&self, probe: &Probe, key: &[u64; W]) -> Option<&FlowEntry<W>> {
+        self.parts.find(probe, |_, entry| entry.has_front(key)).map(|(_, entry)| entry)
     }
 
     /// All three steps at once.
@@ -200,7 +200,7 @@ impl<const W: usize> FlowTable<W> {
     #[cold]
     #[inline(never)]
     fn least_recently_seen(&self, probe: &Probe, value: FlowValue) -> u32 {
-        let [first, others @ ..] = probe.sample();
+        let [first, others @ ..] = self.parts.sample(probe);
         let age = |slot: u32| value.last_seen.since(self.parts.entry(slot).last_seen());
         others
             .into_iter()
@@ -278,9 +278,9 @@ mod tests {
             let key = key(n.into());
             let hash = table.hash(&key);
             let probe = table.probe(hash);
-            let slots: Vec<_> = FlowParts::<4>::slots_of(&probe).collect();
+            let slots: Vec<_> = table.parts.slots_of(&probe).collect();
             let full = slots.iter().all(|&slot| table.parts.is_occupied(slot));
-            let sample = probe.sample();
+            let sample = table.parts.sample(&probe);
             let before = sample.map(|slot| table.parts.entry(slot).last_seen().0);
             let inserted = table.insert(hash, &key, value(n * 7919 % 5003));
             assert!(slots.contains(&inserted.slot.0), "one of the key's own slots");
@@ -328,7 +328,7 @@ mod tests {
             table.candidates(&mut probe);
             candidates += u32::from(probe.first != crate::bucket::NO_SLOT);
             if let Some(slot) = table.find(&probe, &key(n)) {
-                assert!(probe.buckets.contains(&(slot.0 / 8)));
+                assert!(table.parts.slots_of(&probe).any(|own| own == slot.0));
                 assert_eq!(table.entry(slot).key(), key(n));
                 keys += 1;
             }

@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use sync::{Access, Counter, Plain, Region, RegionError, Sequence, Slab};
+use sync::{Access, Counter, Plain, Region, RegionError, Round, Sequence, Slab};
 use wire::HashKey;
 use zerocopy::FromBytes;
 
@@ -79,12 +79,11 @@ fn buckets_for(entries: usize) -> Option<usize> {
 #[derive(Debug)]
 pub(crate) struct Parts<E, B = ()> {
     pub(crate) region: Region,
-    pub(crate) entries: Slab<E>,
+    pub(crate) entries: Round<E>,
     pub(crate) beside: Slab<B>,
     pub(crate) seed: HashKey,
-    groups: Slab<TagGroup>,
+    groups: Round<TagGroup>,
     sequences: Slab<Sequence>,
-    mask: u32,
 }
 
 impl<E, B> Clone for Parts<E, B> {
@@ -133,54 +132,58 @@ impl<E: Plain, B: Plain> Parts<E, B> {
     fn lay_out(region: Region) -> Result<Self, RegionError> {
         let head = region.slab::<Head>(0, 1)?;
         let found = head[0].buckets.get();
-        let buckets = usize::try_from(found).ok().filter(|&n| n.is_power_of_two() && (2..=BUCKETS_MAX).contains(&n));
-        let Some(buckets) = buckets else {
-            return Err(RegionError::Content { name: region.name().to_owned(), what: "the number of buckets", found });
-        };
+        let refusal = || RegionError::Content { name: region.name().to_owned(), what: "the number of buckets", found };
+        let buckets = usize::try_from(found).ok().filter(|n| (2..=BUCKETS_MAX).contains(n)).ok_or_else(refusal)?;
         let offsets = Offsets::of::<E, B>(buckets);
         Ok(Parts {
-            groups: region.slab(size_of::<Head>(), buckets)?,
+            groups: Round::new(region.slab(size_of::<Head>(), buckets)?).ok_or_else(refusal)?,
             sequences: region.slab(offsets.sequences, buckets)?,
-            entries: region.slab(offsets.entries, buckets * SLOTS as usize)?,
+            entries: Round::new(region.slab(offsets.entries, buckets * SLOTS as usize)?).ok_or_else(refusal)?,
             beside: region.slab(offsets.beside, buckets * SLOTS as usize)?,
             seed: HashKey([0, 1].map(|i: usize| head[0].seed[i].get())),
-            mask: buckets as u32 - 1,
             region,
         })
     }
 
     /// Slots of the table, free or not.
     pub(crate) fn slots(&self) -> u32 {
-        (self.mask + 1) * SLOTS
+        self.entries.mask() + 1
+    }
+
+    /// Buckets less one.
+    #[inline]
+    pub(crate) fn mask(&self) -> u32 {
+        self.groups.mask()
     }
 
     /// The entry in a slot. The number of a slot beyond the table (which only another table can have given) goes round.
     #[inline]
     pub(crate) fn entry(&self, slot: u32) -> &E {
-        &self.entries[(slot & (self.slots() - 1)) as usize]
+        self.entries.at(slot)
     }
 
     /// First step of a lookup: where the key can be; asks for the group of tags where it most likely is.
     #[inline]
     pub(crate) fn probe(&self, hash: u64) -> Probe {
-        let probe = Probe::new(hash, self.mask);
-        prefetch_at(&self.groups, probe.buckets[0]);
+        let probe = Probe::new(hash, self.mask());
+        prefetch_at(&self.groups, probe.bucket);
         probe
     }
 
     /// Second step: compares the tags, of the second bucket where none of the first is it; asks for the first candidate's entry.
     #[inline]
     pub(crate) fn candidates(&self, probe: &mut Probe) {
-        let [first, second] = probe.buckets;
-        probe.first = match self.group(first).matching(probe.tag).next() {
-            Some((_, slot)) => first * SLOTS + slot,
-            None => match self.group(second).matching(probe.tag).next() {
-                Some((_, slot)) => second * SLOTS + slot,
-                None => NO_SLOT,
-            },
-        };
+        let first = self.group(probe.bucket).matching(probe.tag).next();
+        probe.first = first.map_or_else(|| self.second_candidate(probe), |(_, slot)| probe.bucket * SLOTS + slot);
         // Of no slot it is the table's last entry, which does no harm.
-        prefetch_at(&self.entries, probe.first & (self.slots() - 1));
+        prefetch_at(&self.entries, probe.first & self.entries.mask());
+    }
+
+    /// The first slot of the second bucket whose tag matches, or [`NO_SLOT`].
+    #[inline]
+    fn second_candidate(&self, probe: &Probe) -> u32 {
+        let second = probe.second(self.mask());
+        self.group(second).matching(probe.tag).next().map_or(NO_SLOT, |(_, slot)| second * SLOTS + slot)
     }
 
     /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since its tag was compared: whoever
@@ -198,14 +201,14 @@ impl<E: Plain, B: Plain> Parts<E, B> {
     #[cold]
     #[inline(never)]
     fn find_further(&self, probe: &Probe, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
-        let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
-        let slots = probe.slots(TagGroup::matching_pair(first, second, probe.tag));
+        let [first, second] = probe.buckets(self.mask()).map(|bucket| self.group(bucket));
+        let slots = probe.slots(TagGroup::matching_pair(first, second, probe.tag), self.mask());
         slots.map(|slot| (slot, self.entry(slot))).find(|&(slot, entry)| is_it(slot, entry))
     }
 
     #[inline]
     fn group(&self, bucket: u32) -> &TagGroup {
-        &self.groups[bucket as usize]
+        self.groups.at(bucket)
     }
 
     #[inline]
@@ -221,10 +224,11 @@ impl<E: Plain, B: Plain> Parts<E, B> {
     /// A free slot in the key's first bucket while half of that is free, then in the emptier of both.
     #[inline]
     pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
-        let [first, second] = probe.buckets.map(|bucket| self.group(bucket));
+        let buckets = probe.buckets(self.mask());
+        let [first, second] = buckets.map(|bucket| self.group(bucket));
         let free = TagGroup::matching_pair(first, second, 0);
         let (choice, slot) = free.first_or_emptier().next()?;
-        Some(probe.buckets[choice] * SLOTS + slot)
+        Some(buckets[choice] * SLOTS + slot)
     }
 
     /// Asks for the lines that are written when the key of this probe gets an entry of its own: those of the slot that it
@@ -238,13 +242,20 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         match self.free_slot(probe) {
             Some(slot) => ask(slot),
             // Of these one must give way.
-            None => probe.sample().into_iter().for_each(ask),
+            None => self.sample(probe).into_iter().for_each(ask),
         }
     }
 
+    /// Those of the key's slots of which one gives way where none is free ([`Probe::sample`]).
+    #[inline]
+    pub(crate) fn sample(&self, probe: &Probe) -> [u32; 4] {
+        probe.sample(self.mask())
+    }
+
     /// All sixteen slots of the key's buckets.
-    pub(crate) fn slots_of(probe: &Probe) -> impl Iterator<Item = u32> {
-        probe.buckets.into_iter().flat_map(|bucket| (0..SLOTS).map(move |slot| bucket * SLOTS + slot))
+    pub(crate) fn slots_of(&self, probe: &Probe) -> impl Iterator<Item = u32> + use<E, B> {
+        let buckets = probe.buckets(self.mask());
+        buckets.into_iter().flat_map(|bucket| (0..SLOTS).map(move |slot| bucket * SLOTS + slot))
     }
 
     /// Changes an entry and its tag (0 empties the slot) as one: readers see neither half.
@@ -263,12 +274,12 @@ impl<E: Plain, B: Plain> Parts<E, B> {
 
     /// The slots that hold entries, each as of the moment it is yielded or, at worst, its bucket is reached.
     pub(crate) fn occupied(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..=self.mask).flat_map(|bucket| self.group(bucket).occupied().map(move |(_, slot)| bucket * SLOTS + slot))
+        (0..=self.mask()).flat_map(|bucket| self.group(bucket).occupied().map(move |(_, slot)| bucket * SLOTS + slot))
     }
 
     /// The next `budget` slots behind `cursor`, which moves on and round; each slot once at most.
     pub(crate) fn advance(&self, cursor: &mut u32, budget: u32) -> impl Iterator<Item = u32> + use<E, B> {
-        let (start, budget, mask) = (*cursor, budget.min(self.slots()), self.slots() - 1);
+        let (start, budget, mask) = (*cursor, budget.min(self.slots()), self.entries.mask());
         *cursor = start.wrapping_add(budget) & mask;
         (0..budget).map(move |step| start.wrapping_add(step) & mask)
     }
@@ -276,8 +287,8 @@ impl<E: Plain, B: Plain> Parts<E, B> {
     /// Asks for the entries that the next sweep of `budget` slots behind `cursor` looks at, of which the tags were asked for
     /// the last time, and for the tags of the sweep after that.
     pub(crate) fn look_ahead(&self, cursor: u32, budget: u32) {
-        let buckets = (budget / SLOTS).min(self.mask + 1);
-        let ahead = |step: u32| (cursor / SLOTS).wrapping_add(step) & self.mask;
+        let buckets = (budget / SLOTS).min(self.mask() + 1);
+        let ahead = |step: u32| (cursor / SLOTS).wrapping_add(step) & self.mask();
         for bucket in (0..buckets).map(ahead) {
             self.group(bucket).occupied().for_each(|(_, slot)| prefetch_at(&self.entries, bucket * SLOTS + slot));
         }

@@ -17,16 +17,17 @@ const IPV6_LEN: usize = IPV6_TRANSPORT + tcp::HEADER_LEN;
 #[inline(always)]
 pub fn is_plain(frame: &[u8]) -> bool {
     let Some(head) = frame.first_chunk::<IPV4_LEN>() else { return false };
-    match u16_at(head, NETWORK - 2) {
-        ethernet::IPV4 => ipv4_len(head, frame.len()).is_some(),
-        ethernet::IPV6 => is_plain_ipv6(frame),
-        _ => false,
+    // Not a match: the octets would be put in order first, to be compared with both.
+    if u16_at(head, NETWORK - 2) == ethernet::IPV4 {
+        return ipv4_len(head, frame.len()).is_some();
     }
+    is_plain_ipv6(frame)
 }
 
 #[inline(never)]
 fn is_plain_ipv6(frame: &[u8]) -> bool {
-    frame.first_chunk().is_some_and(|head| ipv6_len(head, frame.len()).is_some())
+    let Some(head) = frame.first_chunk::<IPV6_LEN>() else { return false };
+    u16_at(head, NETWORK - 2) == ethernet::IPV6 && ipv6_len(head, frame.len()).is_some()
 }
 
 /// Whether `frame` is such a packet; then `parsed` says where its headers are, as [`crate::parse`] would.

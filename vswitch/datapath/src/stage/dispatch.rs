@@ -8,7 +8,6 @@ use crate::{
     feature::{flood, mss, too_big},
     flow::Recipe,
     stage::{rewrite, steer},
-    way::Way,
     wiring::Handoff,
 };
 
@@ -39,26 +38,21 @@ pub(crate) fn forward<P: Port, M: Pool>(to: MemberId, mut frame: Frame, place: u
     }
 }
 
-/// Sends a plain packet the way that was found for it. `true` where a lane has it, and that is still to be booked on the port
-/// it came in by.
-#[inline(always)]
-pub(crate) fn express<P: Port, M: Pool>(
-    (member, way): (MemberId, Way),
-    mut frame: Frame,
-    place: usize,
-    worker: &mut Worker<P, M>,
-) -> bool {
-    rewrite::strip_plain(&mut frame, &worker.batch.meta[place]);
-    if let Err(cause) = rewrite::by(way, member, &mut frame, &mut worker.brain) {
-        drop(cause.into(), frame, place, worker);
-        return false;
-    }
-    match worker.lanes.offer(way.port, frame, &mut worker.tally, &mut worker.pool) {
-        Ok(()) => true,
-        Err(frame) => {
-            hand_over(way.port, frame, place, worker);
-            false
-        }
+/// Why a plain packet whose way is known is in no lane.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Short {
+    /// It cannot be made ready for its way.
+    Unfit(Cause),
+    /// Another worker serves the port, made ready for which it is.
+    Elsewhere(PortId),
+}
+
+/// Sees to a plain packet that no lane has taken.
+#[inline(never)]
+pub(crate) fn come_short<P: Port, M: Pool>(frame: Frame, short: Short, place: usize, worker: &mut Worker<P, M>) {
+    match short {
+        Short::Unfit(cause) => drop(cause.into(), frame, place, worker),
+        Short::Elsewhere(port) => hand_over(port, frame, place, worker),
     }
 }
 

@@ -16,11 +16,10 @@ use crate::{
 pub(crate) fn batch<const TUPLES: bool>(batch: &mut Batch, brain: &Brain) {
     let frames = batch.frames.as_ref().map_or(0, |frames| frames.len());
     for meta in &mut batch.meta[..frames] {
-        if meta.class.has_key() {
-            brain.flows.candidates(&mut meta.probe);
-            if TUPLES && meta.key.is_long() {
-                brain.flows.expect_tail(&meta.probe);
-            }
+        // Nobody asks whether a frame has a key: where it has none, an older one is looked up, which does no harm.
+        brain.flows.candidates(&mut meta.probe);
+        if TUPLES && meta.key.is_long() {
+            brain.flows.expect_tail(&meta.probe);
         }
     }
 }
@@ -37,18 +36,18 @@ pub(crate) fn entry<'f>(meta: &Meta, flows: &'f FlowTable<KEY_WORDS>) -> Option<
 /// The member a plain packet goes to and the way there, if that is decided, still holds, and nothing else is to be done to
 /// the packet; then the hit is counted on its flow.
 #[inline(always)]
-pub(crate) fn way(meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
-    way_by(brain.flows.find_by_front(&meta.probe, meta.key.front())?, meta, brain)
+pub(crate) fn way<'b>(meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
+    way_by(brain.flows.find_by_front(&meta.probe, &meta.key.0)?, meta, brain)
 }
 
 /// The same for a packet that is keyed by its five-tuple.
 #[inline(always)]
-pub(crate) fn tuple_way(meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
+pub(crate) fn tuple_way<'b>(meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
     way_by(entry(meta, &brain.flows)?.1, meta, brain)
 }
 
 #[inline(always)]
-fn way_by(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> Option<(MemberId, Way)> {
+fn way_by<'b>(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
     let Recipe::Forward(member) = Recipe::decode(entry.recipe()) else { return None };
     let way = simple_way(member, meta, brain)?;
     if !holds(entry, meta, brain) {
@@ -60,7 +59,7 @@ fn way_by(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> Option<(M
 
 /// The way to a member, if nothing but what is to be done on it is to be done to a plain packet.
 #[inline(always)]
-pub(crate) fn simple_way(member: MemberId, meta: &Meta, brain: &Brain) -> Option<Way> {
+pub(crate) fn simple_way<'b>(member: MemberId, meta: &Meta, brain: &'b Brain) -> Option<&'b Way> {
     let way = brain.ways.to(member);
     (meta.inner_len <= way.frame_max && meta.ecn_mark == 0).then_some(way)
 }

@@ -19,22 +19,22 @@ pub(crate) fn batch<const TUPLES: bool>(batch: &mut Batch, brain: &Brain) {
     let Batch { frames: Some(frames), runs, meta, senders, .. } = batch else { return };
     senders.hold_for(brain.snapshot.generation);
     let (mut frames, mut meta) = (frames.as_mut_slice(), &mut meta[..]);
-    for &Run { port, frames: count } in runs.iter() {
+    for Run { port, frames: count, octets } in runs.iter_mut() {
         let (run, run_meta);
-        (run, frames) = frames.split_at_mut(usize::from(count));
-        (run_meta, meta) = meta.split_at_mut(usize::from(count));
-        let at = At { port, spec: brain.snapshot.port(port), brain };
+        (run, frames) = frames.split_at_mut(usize::from(*count));
+        (run_meta, meta) = meta.split_at_mut(usize::from(*count));
+        let at = At { port: *port, spec: brain.snapshot.port(*port), brain };
         // A loop of its own for each kind of port.
-        match at.spec.map_or(Door::Any, |spec| Door::of::<TUPLES>(spec, brain)) {
+        *octets = match at.spec.map_or(Door::Any, |spec| Door::of::<TUPLES>(spec, brain)) {
             Door::Bare(member) => {
                 each(run, run_meta, at, senders, |data, meta, brain, _| bare(member, data, meta, brain))
             }
             Door::BareTuple(member) if TUPLES => {
-                each(run, run_meta, at, senders, |data, meta, brain, _| bare_tuple(member, data, meta, brain));
+                each(run, run_meta, at, senders, |data, meta, brain, _| bare_tuple(member, data, meta, brain))
             }
             Door::Tunnel => each(run, run_meta, at, senders, tunnelled::<TUPLES>),
             Door::BareTuple(_) | Door::Any => each(run, run_meta, at, senders, |_, _, _, _| false),
-        }
+        };
     }
 }
 
@@ -48,7 +48,7 @@ struct At<'b> {
 
 /// Frames of one port, of which `pass` lets in those that are as nearly all are: plain, and what the port is for. Where it
 /// answers `false`, `meta` says nothing. What has work left is never plain, and senders leave it of all packets or of none:
-/// so that is asked once of all.
+/// so that is asked once of all. The octets of all.
 #[inline(always)]
 fn each(
     frames: &mut [Frame],
@@ -56,9 +56,11 @@ fn each(
     at: At<'_>,
     senders: &mut Senders,
     pass: impl Fn(&[u8], &mut Meta, &Brain, &Senders) -> bool,
-) {
-    if Frame::prefetch_all(frames) {
-        return each_any(frames, metas, at, senders);
+) -> u32 {
+    let (is_any_unfinished, octets) = Frame::prefetch_all(frames);
+    if is_any_unfinished {
+        each_any(frames, metas, at, senders);
+        return octets as u32;
     }
     for (frame, meta) in frames.iter_mut().zip(metas) {
         meta.port = at.port;
@@ -66,6 +68,7 @@ fn each(
             any(frame, meta, at, senders);
         }
     }
+    octets as u32
 }
 
 /// Frames of one port, some of which have work left.

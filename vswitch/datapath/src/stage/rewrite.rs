@@ -7,7 +7,7 @@ use crate::{
     batch::Meta,
     brain::Brain,
     feature::{ecn, gso, vlan, vxlan},
-    way::{Way, WayKind},
+    way::WayKind,
 };
 use table::MemberId;
 
@@ -21,17 +21,24 @@ pub(crate) fn strip(frame: &mut Frame, meta: &Meta) {
 
 /// The same for a packet that gets no mark.
 #[inline(always)]
-pub(crate) fn strip_plain(frame: &mut Frame, meta: &Meta) {
+fn strip_plain(frame: &mut Frame, meta: &Meta) {
     if meta.outer_len > 0 {
         let fits = frame.narrow(meta.outer_len, meta.inner_len);
         debug_assert!(fits, "parse found both lengths inside the frame");
     }
 }
 
-/// Makes a plain and stripped packet ready for `egress`, to which there is this way.
+/// Makes a plain packet ready for `egress`, to which there is a way of this kind and nothing else to be done.
 #[inline(always)]
-pub(crate) fn by(way: Way, egress: MemberId, frame: &mut Frame, brain: &mut Brain) -> Result<(), Cause> {
-    match way.kind {
+pub(crate) fn plain(
+    kind: WayKind,
+    egress: MemberId,
+    frame: &mut Frame,
+    meta: &Meta,
+    brain: &mut Brain,
+) -> Result<(), Cause> {
+    strip_plain(frame, meta);
+    match kind {
         WayKind::Bare => Ok(()),
         WayKind::Tunnel => {
             let Some(path) = brain.snapshot.member(egress).and_then(Member::only_path) else {

@@ -144,6 +144,7 @@ impl Rig {
     /// One turn of one worker, and what it reports.
     pub(crate) fn turn_one(&mut self, worker: usize) -> (Turn, Vec<&'static str>) {
         let turn = self.workers[worker].turn(self.now);
+        self.workers[worker].publish();
         let mut reports = Vec::new();
         while let Some(report) = self.wires[worker].mail.recv() {
             reports.push(match report {

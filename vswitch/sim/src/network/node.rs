@@ -111,6 +111,7 @@ impl Node {
             for _ in 0..TURNS {
                 worker.turn(tick);
             }
+            worker.publish();
         }
         self.control.tick(now);
         if let Some(ticket) = self.ticket

@@ -2,7 +2,8 @@
 //!
 //! Nothing here is derived from what it should prove. At the end of a turn T the taker books how many frames it has ever
 //! taken and how many it saw in the ring; their sum is what had been handed over at that moment. The giver books what it
-//! handed over, and when. So its number must not be above the sum in a reading from before T, and not below it in a
+//! handed over, and when. A busy worker publishes its books every few turns, each time as of that turn's end; the number of the
+//! turn that it is in can be seen at any time. So its number must not be above the sum in a reading from before T, and not below it in a
 //! reading of a turn that ended after T. While nobody hands over, all are equal at once; else workers are given a moment
 //! to end their turns.
 
@@ -26,11 +27,11 @@ const PAUSE: Duration = Duration::from_micros(50);
 struct Watched {
     /// Of the first round.
     before: WorkerReading,
-    /// Turns it had ended when the first round was over.
+    /// Turns it had begun when the first round was over.
     turns_before: u64,
     /// Of the second round: at the end of a turn that began after the first was over, if it had one.
     during: WorkerReading,
-    /// Turns it had ended when the second round was over.
+    /// Turns it had begun when the second round was over.
     turns_during: u64,
     /// Of the third round: at the end of a turn that ended after the second was over, if it had one.
     after: WorkerReading,
@@ -46,10 +47,10 @@ impl<F: PortFactory> Control<F> {
             return Ok(lines);
         }
         let deadline = Instant::now() + PATIENCE;
-        let turns_before = turns(&now);
-        // The turn under way then may have looked into its rings already: the one after it counts.
+        let turns_before = begun(&now);
+        // The turn under way then may have looked into its rings already, and the next may have begun unseen.
         let during = self.read_after(&turns_before, 2, deadline)?;
-        let turns_during = turns(&self.read_workers()?);
+        let turns_during = begun(&self.read_workers()?);
         let after = self.read_after(&turns_during, 1, deadline)?;
         let rounds = before.into_iter().zip(turns_before).zip(during).zip(turns_during).zip(after);
         let watched = rounds.map(|((((before, turns_before), during), turns_during), after)| Watched {
@@ -79,8 +80,8 @@ impl<F: PortFactory> Control<F> {
     }
 }
 
-fn turns(workers: &[WorkerReading]) -> Vec<u64> {
-    workers.iter().map(|worker| worker.turns).collect()
+fn begun(workers: &[WorkerReading]) -> Vec<u64> {
+    workers.iter().map(|worker| worker.turns_begun).collect()
 }
 
 /// All lines, provided that two readings agree and every pair adds up: then nobody has to be waited for.

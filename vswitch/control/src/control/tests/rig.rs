@@ -154,6 +154,7 @@ impl Rig {
             let turns = if steps.contains(&0) && index == *stalled { 0 } else { 8 };
             for _ in 0..turns {
                 worker.turn(tick);
+                worker.publish();
             }
         }
         *steps = steps.start.saturating_sub(1)..steps.end.saturating_sub(1);
@@ -163,6 +164,7 @@ impl Rig {
     /// One worker's turn, and nobody else's.
     pub(super) fn turn(&mut self, worker: usize) {
         self.workers[worker].turn(Tick((self.now.as_millis() / 100) as u32));
+        self.workers[worker].publish();
     }
 
     /// Gives a worker no turn in these steps from now.
