@@ -123,6 +123,7 @@ impl Switch {
         for _ in 0..turns {
             self.worker.turn(now);
         }
+        self.worker.publish();
         while let Some(report) = self.wires.mail.recv() {
             drop::<Report<Plug>>(report);
         }
