@@ -73,9 +73,9 @@ mod tests {
 
     #[test]
     fn what_is_held_is_what_everybody_is_told() {
-        // Not every machine has it, or lets us.
-        if let Ok(_held) = Awake::hold() {
-            assert_eq!(asked_by_others().unwrap(), Some(0));
+        match Awake::hold() {
+            Ok(_held) => assert_eq!(asked_by_others().unwrap(), Some(0)),
+            Err(why) => println!("skipped: {why}"),
         }
     }
 }

@@ -69,7 +69,9 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (nodes, cpus) in [Nodes::One, Nodes::Two].into_iter().flat_map(|nodes| Cpus::ALL.map(|cpus| (nodes, cpus))) {
         let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder: folder.path(), window, cpus };
-        if let Some(why) = Awake::hold().err().filter(|_| cpus == Cpus::Awake) {
+        if cpus == Cpus::Awake
+            && let Err(why) = Awake::hold()
+        {
             eprintln!("skipped: {}{}: {why}", nodes.name(), cpus.suffix());
             continue;
         }

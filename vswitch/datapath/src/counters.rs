@@ -1,7 +1,8 @@
 //! The books: what every worker and port did with every frame, in a shared-memory region.
 //!
 //! A worker accumulates privately and publishes at the end of a turn under a sequence word, so whoever sees the word even and
-//! unchanged sees books that balance: at the end of every turn of many frames, or of none, and of every few others. One [`WorkerBlock`] and [`PORTS_MAX`] [`PortBlock`]s belong to each worker.
+//! unchanged sees books that balance: at the end of every turn of many frames, or of none, and of every few others. One
+//! [`WorkerBlock`] and [`PORTS_MAX`] [`PortBlock`]s belong to each worker.
 
 use sync::{Counter, Region, RegionError, Sequence, Slab};
 
@@ -271,7 +272,7 @@ impl Books {
         self.worker(worker).turns_begun.get()
     }
 
-    /// Frames that a worker has received, without waiting for the end of a turn.
+    /// Frames that a worker had received when it last published, without waiting for books that balance.
     pub fn frames_received(&self, worker: WorkerId) -> u64 {
         self.worker(worker).rx.get()
     }

@@ -170,6 +170,7 @@ fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     }
 }
 
+/// Apart, so that a batch without any does not pay for it.
 #[inline(never)]
 fn decide_each<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     let snapshot = Arc::clone(&worker.brain.snapshot);

@@ -111,18 +111,20 @@ impl<const W: usize> FlowEntry<W> {
 
     #[inline]
     pub(crate) fn has_key(&self, key: &[u64; W]) -> bool {
-        // One branch for all words, as they lie in one line: differences are rare and need not be found early.
-        self.key.iter().zip(key).fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted)) == 0
+        self.agrees(key, W)
     }
 
     #[inline(always)]
     pub(crate) fn has_front(&self, key: &[u64; W]) -> bool {
-        self.key
-            .iter()
-            .zip(key)
-            .take(2)
-            .fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted))
-            == 0
+        self.agrees(key, 2)
+    }
+
+    /// Whether the first `words` of the key are these.
+    #[inline(always)]
+    fn agrees(&self, key: &[u64; W], words: usize) -> bool {
+        // One branch for all words, as they lie in one line: differences are rare and need not be found early.
+        let pairs = self.key.iter().zip(key).take(words);
+        pairs.fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted)) == 0
     }
 
     /// Loses its key, so that a lookup under way does not find what was removed. No frame has this one.

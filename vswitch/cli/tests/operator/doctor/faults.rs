@@ -26,6 +26,8 @@ const fn acting(name: &'static str, plant: fn(&Machine), finding: [&'static str;
 
 const UPLINK: &str = "0000:3b:02.0 (up0)";
 const WORKERS: &str = "CPU 8,10";
+/// What is said of how long CPUs take to wake up.
+const LATENCY: [&str; 3] = ["warning", "cpu-latency", "all CPUs"];
 const PORT: &str = "device = \"0000:3b:02.0\"";
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -253,28 +255,23 @@ pub(super) const FAULTS: &[Fault] = &[
         ["warning", "governor", WORKERS],
         "for c in 8; do echo performance > /sys/devices/system/cpu/cpu$c/cpufreq/scaling_governor; done",
     ),
-    acting(
-        "a VM whose CPUs halt at once",
-        as_vm,
-        ["warning", "cpu-latency", "all CPUs"],
-        "sed -i '/^\\[workers\\]/a cpu_latency_us = 0' FILE",
-    ),
+    acting("a VM whose CPUs halt at once", as_vm, LATENCY, "sed -i '/^\\[workers\\]/a cpu_latency_us = 0' FILE"),
     acting(
         "a latency that forbids no sleep of a VM",
         |m| {
             as_vm(m);
-            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+            ask_for(m, 2);
         },
-        ["warning", "cpu-latency", "all CPUs"],
+        LATENCY,
         "sed -i 's/^\\( *cpu_latency_us *= *\\)[0-9_]*/\\10/' FILE",
     ),
     fault(
         "a latency that there is nobody to ask for",
         |m| {
             m.remove("/dev/cpu_dma_latency");
-            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+            ask_for(m, 2);
         },
-        ["warning", "cpu-latency", "all CPUs"],
+        LATENCY,
         "apt-get install linux-image-amd64 && reboot",
     ),
     fault(
@@ -282,18 +279,18 @@ pub(super) const FAULTS: &[Fault] = &[
         |m| {
             m.remove("/dev/cpu_dma_latency");
             m.write("/proc/misc", "258 network_latency\n259 cpu_dma_latency\n130 watchdog");
-            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+            ask_for(m, 2);
         },
-        ["warning", "cpu-latency", "all CPUs"],
+        LATENCY,
         "mknod -m 600 /dev/cpu_dma_latency c 10 259",
     ),
     fault(
         "a latency that nobody heeds",
         |m| {
             m.write("/sys/devices/system/cpu/cpuidle/current_driver", "none");
-            m.configure("[workers]", "[workers]\ncpu_latency_us = 2");
+            ask_for(m, 2);
         },
-        ["warning", "cpu-latency", "all CPUs"],
+        LATENCY,
         "cat /proc/cmdline  # boot without `idle=` and `cpuidle.off=`",
     ),
     fault(
@@ -301,9 +298,9 @@ pub(super) const FAULTS: &[Fault] = &[
         |m| {
             as_vm(m);
             m.remove("/sys/devices/system/cpu/cpuidle/current_driver");
-            m.configure("[workers]", "[workers]\ncpu_latency_us = 0");
+            ask_for(m, 0);
         },
-        ["warning", "cpu-latency", "all CPUs"],
+        LATENCY,
         "modprobe cpuidle-haltpoll force=Y",
     ),
     // Limits and kernel
@@ -366,6 +363,11 @@ pub(super) const FAULTS: &[Fault] = &[
 fn without_iommu(machine: &Machine) {
     machine.remove("/sys/kernel/iommu_groups");
     machine.remove(&format!("{VF}/iommu_group"));
+}
+
+/// Its configuration has `cpu_latency_us`.
+fn ask_for(machine: &Machine, max_us: u16) {
+    machine.configure("[workers]", &format!("[workers]\ncpu_latency_us = {max_us}"));
 }
 
 /// Its CPUs know one sleep, and take to it without polling first.

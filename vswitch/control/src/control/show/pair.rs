@@ -2,10 +2,10 @@
 //!
 //! Nothing here is derived from what it should prove. At the end of a turn T the taker books how many frames it has ever
 //! taken and how many it saw in the ring; their sum is what had been handed over at that moment. The giver books what it
-//! handed over, and when. A busy worker publishes its books every few turns, each time as of that turn's end; the number of the
-//! turn that it is in can be seen at any time. So its number must not be above the sum in a reading from before T, and not below it in a
-//! reading of a turn that ended after T. While nobody hands over, all are equal at once; else workers are given a moment
-//! to end their turns.
+//! handed over, and when. A busy worker publishes its books every few turns, each time as of that turn's end; the number of
+//! the turn that it is in can be seen at any time. So its number must not be above the sum in a reading from before T, and not
+//! below it in a reading of a turn that ended after T. While nobody hands over, all are equal at once; else workers are given
+//! a moment to end their turns.
 
 use std::{
     thread,
