@@ -45,6 +45,8 @@ pub(crate) struct Brain {
 pub(crate) struct Scopes {
     members: Vec<MemberScope>,
     networks: Vec<NetworkScope>,
+    /// The epoch in which any network was touched last.
+    touched_at: u32,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -86,6 +88,7 @@ impl Brain {
             scopes: Scopes {
                 members: vec![MemberScope::default(); MEMBER_SCOPES],
                 networks: vec![NetworkScope::default(); NETWORK_SCOPES],
+                touched_at: 0,
             },
             stirs: Stirs::new(),
             refused_any: false,
@@ -155,17 +158,24 @@ impl Brain {
     /// Has every cached decision looked at.
     pub(crate) fn touch_all(&mut self) {
         let epoch = self.epoch;
+        self.scopes.touched_at = epoch;
         self.scopes.networks.iter_mut().for_each(|network| network.touched_at = epoch);
     }
 
     /// Whether nothing has happened since `checked_at` that a decision about frames from `ingress` to one member, or about
-    /// dropping them, can rest on: neither in their network nor to their MACs. Says so quickly, and `false` where in doubt.
-    #[inline]
+    /// dropping them, can rest on: neither to their MACs nor in their network. Says so quickly, and `false` where in doubt.
+    #[inline(always)]
     pub(crate) fn is_untouched(&self, ingress: MemberId, key: &FlowKey, checked_at: u32) -> bool {
-        let Some(member) = self.snapshot.member(ingress) else { return false };
-        let Some(network) = self.scopes.networks.get(member.network.index()) else { return false };
-        let [dst, src] = key.mac_numbers().map(|mac| self.stirs.last(mac));
-        !(after(network.touched_at, checked_at) || after(dst, checked_at) || after(src, checked_at))
+        // A change is of the one or of the other, so that most are done with here.
+        let any = [self.stirs.last_of_all(), self.scopes.touched_at].map(|last| after(last, checked_at));
+        !(any[0] && self.stirs.any_after(key.front(), checked_at) || any[1] && self.is_touched(ingress, checked_at))
+    }
+
+    /// Whether the network of a member has been touched since `checked_at`, or there is no such member any more.
+    #[inline]
+    fn is_touched(&self, ingress: MemberId, checked_at: u32) -> bool {
+        let network = self.snapshot.member(ingress).and_then(|member| self.scopes.networks.get(member.network.index()));
+        network.is_none_or(|network| after(network.touched_at, checked_at))
     }
 
     /// Whether a cached decision holds; if so, it holds as of now.
@@ -214,7 +224,9 @@ impl Scopes {
     /// Stamps with `epoch` what differs between two snapshots.
     fn compare(&mut self, old: &Snapshot, new: &Snapshot, epoch: u32) {
         let networks = &mut self.networks;
+        let touched_at = &mut self.touched_at;
         let mut touch = |id: NetworkId| {
+            *touched_at = epoch;
             networks.get_mut(id.index()).into_iter().for_each(|network| network.touched_at = epoch);
         };
         for (place, scope) in self.members.iter_mut().enumerate().take(new.members.len().max(old.members.len())) {
@@ -239,6 +251,7 @@ impl Scopes {
         for (place, scope) in self.networks.iter_mut().enumerate().take(new.networks.len().max(old.networks.len())) {
             if stamp(old, place) != stamp(new, place) {
                 (scope.changed_at, scope.touched_at) = (epoch, epoch);
+                self.touched_at = epoch;
             }
             // The entries of a member that is another one now go, too.
             scope.statics_due |= scope.touched_at == epoch || statics(old, place) != statics(new, place);
@@ -261,7 +274,7 @@ impl Scopes {
     fn renew(&mut self, epoch: u32) {
         self.members.iter_mut().flat_map(|m| [&mut m.changed_at, &mut m.born_at]).for_each(|stamp| keep(stamp, epoch));
         let stamps = self.networks.iter_mut().flat_map(|n| [&mut n.changed_at, &mut n.touched_at, &mut n.learned_at]);
-        stamps.for_each(|stamp| keep(stamp, epoch));
+        stamps.chain([&mut self.touched_at]).for_each(|stamp| keep(stamp, epoch));
     }
 
     /// Whether an FDB entry that changed at `changed_at` means the member that has this id today.

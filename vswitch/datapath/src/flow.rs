@@ -119,7 +119,8 @@ impl FlowKey {
         self.kind() == Kind::LongTuple as u64
     }
 
-    /// The words by which keys of [`Profile::L2`] differ from each other and from all others.
+    /// The words by which keys of [`Profile::L2`] differ from each other and from all others. The low 48 bits of each are a MAC
+    /// as [`wire::Mac::to_u64`] gives it, destination first.
     #[inline(always)]
     pub(crate) fn front(&self) -> [u64; 2] {
         [self.0[0], self.0[1]]
@@ -160,12 +161,6 @@ impl FlowKey {
     /// Source MAC.
     pub fn src(&self) -> Mac {
         Mac::from_u64(self.0[1] & MAC_MASK)
-    }
-
-    /// Both MACs as [`Mac::to_u64`] gives them, destination first.
-    #[inline(always)]
-    pub(crate) fn mac_numbers(&self) -> [u64; 2] {
-        self.front().map(|word| word & MAC_MASK)
     }
 
     /// The five-tuple, of a key that holds one.

@@ -86,7 +86,7 @@ fn holds(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> bool {
 }
 
 /// The same where the epoch has moved.
-#[inline(never)]
+#[inline(always)]
 fn holds_on(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> bool {
     let is_untouched = brain.is_untouched(meta.ingress, &meta.key, entry.checked_at());
     if is_untouched {
