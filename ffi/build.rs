@@ -17,7 +17,7 @@ const FUNCTIONS: [&str; 7] = [
     "millrace_.*",
     "rte_(version|strerror|thread_(un)?register|eal_(init|cleanup|get_runtime_dir))",
     "rte_log_cur_msg_loglevel",
-    "rte_dev_(probe|remove)",
+    "rte_dev_(event_callback_(un)?register|probe|remove)",
     "rte_mempool_(avail_count|lookup)|rte_pktmbuf_pool_create|rte_malloc_get_socket_stats",
     "rte_vhost_(driver_(callback_register|disable_features|register|start|unregister)|enable_guest_notification\
      |(de|en)queue_burst|get_ifname)",

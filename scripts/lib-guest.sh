@@ -26,18 +26,22 @@ guest_init() {
 #!/bin/sh
 export PATH=/bin
 mount -t devtmpfs dev /dev
+ln -s /proc/self/fd /dev/fd
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-mkdir -p /dev/shm /tmp /run
+mkdir -p /dev/shm /dev/hugepages /tmp /run
 mount -t tmpfs shm /dev/shm
+mount -t hugetlbfs huge /dev/hugepages
 for module in /modules/*; do insmod "$module"; done
 for word in $(cat /proc/cmdline); do
     case $word in guest.*) export "GUEST_${word#guest.}" ;; esac
 done
 sysctl -qw net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.all.disable_ipv6=1
 ip link set lo up
-ip addr add "$GUEST_address" dev eth0
-ip link set eth0 up
+if [ -n "$GUEST_address" ]; then
+    ip addr add "$GUEST_address" dev eth0
+    ip link set eth0 up
+fi
 stty -F /dev/ttyS1 raw -echo
 exec 3<>/dev/ttyS1
 while true; do
@@ -52,7 +56,7 @@ INIT
 
 # guest_initramfs: makes it, where what it is made of has changed; its path.
 guest_initramfs() {
-    local key image tree library
+    local key image tree
     key=$({ guest_init; cat "$(command -v iperf3)" /bin/busybox "$GUEST_KIT/vmlinuz"; ls "$GUEST_KIT/modules"; } | sha256sum)
     image=$GUEST_KIT/initramfs-${key:0:16}
     if [[ ! -r $image ]]; then
@@ -60,18 +64,27 @@ guest_initramfs() {
         mkdir -p "$tree"/{bin,dev,proc,sys,etc}
         cp -r "$GUEST_KIT/modules" "$tree"
         cp -L /bin/busybox "$(command -v iperf3)" "$tree/bin"
-        while read -r library; do
-            install -D "$library" "$tree$library"
-        done < <(ldd "$(command -v iperf3)" | grep -o '/[^ ]*')
+        cp_libraries "$tree" "$(command -v iperf3)"
         /bin/busybox --list | while read -r name; do [[ $name == busybox ]] || ln -s busybox "$tree/bin/$name"; done
         guest_init >"$tree/init"
         chmod +x "$tree/init"
-        (cd "$tree" && find . | busybox cpio -o -H newc 2>/dev/null) >"$tree.image"
+        pack "$tree" >"$tree.image"
         mv "$tree.image" "$image"
         rm -rf "$tree"
     fi
     echo "$image"
 }
+
+# cp_libraries TREE FILE...: what these are linked with, to where they look for it.
+cp_libraries() {
+    local library
+    ldd "${@:2}" | grep -o '/[^ :]*\.so[^ :]*' | sort -u | while read -r library; do
+        [[ -e $1$library ]] || install -D "$library" "$1$library"
+    done
+}
+
+# pack TREE: as an initramfs. The kernel unpacks several, one behind the other.
+pack() { (cd "$1" && find . | busybox cpio -o -H newc 2>/dev/null); }
 
 # guest_hugepages: the word for memory on hugepages where a guest's fits into those that are free, else for a memfd.
 guest_hugepages() {

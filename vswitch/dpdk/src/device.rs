@@ -1,6 +1,9 @@
 //! An Ethernet device: found or created, brought up, and taken away again when nobody uses it.
 
-use std::{ffi::CStr, sync::Arc};
+use std::{
+    ffi::{CStr, CString},
+    sync::Arc,
+};
 
 use dpdk_sys::{rte_device, rte_eth_dev_info, rte_eth_stats};
 
@@ -65,6 +68,8 @@ pub struct EthStats {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) port: u16,
+    /// The device's name on its bus.
+    name: CString,
     device: *mut rte_device,
     /// A started net_ring: frames stay behind inside it when it goes.
     is_ring: bool,
@@ -86,7 +91,8 @@ impl EthDevice {
         let (devargs, entry) = announce(eal, devargs)?;
         let port = probe(eal, &devargs)?;
         let runtime = Arc::clone(eal.runtime());
-        let mut shared = Shared { port, device: std::ptr::null_mut(), is_ring: false, entry, runtime };
+        let name = devargs.c_name().to_owned();
+        let mut shared = Shared { port, name, device: std::ptr::null_mut(), is_ring: false, entry, runtime };
         // From here on, leaving early closes the device again.
         let info = setup::info(port, &devargs)?;
         shared.device = info.device;
@@ -95,7 +101,7 @@ impl EthDevice {
         let abilities = target.abilities(&info);
         let mut plan = target.plan(config, &abilities)?;
         target.set_up(&plan, config, &info)?;
-        events::listen(port);
+        events::listen(port, &shared.name);
         let mut reception = reception(&devargs, &abilities, port, config.promiscuous);
         // Some devices take another MAC only while they are stopped.
         reception.set_mac(config.mac, &mut PortRegisters { port, is_mac_fixed: false });
@@ -261,7 +267,7 @@ impl Drop for Shared {
         if let Some(entry) = &self.entry {
             entry.leave();
         }
-        events::ignore(self.port);
+        events::ignore(self.port, &self.name);
         let mut ports = self.runtime.ports();
         ports.remove(&self.port);
         // SAFETY: nobody else uses the port any more; stopping what never started only returns an error.

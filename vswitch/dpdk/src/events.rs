@@ -1,14 +1,18 @@
-//! What devices tell by themselves: their link changed, they want a reset, they are gone.
+//! What devices tell by themselves: their link changed, they want a reset, they are gone; and what their bus tells of them:
+//! that somebody wants to unplug one. The kernel does not take a device from VFIO before whoever drives it has let go.
 //!
 //! DPDK calls on a thread of its own, so the callback only marks a word of the port; whoever looks after the device reads
 //! it when it comes by.
 
 use std::{
-    ffi::c_void,
+    ffi::{CStr, c_char, c_void},
     sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
 };
 
-use dpdk_sys::{RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV, rte_eth_event_type};
+use dpdk_sys::{
+    RTE_DEV_EVENT_REMOVE, RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RESET, RTE_ETH_EVENT_INTR_RMV, rte_dev_event_type,
+    rte_eth_event_type,
+};
 
 const PORTS_MAX: usize = dpdk_sys::RTE_MAX_ETHPORTS as usize;
 
@@ -31,7 +35,7 @@ pub struct EthEvents {
     pub link_changes: u32,
     /// It can go on only when it is closed and opened again: after a reset of its PF, or another MAC from there.
     pub needs_reset: bool,
-    /// It is gone: taken away, or its VF was.
+    /// It is gone: taken away, or its VF was; or it is about to be, and only waits for being closed.
     pub is_removed: bool,
 }
 
@@ -51,8 +55,8 @@ impl Marks {
     }
 }
 
-/// Begins to listen to a port just opened; before it is started.
-pub(crate) fn listen(port: u16) {
+/// Begins to listen to a port just opened, and to the bus of its device; before it is started.
+pub(crate) fn listen(port: u16, device: &CStr) {
     let Some(marks) = MARKS.get(usize::from(port)) else { return };
     marks.clear();
     for kind in KINDS {
@@ -62,10 +66,19 @@ pub(crate) fn listen(port: u16) {
             log::warn!("DPDK port {port}: its events cannot be listened to: {}", crate::Errno::new(result));
         }
     }
+    // SAFETY: as above; the name is zero-terminated and copied, the argument is a number.
+    let result =
+        unsafe { dpdk_sys::rte_dev_event_callback_register(device.as_ptr(), Some(mark_device), argument(port)) };
+    // It exists where a call of it kept `ignore` from removing it.
+    if result < 0 && result != -libc::EEXIST {
+        log::warn!("{}: its bus cannot be listened to: {}", device.to_string_lossy(), crate::Errno::new(result));
+    }
 }
 
-/// Ends it. Where the callback runs just now, it stays registered and marks what nobody reads.
-pub(crate) fn ignore(port: u16) {
+/// Ends it. Where a callback runs just now, it stays registered and marks what nobody reads.
+pub(crate) fn ignore(port: u16, device: &CStr) {
+    // SAFETY: as it was registered.
+    unsafe { dpdk_sys::rte_dev_event_callback_unregister(device.as_ptr(), Some(mark_device), argument(port)) };
     for kind in KINDS {
         // SAFETY: as it was registered.
         unsafe { dpdk_sys::rte_eth_dev_callback_unregister(port, kind, Some(mark), std::ptr::null_mut()) };
@@ -82,7 +95,19 @@ pub(crate) fn heard(port: u16) -> EthEvents {
     }
 }
 
-/// What DPDK calls.
+/// A port's number, as what a callback is given.
+fn argument(port: u16) -> *mut c_void {
+    std::ptr::without_provenance_mut(usize::from(port))
+}
+
+/// What DPDK calls when a bus tells of a device.
+extern "C" fn mark_device(_: *const c_char, event: rte_dev_event_type, port: *mut c_void) {
+    if let (RTE_DEV_EVENT_REMOVE, Some(marks)) = (event, MARKS.get(port.addr())) {
+        marks.is_removed.store(true, Relaxed);
+    }
+}
+
+/// What DPDK calls when a driver tells of a port.
 extern "C" fn mark(port: u16, event: rte_eth_event_type, _: *mut c_void, _: *mut c_void) -> i32 {
     if let Some(marks) = MARKS.get(usize::from(port)) {
         match event {

@@ -22,10 +22,11 @@
 //! # What has been run, and what has not
 //!
 //! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, `net_memif` at
-//! both ends, and, as root, `net_af_packet`; by the smoke tests, `net_virtio_user` with all that its other end takes. Never run for
-//! want of hardware: PCI devices (VFs, PFs, SmartNICs), RSS over several queues, unicast filters, offloads in tunnels, and
-//! whatever a real NIC does with link changes, resets or hot removal. The code paths for PCI follow DPDK's documentation;
-//! their decisions are tested on planted devices, their events through DPDK's own dispatch.
+//! both ends, and, as root, `net_af_packet`; by the smoke tests, `net_virtio_user` with all that its other end takes, and the
+//! PCI devices that QEMU emulates (e1000e, e1000, vmxnet3, virtio), with VFIO behind an IOMMU, link changes and hot removal
+//! included. Never run for want of hardware: VFs, SmartNICs, RSS over several queues, unicast filters, offloads in tunnels, and
+//! resets. These code paths follow DPDK's documentation; their decisions are tested on planted devices, their events through
+//! DPDK's own dispatch.
 //!
 //! `net_af_packet` is for demonstrations, not for traffic, and breaks two promises that this room cannot mend: it may
 //! wait in the kernel (`poll` without a timeout) when its tx ring is full, and what the kernel drops because the rx ring

@@ -59,6 +59,8 @@ fn distrusted(driver: &str) -> Option<&'static str> {
     match driver {
         // rte_gso: IPv6 is not cut, and lost; 64 segments are the most.
         "net_tap" => Some("net_tap cuts in software, 64 segments of IPv4 at most, and loses what it does not cut"),
+        // It writes the length of a buffer, of 16 bits, into 14 bits of a descriptor; super-frames have up to 64 KiB in one.
+        "net_vmxnet3" => Some("the driver of vmxnet3 garbles packets of more than 16 KiB in one buffer"),
         _ => None,
     }
 }

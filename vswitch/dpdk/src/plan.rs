@@ -68,7 +68,7 @@ pub(crate) fn plan(device: &Devargs, abilities: &Abilities, wish: &Wish) -> Resu
     let (nic, nic_offloads, nic_choice) = nic::offloads(abilities, wish.offloads);
     let (fast_free, offload_choices) = offloads(abilities, wish, nic);
     let tx_offloads = fast_free | nic_offloads;
-    let (link_events, removal_events) = (abilities.tells_link, abilities.tells_removal);
+    let (link_events, removal_events) = (hears_link(abilities), abilities.tells_removal);
     let mut choices = vec![queues, rx_choice, tx_choice, rss_choice, mtu_choice];
     choices.extend(offload_choices);
     choices.extend([nic_choice, events(abilities), numa(abilities, wish)]);
@@ -247,8 +247,15 @@ fn offloads(abilities: &Abilities, wish: &Wish, nic: Nic) -> (u64, [Choice; 2]) 
     (bits, [rx, Choice::new("tx_offloads", chosen, why)])
 }
 
+/// Whether the driver is to tell of its link, in place of being asked. DPDK asks no driver that tells, and a NIC tells by an
+/// interrupt: where that gets lost, or is not as the driver takes it to be, a link that is gone would seem up for ever.
+fn hears_link(abilities: &Abilities) -> bool {
+    abilities.tells_link && !abilities.is_pci
+}
+
 fn events(abilities: &Abilities) -> Choice {
-    let (chosen, why) = match (abilities.tells_link, abilities.tells_removal) {
+    let (chosen, why) = match (hears_link(abilities), abilities.tells_removal) {
+        _ if abilities.is_pci => ("reset, removal", "the driver and the bus tell them; a NIC is asked for its link"),
         (true, true) => ("link, reset, removal", "the driver tells them"),
         (true, false) => ("link, reset", "the driver does not tell of removal; it is asked"),
         (false, true) => ("reset, removal", "the driver does not tell of its link; it is asked"),

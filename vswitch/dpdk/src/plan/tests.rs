@@ -261,9 +261,11 @@ fn what_a_device_offers_is_left_to_it_where_it_is_trusted_and_nowhere_else() {
     assert_eq!(text, "checksums");
     let (found, (text, why, is_short)) = with(&offers(MILLRACE_TX_TCP_TSO), true);
     assert_eq!((found, text.as_str(), is_short), ((free, Nic::default()), "none", true), "{why}");
-    let tap = Abilities { driver: "net_tap".into(), ..offers(all) };
-    let (found, (_, why, _)) = with(&tap, true);
-    assert_eq!(found.1.takes, sums, "{why}");
+    for driver in ["net_tap", "net_vmxnet3"] {
+        let known = Abilities { driver: driver.into(), ..offers(all) };
+        let (found, (_, why, _)) = with(&known, true);
+        assert_eq!(found.1.takes, sums, "{why}");
+    }
 }
 
 #[test]
@@ -289,8 +291,14 @@ fn events_are_asked_for_only_where_the_driver_has_them() {
         let plan = planned(abilities, &wish());
         (plan.link_events, plan.removal_events, chosen(&plan, "events").0)
     };
-    assert_eq!(events(&ixgbevf()), (true, false, "link, reset".into()));
-    assert_eq!(events(&mlx5()), (true, true, "link, reset, removal".into()));
+    assert_eq!(
+        events(&ixgbevf()),
+        (false, false, "reset, removal".into()),
+        "a NIC is asked for its link, its bus tells"
+    );
+    assert_eq!(events(&mlx5()), (false, true, "reset, removal".into()));
+    let virtio_user = Abilities { tells_link: true, ..virtual_device("net_virtio_user", 1) };
+    assert_eq!(events(&virtio_user), (true, false, "link, reset".into()));
     assert_eq!(events(&virtual_device("net_ring", 1)), (false, false, "reset".into()));
 }
 
