@@ -224,7 +224,8 @@ fn stays(rows: &[Stay]) -> String {
     }
     for row in rows {
         let name = if row.with_new { "beside new" } else { "known only" };
-        for (what, us) in [("residence", row.residence_us), ("turn", row.turn_us), ("idle stretch", row.idle_us)] {
+        let found = [row.residence_us, row.turn_us, row.wait_us, row.idle_us];
+        for (what, us) in ["residence", "turn", "wait", "idle stretch"].into_iter().zip(found) {
             let Some(us) = us else { continue };
             text += &format!(
                 "{:<14} {:>5} {:>9.2} {:>8.2} {:>8.2} {:>8.2} {:>9}  {name}\n",

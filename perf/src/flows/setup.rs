@@ -97,8 +97,8 @@ fn set_up(what: &'static str, live: usize, windows: &[Window], evicted: f64) -> 
     SetUp { what, live, cost, flows_per_s: 1e9 / cost.ns.max(1.0), evicted }
 }
 
-/// How long packets of established flows stay in the switch, and how long a turn takes: whoever comes just too late for one
-/// waits for its end.
+/// How long packets of established flows stay in the switch, how long a turn takes, and how long somebody waits who comes just
+/// too late for one: for its end, and then as long as packets stay in the next.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Stay {
     /// Frames taken from a port at once.
@@ -108,8 +108,10 @@ pub(crate) struct Stay {
     /// From the burst in which packets come to the burst in which they leave.
     pub(crate) residence_us: Option<Latency>,
     pub(crate) turn_us: Option<Latency>,
-    /// How long as many additions take as a turn does, on the same CPU by turns with it: what is over their median is the
-    /// machine's, which stops whatever runs.
+    /// A turn, and the stay of packets in the one behind it.
+    pub(crate) wait_us: Option<Latency>,
+    /// How long additions take that take as long as two turns, on the same CPU by turns with these: what is over their median is
+    /// the machine's, which stops whatever runs.
     pub(crate) idle_us: Option<Latency>,
     /// Windows of 32 turns that count, and those that others came between.
     pub(crate) windows: usize,
@@ -119,15 +121,14 @@ pub(crate) struct Stay {
 }
 
 impl Stay {
-    /// How long a packet waits for one turn and stays during the next, both as long as 999 in 1,000 at most, in
-    /// microseconds.
+    /// How long 999 in 1,000 packets wait at most that all come just too late for a turn, in microseconds.
     pub(crate) fn wait_us(&self) -> Option<f64> {
-        Some(self.turn_us?.p999 + self.residence_us?.p999)
+        self.wait_us.map(|wait| wait.p999)
     }
 
-    /// What the machine adds to two stretches as long as a turn, in which nothing is done, in 999 of 1,000.
+    /// What the machine adds to 999 in 1,000 stretches as long as two turns, in which nothing is done.
     pub(crate) fn machine_us(&self) -> Option<f64> {
-        self.idle_us.map(|idle| 2.0 * (idle.p999 - idle.p50))
+        self.idle_us.map(|idle| idle.p999 - idle.p50)
     }
 }
 
@@ -152,6 +153,7 @@ struct Found {
     stay: Stay,
     residence: Histogram<u64>,
     turn: Histogram<u64>,
+    wait: Histogram<u64>,
     idle: Histogram<u64>,
     /// Additions that take as long as a turn.
     additions: u64,
@@ -168,11 +170,13 @@ const ADDITIONS: u64 = 1000;
 
 impl Found {
     fn new(burst: usize, with_new: bool) -> Found {
-        let (residence_us, turn_us, idle_us, disturbed_turn_us) = (None, None, None, 0.0);
+        let (residence_us, turn_us, wait_us, idle_us) = (None, None, None, None);
+        let (windows, disturbed, disturbed_turn_us) = (0, 0, 0.0);
         let stay =
-            Stay { burst, with_new, residence_us, turn_us, idle_us, windows: 0, disturbed: 0, disturbed_turn_us };
+            Stay { burst, with_new, residence_us, turn_us, wait_us, idle_us, windows, disturbed, disturbed_turn_us };
         let histogram = || Histogram::new_with_max(1_000_000_000, 3).expect("these bounds are possible");
-        Found { stay, residence: histogram(), turn: histogram(), idle: histogram(), additions: ADDITIONS }
+        let [residence, turn, wait, idle] = std::array::from_fn(|_| histogram());
+        Found { stay, residence, turn, wait, idle, additions: ADDITIONS }
     }
 
     /// One window of turns.
@@ -199,13 +203,17 @@ impl Found {
         }
         self.stay.windows += 1;
         turns.iter().for_each(|&ns| self.turn.saturating_record(ns));
-        stayed.into_iter().for_each(|(ns, frames)| self.residence.saturating_record_n(ns, frames.into()));
+        stayed.iter().for_each(|&(ns, frames)| self.residence.saturating_record_n(ns, frames.into()));
+        for (turn, (ns, frames)) in turns.iter().zip(stayed.into_iter().skip(1)) {
+            self.wait.saturating_record_n(turn + ns, frames.into());
+        }
         (self.stay.residence_us, self.stay.turn_us) = (Latency::of(&self.residence), Latency::of(&self.turn));
+        self.stay.wait_us = Latency::of(&self.wait);
         turns.sort_unstable();
         self.take_idle(turns[TURNS / 2]);
     }
 
-    /// As many stretches in which nothing is done, each about as long as that.
+    /// As many stretches in which nothing is done, each about as long as that. Two of them are set beside a wait.
     fn take_idle(&mut self, turn_ns: u64) {
         let mut stretches = [0; TURNS];
         let window = Window::of(|| {
@@ -217,7 +225,7 @@ impl Found {
             TURNS as u64
         });
         if !window.is_disturbed() {
-            stretches.into_iter().for_each(|ns| self.idle.saturating_record(ns));
+            stretches.windows(2).for_each(|two| self.idle.saturating_record(two.iter().sum()));
             self.stay.idle_us = Latency::of(&self.idle);
         }
         stretches.sort_unstable();
@@ -245,6 +253,8 @@ mod tests {
             assert_eq!(stay.windows + stay.disturbed, 30);
             if let (Some(residence), Some(turn)) = (stay.residence_us, stay.turn_us) {
                 assert!(residence.p50 > 0.0 && residence.max <= turn.max * 1.01, "{stay:?}");
+                let wait = stay.wait_us.unwrap();
+                assert!(wait.p50 > residence.p50 && wait.max <= (turn.max + residence.max) * 1.01, "{stay:?}");
                 let idle = stay.idle_us.map_or(turn.p50, |idle| idle.p50);
                 assert!(idle > turn.p50 / 20.0 && idle < turn.p50 * 20.0, "{stay:?}");
                 assert!(stay.machine_us().is_none_or(|us| us >= 0.0), "{stay:?}");
