@@ -30,7 +30,8 @@ machine_initramfs() {
     drivers=$(drivers_folder)
     mkdir -p "$tree"/{bin,etc,modules,scripts,var} "$tree$drivers"
     cp /bin/bash "$tree/bin"
-    for file in "$MILLRACED" "$MILLRACE"; do strip -o "$tree/bin/$(basename "$file")" "$file"; done
+    strip -o "$tree/bin/millraced" "$MILLRACED"
+    strip -o "$tree/bin/millrace" "$MILLRACE"
     cp "$ROOT"/scripts/{bind,lib.sh,lib-pci.sh} "$tree/scripts"
     for file in "$GUEST_KIT"/nic-modules/*; do cp "$file" "$tree/modules/nic-$(basename "$file")"; done
     cp_libraries "$tree" /bin/bash "$MILLRACED" "$drivers"/librte_net_{e1000,vmxnet3,virtio}.so

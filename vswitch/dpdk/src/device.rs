@@ -8,7 +8,7 @@ use std::{
 use dpdk_sys::{rte_device, rte_eth_dev_info, rte_eth_stats};
 
 use crate::{
-    Eal, Errno, EthConfig, EthError, EthEvents, EthPort, Pool, Said,
+    Eal, Errno, EthConfig, EthError, EthEvents, EthPort, Said,
     abilities::Abilities,
     chatter,
     devargs::Devargs,
@@ -17,7 +17,6 @@ use crate::{
     eth_port, events,
     kernel_interface::KernelInterface,
     memif::{Entry, Memif, Passage},
-    nic,
     plan::Plan,
     reception::{Hardware, Reception},
     registers::{self, PortRegisters},
@@ -96,10 +95,12 @@ impl EthDevice {
         // From here on, leaving early closes the device again.
         let info = setup::info(port, &devargs)?;
         shared.device = info.device;
+        let mut shared = Arc::new(shared);
         let driver = driver_name(&info);
         let target = Target { port, device: &devargs, driver: &driver };
         let abilities = target.abilities(&info);
         let mut plan = target.plan(config, &abilities)?;
+        let tried = trial::in_a_loop(&target, &shared, &mut plan, config, &info);
         target.set_up(&plan, config, &info)?;
         events::listen(port, &shared.name);
         let mut reception = reception(&devargs, &abilities, port, config.promiscuous);
@@ -108,11 +109,15 @@ impl EthDevice {
         target.start()?;
         reception.settle(&mut PortRegisters { port, is_mac_fixed: abilities.is_mac_fixed });
         let all_multicast = target.all_multicast();
-        shared.is_ring = driver == "net_ring";
         let interface = KernelInterface::behind(&devargs, &driver).and_then(|interface| interface.number());
-        let gate = shared.entry.as_mut().map(|entry| entry.serve(&config.name, port, config.queues));
-        let shared = Arc::new(shared);
-        try_offloads(&shared, &mut plan, &config.pool);
+        // Nobody else has it yet.
+        let gate = Arc::get_mut(&mut shared).and_then(|shared| {
+            shared.is_ring = driver == "net_ring";
+            shared.entry.as_mut().map(|entry| entry.serve(&config.name, port, config.queues))
+        });
+        if !tried {
+            trial::by_asking(&shared, &mut plan, &config.pool);
+        }
         let opened = EthDevice { shared, devargs, abilities, plan, reception, all_multicast, interface };
         let ports = (0..config.queues)
             .map(|queue| eth_port::new(&opened.shared, queue, opened.mtu(), opened.plan.nic, &config.pool));
@@ -291,16 +296,6 @@ fn announce(eal: &Eal, devargs: Devargs) -> Result<(Devargs, Option<Entry>), Eth
     let entry = eal.runtime().admit(&memif).map_err(missing)?;
     let told = devargs.told_as(&Memif::by_way_of(&devargs, entry.socket()));
     Ok((told.map_err(|cause| EthError::Devargs { device: device(), cause })?, Some(entry)))
-}
-
-/// Shows the driver what is to be left to it; what it refuses is not.
-fn try_offloads(shared: &Arc<Shared>, plan: &mut Plan, pool: &Pool) {
-    let port = eth_port::new(shared, 0, plan.mtu, plan.nic, pool);
-    let (takes, refused) = trial::hold(plan.nic.takes, &mut pool.clone(), |frame| port.prepare(frame));
-    plan.nic.takes = takes;
-    if let Some(choice) = plan.choices.iter_mut().find(|choice| choice.what == "offloads" && !refused.is_empty()) {
-        *choice = nic::refused(choice.clone(), takes, &refused);
-    }
 }
 
 fn reception(devargs: &Devargs, abilities: &Abilities, port: u16, wants_all: bool) -> Reception {

@@ -13,8 +13,9 @@
 //! [`frame::HeapPool`] must never reach an [`EthPort`].
 //!
 //! What is left to be done to a frame that is sent goes to the device where it is to be believed and its driver offers it
-//! (checksums, TCP segments, both in VXLAN), and shown one packet of each kind at the start, takes it; drivers whose word is
-//! known to be worth little are not believed.
+//! (checksums, TCP segments, both in VXLAN), and it passes a trial at the start, one packet of each kind (`trial.rs`). A device
+//! that can be told to send to itself has to do it right; the driver of another has to take it. Drivers whose word is known to
+//! be worth little are not believed.
 //!
 //! `net_memif` is not left alone with its other end: a doorman stands between them (`memif/`), so that no worker is inside
 //! the driver when it unmaps its rings, and the driver hears nothing that it would believe and should not.

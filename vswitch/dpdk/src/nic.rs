@@ -3,7 +3,13 @@
 use dpdk_sys::{MILLRACE_TX_IPV4_CKSUM, MILLRACE_TX_L4_CKSUM, MILLRACE_TX_TCP_TSO, MILLRACE_TX_VXLAN_TSO};
 use frame::Takes;
 
-use crate::{Choice, abilities::Abilities, eth_port::Nic};
+use crate::{
+    Choice,
+    abilities::Abilities,
+    eth_port::Nic,
+    plan::Plan,
+    trial::{Finding, Outcome},
+};
 
 /// What the device does, DPDK's bits for it, and why it is so; nothing where its driver is not to be trusted.
 pub(crate) fn offloads(abilities: &Abilities, is_trusted: bool) -> (Nic, u64, Choice) {
@@ -36,11 +42,30 @@ pub(crate) fn offloads(abilities: &Abilities, is_trusted: bool) -> (Nic, u64, Ch
     (Nic { takes, sums_ipv4: optional != 0 }, bits, choice(text(takes), why).asked(true))
 }
 
-/// The choice where the driver refused some of what it offers, and `takes` is left.
-pub(crate) fn refused(choice: Choice, takes: Takes, refused: &[&str]) -> Choice {
-    let refused = refused.join(", ");
-    let why = format!("the driver refuses what it offers ({refused}): the switch does that");
-    Choice { chosen: text(takes).to_owned(), why, ..choice }.short(true)
+/// Changes the plan to what is left of it after a trial: `takes`. What came of each kind of packet is a choice of its own.
+pub(crate) fn tried(plan: &mut Plan, takes: Takes, findings: &[Finding]) {
+    plan.nic.takes = takes;
+    let refused: Vec<&str> = findings.iter().filter(|it| it.is_refused()).map(|it| it.kind).collect();
+    if let Some(choice) = plan.choices.iter_mut().find(|choice| choice.what == "offloads" && !refused.is_empty()) {
+        choice.chosen = text(takes).to_owned();
+        choice.why = format!("it fails at what its driver offers ({}): the switch does that", refused.join(", "));
+        choice.falls_short = true;
+    }
+    plan.choices.extend(findings.iter().map(row));
+}
+
+fn row(finding: &Finding) -> Choice {
+    match &finding.outcome {
+        Outcome::Tried => {
+            Choice::new(finding.kind, "tried", "the device sent it to itself, and it came back as it should")
+        }
+        Outcome::Asked => Choice::new(
+            finding.kind,
+            "asked",
+            "not tried: the device does not send to itself, or not in time; its driver takes it",
+        ),
+        Outcome::Refused(how) => Choice::new(finding.kind, "refused", format!("{how}; the switch does it")),
+    }
 }
 
 fn text(takes: Takes) -> &'static str {

@@ -53,7 +53,16 @@ pub(crate) struct Plan {
     pub(crate) nic: Nic,
     pub(crate) link_events: bool,
     pub(crate) removal_events: bool,
+    /// It sends to itself, where its driver knows how to, and nothing to the wire.
+    pub(crate) is_loop: bool,
     pub(crate) choices: Vec<Choice>,
+}
+
+impl Plan {
+    /// The same device as a loop of one queue pair.
+    pub(crate) fn looped(&self) -> Plan {
+        Plan { queues: 1, rss_fields: 0, link_events: false, removal_events: false, is_loop: true, ..self.clone() }
+    }
 }
 
 /// Makes the plan.
@@ -82,6 +91,7 @@ pub(crate) fn plan(device: &Devargs, abilities: &Abilities, wish: &Wish) -> Resu
         nic,
         link_events,
         removal_events,
+        is_loop: false,
         choices,
     })
 }

@@ -111,6 +111,15 @@ impl Target<'_> {
         Ok(())
     }
 
+    /// Ends that, for it to be set up otherwise.
+    pub(crate) fn stop(&self) {
+        // SAFETY: the port is open; nobody is in one of its queues.
+        let result = unsafe { dpdk_sys::rte_eth_dev_stop(self.port) };
+        if result < 0 {
+            log::warn!("{}: it does not stop: {}", self.device.text, Errno::new(result));
+        }
+    }
+
     fn kernel_interface(&self) -> Option<KernelInterface> {
         KernelInterface::behind(self.device, self.driver)
     }
@@ -134,6 +143,7 @@ impl Target<'_> {
             conf.rx_adv_conf.rss_conf.rss_hf = plan.rss_fields;
         }
         conf.txmode.offloads = plan.tx_offloads;
+        conf.lpbk_mode = u32::from(plan.is_loop);
         conf.intr_conf.set_lsc(u32::from(plan.link_events));
         conf.intr_conf.set_rmv(u32::from(plan.removal_events));
         let queues = plan.queues;

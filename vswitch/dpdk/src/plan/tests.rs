@@ -269,6 +269,43 @@ fn what_a_device_offers_is_left_to_it_where_it_is_trusted_and_nowhere_else() {
 }
 
 #[test]
+fn what_came_of_a_trial_is_told_by_kind_and_what_failed_is_not_left_to_the_device() {
+    use crate::trial::{Finding, Outcome};
+    let all = Abilities { tx_offloads: u64::MAX, ..iavf() };
+    let mut plan = planned(&all, &Wish { offloads: true, ..wish() });
+    let takes = Takes { tcp6: false, ..plan.nic.takes };
+    let wrong = "packet 1 came back with a wrong checksum, at octet 70";
+    let finding = |kind, outcome| Finding { kind, outcome };
+    nic::tried(
+        &mut plan,
+        takes,
+        &[
+            finding("TCP checksums over IPv4", Outcome::Tried),
+            finding("TCP segments over IPv4", Outcome::Asked),
+            finding("TCP segments over IPv6", Outcome::Refused(wrong.to_owned())),
+        ],
+    );
+    assert_eq!(plan.nic.takes, takes);
+    assert_eq!(
+        ["TCP checksums over IPv4", "TCP segments over IPv4"].map(|kind| chosen(&plan, kind).0),
+        ["tried", "asked"]
+    );
+    let (text, why, _) = chosen(&plan, "TCP segments over IPv6");
+    assert_eq!((text.as_str(), why), ("refused", format!("{wrong}; the switch does it")));
+    let (text, why, is_short) = chosen(&plan, "offloads");
+    assert_eq!((text.as_str(), is_short), ("checksums, TCP segments over IPv4", true));
+    assert_eq!(why, "it fails at what its driver offers (TCP segments over IPv6): the switch does that");
+}
+
+#[test]
+fn a_loop_is_one_queue_pair_of_the_same_device() {
+    let plan = planned(&mlx5(), &Wish { queues: 4, offloads: true, ..wish() });
+    let looped = plan.looped();
+    assert!(looped.is_loop && !plan.is_loop && looped.queues == 1 && looped.rss_fields == 0);
+    assert_eq!((looped.tx_offloads, looped.nic, looped.mtu), (plan.tx_offloads, plan.nic, plan.mtu));
+}
+
+#[test]
 fn a_device_far_from_its_workers_or_buffers_falls_short() {
     let numa = |abilities: &Abilities, worker_nodes: &'static [u32], pool_node| {
         let pool = PoolFacts { node: pool_node, ..wish().pool };

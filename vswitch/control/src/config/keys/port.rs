@@ -125,8 +125,9 @@ pub(in crate::config) const STORM_MAX: Key = Key::number("storm_max", "frames a 
 const OFFLOADS: Key = Key::flag("offloads").or_text("true").change(Reopen).meaning(
     "Whether a container or VM leaves checksums, and packets of up to 64 KiB that are to be cut into segments, to the switch, \
      which passes them on as they are, or finishes them where the other end takes no such. It makes one TCP stream several \
-     times as fast. Of kind \"eth\" it is false by default: true leaves them to the device as far as its driver offers it, \
-     which is then believed. `millrace show ports --detail` tells what the other side has of it.",
+     times as fast. Of kind \"eth\" it is false by default: true leaves them to the device as far as its driver offers it. \
+     A NIC that can send to itself is tried first, any other believed. `millrace show ports --detail` tells what has come of \
+     it, and what the other side has of it.",
 );
 
 pub(in crate::config) const VLAN: Key = Key::number("vlan", "", 1, VlanId::MAX as i64)
