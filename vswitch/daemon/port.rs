@@ -47,6 +47,15 @@ impl Port for AnyPort {
         }
     }
 
+    #[inline]
+    fn is_dry(&self) -> bool {
+        match self {
+            AnyPort::Eth(port) => port.is_dry(),
+            AnyPort::Tap(port) => port.is_dry(),
+            AnyPort::Vhost(port) => port.is_dry(),
+        }
+    }
+
     fn device_stats(&mut self) -> DeviceStats {
         match self {
             AnyPort::Eth(port) => port.device_stats(),

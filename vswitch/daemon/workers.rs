@@ -153,12 +153,13 @@ fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Ins
     let _registered = eal.register_thread().inspect_err(|error| warn!("{error}"));
     let (mut clock, mut wakers) = (Clock::since(start), Wakers::default());
     while !end.load(Relaxed) {
+        wakers.heed(&mut worker);
+        wakers.rouse(&mut worker);
         match worker.turn(clock.tick()) {
             Turn::Busy => idle.worked(),
             Turn::Idle | Turn::Stopped => {
                 if let Some(time) = idle.pause() {
-                    wakers.heed(&worker);
-                    wakers.sleep(time);
+                    wakers.sleep(time, |port| worker.wake(port));
                 }
                 clock.look_again();
             }

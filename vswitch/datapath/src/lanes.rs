@@ -10,6 +10,7 @@ use crate::{
         gro,
         gso::{self, Work},
     },
+    lookout::Lookout,
     tally::Tally,
 };
 
@@ -25,18 +26,18 @@ struct Lane<P> {
 pub(crate) struct Lanes<P> {
     /// One place for every port there can be, made once: attaching a port allocates nothing.
     lanes: Vec<Option<Lane<P>>>,
-    /// Ports held, in the order in which they are polled.
+    /// Ports held, but for those that are silenced.
     held: Vec<PortId>,
     /// Frames fetched from one port before the next is asked.
     burst: usize,
-    /// Whom the next turn polls first, so that nobody is always last.
+    /// The place among those polled of whom the next turn polls first, so that nobody is always last.
     first: usize,
     /// The place in `held` of the port whose device was asked last.
     asked: usize,
     /// Lanes with frames waiting.
     loaded: Vec<PortId>,
-    /// How often a port came or went.
-    changes: u64,
+    /// Which of the ports held are polled.
+    pub(crate) lookout: Lookout,
 }
 
 impl<P: Port> Lanes<P> {
@@ -48,7 +49,7 @@ impl<P: Port> Lanes<P> {
             first: 0,
             asked: 0,
             loaded: Vec::with_capacity(PORTS_MAX),
-            changes: 0,
+            lookout: Lookout::new(),
         }
     }
 
@@ -58,7 +59,7 @@ impl<P: Port> Lanes<P> {
             Some(slot @ None) => {
                 *slot = Some(Lane { queue, waiting: Burst::new(), row: None });
                 self.held.push(port);
-                self.changes += 1;
+                self.lookout.came(port);
                 Ok(())
             }
             _ => Err(queue),
@@ -68,6 +69,7 @@ impl<P: Port> Lanes<P> {
     /// Receives nothing more from `port`; what is for it is sent on.
     pub(crate) fn silence(&mut self, port: PortId) {
         self.held.retain(|&p| p != port);
+        self.lookout.silence(port);
         self.first = 0;
     }
 
@@ -76,36 +78,51 @@ impl<P: Port> Lanes<P> {
         self.flush_one(port, tally, pool);
         self.silence(port);
         self.loaded.retain(|&p| p != port);
-        self.changes += 1;
-        self.lanes.get_mut(port.index())?.take().map(|lane| lane.queue)
+        let lane = self.lanes.get_mut(port.index())?.take()?;
+        self.lookout.left(port);
+        Some(lane.queue)
     }
 
-    /// How often a port came or went.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    /// Lets `watch` watch the queue pairs that nobody watches yet; it says which of them it does.
+    pub(crate) fn watch(&mut self, mut watch: impl FnMut(PortId, &P) -> bool) {
+        for &port in &self.held {
+            if let Some(lane) = &self.lanes[port.index()]
+                && !self.lookout.is_watched(port)
+            {
+                self.lookout.watch(port, watch(port, &lane.queue));
+            }
+        }
     }
 
-    /// The queue pairs held.
-    pub(crate) fn queues(&self) -> impl Iterator<Item = &P> {
-        self.held.iter().filter_map(|port| self.lanes[port.index()].as_ref()).map(|lane| &lane.queue)
+    /// Nobody watches any more.
+    pub(crate) fn unwatch(&mut self) {
+        self.held.iter().for_each(|&port| self.lookout.watch(port, false));
     }
 
-    /// Polls the ports in turn until `burst` is full; says how many frames came from each. Whether as many came
+    /// Polls ports in turn until `burst` is full; says how many frames came from each. Whether as many came
     /// as one port is asked for, so that there may be more.
     #[inline]
     pub(crate) fn receive(&mut self, burst: &mut Burst, mut each: impl FnMut(PortId, usize)) -> bool {
-        let (later, sooner) = self.held.split_at(self.first.min(self.held.len()));
+        let polled = self.lookout.polled();
+        let (later, sooner) = polled.split_at(self.first.min(polled.len()));
+        let mut is_any_dry = false;
         for (step, port) in sooner.iter().chain(later).enumerate() {
             let room = burst.room();
             if room == 0 {
-                self.first = (self.first + step) % self.held.len();
+                self.first = (self.first + step) % polled.len();
                 return true;
             }
             let Some(lane) = &mut self.lanes[port.index()] else { continue };
             let received = lane.queue.rx_burst(burst, room.min(self.burst));
             if received > 0 {
                 each(*port, received);
+            } else {
+                is_any_dry |= lane.queue.is_dry();
             }
+        }
+        if is_any_dry {
+            let Lanes { lanes, lookout, .. } = self;
+            lookout.dismiss(|port| lanes[port.index()].as_ref().is_some_and(|lane| lane.queue.is_dry()));
         }
         burst.len() >= self.burst
     }

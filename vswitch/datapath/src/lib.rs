@@ -16,6 +16,7 @@ mod footprint;
 mod id;
 mod keys;
 mod lanes;
+mod lookout;
 mod mail;
 mod path;
 mod pipeline;
@@ -37,6 +38,7 @@ pub use counters::{Books, PortBlock, PortReading, REASONS_MAX, WorkerBlock, Work
 pub use flow::{FlowKey, KEY_WORDS, MEMBERS_MAX, Profile, Recipe};
 pub use footprint::{books_bytes, fdb_bytes, flow_table_bytes, rings_bytes};
 pub use id::{PORTS_MAX, PortId, WORKERS_MAX, WorkerId};
+pub use lookout::PortChanges;
 pub use mail::{Inject, Order, Punt, Report};
 pub use path::{Path, Paths};
 pub use reason::{Cause, DropReason, REASONS};

@@ -8,7 +8,7 @@ use table::{Fdb, FlowTable, Tick};
 use wire::HashKey;
 
 use crate::{
-    Books, Inject, Order, PORTS_MAX, PortSpec, Report, WorkerId,
+    Books, Inject, Order, PORTS_MAX, PortChanges, PortId, PortSpec, Report, WorkerId,
     backlog::Backlog,
     batch::{Batch, Run},
     brain::Brain,
@@ -117,14 +117,31 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.sweeper.pace(self.brain.flows.capacity())
     }
 
-    /// The ports held now: for whoever sleeps between turns, to be woken by them.
-    pub fn ports(&self) -> impl Iterator<Item = &P> {
-        self.lanes.queues()
+    /// How often ports came and went: whoever watches them has something to do when that has changed.
+    pub fn port_changes(&self) -> PortChanges {
+        self.lanes.lookout.changes()
     }
 
-    /// How often a port came or went: while it stays the same, [`Worker::ports`] are the same.
-    pub fn port_changes(&self) -> u64 {
-        self.lanes.changes()
+    /// Offers the ports that are not watched to `watch`, which says whether it watches one: whether [`Worker::wake`] will be
+    /// called for it when something comes. One that is watched is not looked at while it is dry ([`Port::is_dry`]).
+    pub fn watch(&mut self, watch: impl FnMut(PortId, &P) -> bool) {
+        self.lanes.watch(watch);
+    }
+
+    /// Nobody watches the ports any more: each is looked at in every turn.
+    pub fn unwatch(&mut self) {
+        self.lanes.unwatch();
+    }
+
+    /// Something has come to `port`: it is looked at again. Of no consequence where the port is not held, or awake.
+    pub fn wake(&mut self, port: PortId) {
+        self.lanes.lookout.wake(port);
+    }
+
+    /// Whether there are ports that will not be looked at unless they are woken.
+    #[inline]
+    pub fn any_port_sleeps(&self) -> bool {
+        self.lanes.lookout.any_sleeps()
     }
 
     /// One turn. `now` is coarse time that never runs backwards. Work per turn is bounded.

@@ -144,6 +144,10 @@ impl Port for MemPort {
         lock(&self.wires).takes
     }
 
+    fn is_dry(&self) -> bool {
+        lock(&self.wires).to_switch.is_empty()
+    }
+
     fn device_stats(&mut self) -> DeviceStats {
         let mut wires = lock(&self.wires);
         let (rx_no_buffer, tx_errors) = (std::mem::take(&mut wires.rx_no_buffer), std::mem::take(&mut wires.tx_errors));

@@ -60,6 +60,12 @@ pub trait Port {
         None
     }
 
+    /// Whether the last [`Port::rx_burst`] found the end of what there is, so that whoever is woken by [`Port::wakes_by`] need
+    /// not look again before. A device that has gone is dry.
+    fn is_dry(&self) -> bool {
+        false
+    }
+
     /// What the device has lost since this was last asked, so that whoever holds the port books each loss once and no
     /// other does again. Cheap enough to be asked once a second, and may make system calls.
     fn device_stats(&mut self) -> DeviceStats {

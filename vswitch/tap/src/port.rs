@@ -30,6 +30,8 @@ pub struct TapPort<M: Pool> {
     long: Option<Frame>,
     stats: DeviceStats,
     gone: bool,
+    /// The last look found the kernel's queue empty.
+    dry: bool,
 }
 
 impl<M: Pool> TapPort<M> {
@@ -61,7 +63,7 @@ impl<M: Pool> TapPort<M> {
     fn new(queue: File, control: TapControl, offloads: Offloads, mut pool: M) -> TapPort<M> {
         let spare = pool.alloc();
         let long = if offloads.has_super_frames() { pool.alloc_super() } else { None };
-        TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false }
+        TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false, dry: false }
     }
 
     /// A handle with which control can change the interface while a worker holds the port.
@@ -104,7 +106,8 @@ impl<M: Pool> TapPort<M> {
             Ok(read) => read.saturating_sub(HEADER_LEN),
             Err(error) => {
                 self.note(&error);
-                return Ok(false); // EAGAIN: empty. EINTR: next turn
+                self.dry = self.gone || error.kind() == ErrorKind::WouldBlock; // EINTR: next turn
+                return Ok(false);
             }
         };
         match len {
@@ -193,6 +196,7 @@ fn left(Offload { transport, segment }: Offload) -> Left {
 impl<M: Pool> Port for TapPort<M> {
     fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
         let (mut received, mut octets) = (0, 0);
+        self.dry = self.gone;
         for _ in 0..max.min(burst.room()) {
             if self.gone || octets >= OCTETS_A_BURST {
                 break;
@@ -241,6 +245,11 @@ impl<M: Pool> Port for TapPort<M> {
 
     fn wakes_by(&self) -> Option<BorrowedFd<'_>> {
         Some(self.queue.as_fd())
+    }
+
+    #[inline]
+    fn is_dry(&self) -> bool {
+        self.dry
     }
 
     fn device_stats(&mut self) -> DeviceStats {

@@ -3,10 +3,13 @@
 use std::{num::NonZero, time::Instant};
 
 use frame::{Burst, Frame, Pool, Port};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use tap::{TapConfig, TapPort};
 
-use crate::{DEADLINE, HeapPool, Namespace, answer_until_done, open, pool, send};
+use crate::{DEADLINE, HeapPool, Namespace, answer_until_done, open, open_one, pool, send};
+
+/// Longer than any machine takes to wake a thread.
+const LONG: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
 #[test]
 fn a_packet_wakes_whoever_sleeps_on_the_port_and_nothing_does_not() {
@@ -17,9 +20,9 @@ fn a_packet_wakes_whoever_sleeps_on_the_port_and_nothing_does_not() {
         let descriptor = port.wakes_by().unwrap();
         poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(timeout)).unwrap() == 1
     };
-    let (long, none) = (Timespec { tv_sec: 20, tv_nsec: 0 }, Timespec::default());
+    let none = Timespec::default();
     let ping = ns.spawn("ping -n -c 1 -W 5 10.9.0.2");
-    assert!(wakes(&port, &long), "whoever pings asks for a MAC first");
+    assert!(wakes(&port, &LONG), "whoever pings asks for a MAC first");
     assert!(answer_until_done(&mut port, &mut pool, ping));
     while port.rx_burst(&mut burst, 64) > 0 {
         pool.release(&mut burst);
@@ -40,11 +43,40 @@ fn no_more_than_asked_for_and_no_more_than_fits_is_received() {
     let mut burst = Burst::new();
     assert_eq!(port.rx_burst(&mut burst, 3), 3);
     assert_eq!(port.rx_burst(&mut burst, 0), 0);
+    assert!(!port.is_dry(), "nobody has seen the end yet");
     while burst.room() > 2 {
         burst.push(pool.alloc().unwrap()).unwrap();
     }
     assert_eq!(port.rx_burst(&mut burst, 64), 2);
+    assert!(!port.is_dry());
     pool.release(&mut burst);
+    assert!(port.rx_burst(&mut burst, 64) > 0 && port.is_dry(), "the rest, and the end");
+    pool.release(&mut burst);
+}
+
+#[test]
+fn a_port_without_a_buffer_is_not_dry_and_one_whose_interface_was_deleted_tells_and_is() {
+    let Some(ns) = Namespace::new() else { return };
+    let mut pool = HeapPool::new(2, 2048);
+    let mut port = open_one(TapConfig { offloads: false, ..ns.config() }, pool.clone()).unwrap();
+    assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
+    ns.run("ping -n -c 3 -i 0.002 -W 1 10.9.0.2");
+    let mut burst = Burst::new();
+    assert_eq!(port.rx_burst(&mut burst, 64), 2);
+    assert_eq!((port.rx_burst(&mut burst, 64), port.is_dry()), (0, false));
+    pool.release(&mut burst);
+    while port.rx_burst(&mut burst, 64) > 0 {
+        pool.release(&mut burst);
+    }
+    assert!(port.is_dry());
+    let set = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&set, port.wakes_by().unwrap(), epoll::EventData::new_u64(7), flags).unwrap();
+    let mut events = [epoll::Event { flags, data: epoll::EventData::new_u64(0) }; 4];
+    assert!(ns.run("ip link del eth0").status.success());
+    assert_eq!(epoll::wait(&set, &mut events, Some(&LONG)).unwrap(), 1);
+    assert_eq!((port.rx_burst(&mut burst, 64), port.is_dry(), port.is_gone()), (0, true, true));
+    assert_eq!((port.rx_burst(&mut burst, 64), port.is_dry()), (0, true));
 }
 
 #[test]
