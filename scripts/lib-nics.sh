@@ -48,25 +48,30 @@ machine_initramfs() {
 }
 
 # nic N MODEL: what QEMU is told of NIC number N, counted from 1. Each is alone behind a PCI Express port, as in a slot of a
-# server, so that it can be unplugged, and in an IOMMU group of its own: its address is 0000:0N:00.0.
+# server, so that it can be unplugged, and in an IOMMU group of its own: its address is 0000:0N:00.0. A virtio NIC has two queue
+# pairs, and spreads flows over them by RSS.
 nic() {
     local more=''
-    [[ $2 != virtio-net-pci ]] || more=,disable-legacy=on,iommu_platform=on
+    [[ $2 != virtio-net-pci ]] || more=,disable-legacy=on,iommu_platform=on,mq=on,rss=on,vectors=6
     printf '%s,id=nic%d,netdev=net%d,bus=slot%d,mac=02:00:00:00:10:0%d,romfile=%s' "$2" "$1" "$1" "$1" "$1" "$more"
 }
 
 # start_machine NAME MODEL=NETNS...: starts a machine with a NIC of each MODEL, numbered from 1, whose other end is `eth0` in the
 # namespace NETNS, up. `wait_for_guests` says when it can be talked to.
 start_machine() {
-    local name=$1 devices=() nic number=0 header
+    local name=$1 devices=() nic number=0 more
     shift
     netns_add "$name"
     for nic in "$@"; do
         number=$((number + 1))
         devices+=(-device "pcie-root-port,id=slot$number,chassis=$number,slot=$number")
         # QEMU's e1000e hands what the host's kernel left unfinished to a driver that never asked for such; no wire does that.
-        if [[ ${nic%=*} == e1000e ]]; then header=off; else header=on; fi
-        devices+=(-netdev "tap,id=net$number,ifname=nic$number,script=no,downscript=no,vnet_hdr=$header")
+        case ${nic%=*} in
+        e1000e) more=,vnet_hdr=off ;;
+        virtio-net-pci) more=,queues=2 ;;
+        *) more='' ;;
+        esac
+        devices+=(-netdev "tap,id=net$number,ifname=nic$number,script=no,downscript=no$more")
         devices+=(-device "$(nic "$number" "${nic%=*}")")
     done
     # Translating for devices as the IOMMU does is QEMU's work here, and no small one: the kernel's own devices go without.

@@ -261,7 +261,7 @@ fn what_a_device_offers_is_left_to_it_where_it_is_trusted_and_nowhere_else() {
     assert_eq!(text, "checksums");
     let (found, (text, why, is_short)) = with(&offers(MILLRACE_TX_TCP_TSO), true);
     assert_eq!((found, text.as_str(), is_short), ((free, Nic::default()), "none", true), "{why}");
-    for driver in ["net_tap", "net_vmxnet3"] {
+    for driver in ["net_tap", "net_vmxnet3", "net_enic", "net_ixgbe", "net_of_tomorrow"] {
         let known = Abilities { driver: driver.into(), ..offers(all) };
         let (found, (_, why, _)) = with(&known, true);
         assert_eq!(found.1.takes, sums, "{why}");
