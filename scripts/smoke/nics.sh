@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# NICs: a switch in a machine of its own drives an e1000e, a vmxnet3, a virtio NIC and an e1000, which scripts/bind has taken
+# NICs: a switch in a machine of its own drives two e1000e, a vmxnet3 and a virtio NIC, which scripts/bind has taken
 # from the kernel for VFIO, behind an IOMMU. Between namespaces of the host, where their other ends are, go pings, streams of TCP,
 # and VXLAN to Linux's own; links go and come back, NICs are unplugged and put back while others forward.
 # first: it takes long
@@ -37,7 +37,7 @@ is_port() { [[ $(port "$1" "$2") == "$3" ]]; }
 is_gone() { [[ $(port "$1" gone) == *"$2"* ]]; }
 
 netns_add linux a b c d
-start_machine node1 e1000e=linux vmxnet3=a virtio-net-pci=b e1000=d
+start_machine node1 e1000e=linux vmxnet3=a virtio-net-pci=b e1000e=d
 for host in a=1 b=2 d=4; do
     address "${host%=*}" eth0 "10.0.0.${host#*=}/24"
     address "${host%=*}" eth0 "fd00::${host#*=}/64"

@@ -24,7 +24,7 @@
 //!
 //! Run by the tests of this room, with and without hugepages: `net_null`, `net_ring`, `net_pcap`, `net_memif` at
 //! both ends, and, as root, `net_af_packet`; by the smoke tests, `net_virtio_user` with all that its other end takes, and the
-//! PCI devices that QEMU emulates (e1000e, e1000, vmxnet3, virtio), with VFIO behind an IOMMU, link changes and hot removal
+//! PCI devices that QEMU emulates (e1000e, vmxnet3, virtio), with VFIO behind an IOMMU, link changes and hot removal
 //! and RSS over two queues included. Never run for want of hardware: VFs, SmartNICs, unicast filters, offloads in tunnels, and
 //! resets. These code paths follow DPDK's documentation; their decisions are tested on planted devices, their events through
 //! DPDK's own dispatch.
