@@ -301,17 +301,31 @@ impl Books {
             return None;
         }
         self.readers[worker.index()].set(1);
-        let reading = (0..1000).find_map(|_| {
+        let reading = (0..READINGS_MAX).find_map(|attempt| {
             let reading = self.sequence(worker).read(|| {
                 let ports = ports.iter().map(|&p| self.port(worker, p).read()).collect();
                 (self.worker(worker).read(), ports)
             });
             if reading.is_none() {
-                std::thread::yield_now();
+                stand_back(attempt);
             }
             reading
         });
         self.readers[worker.index()].set(0);
         reading
+    }
+}
+
+/// Attempts to read a worker's books.
+const READINGS_MAX: u32 = 1100;
+/// Those of them that follow each other at once: a worker that runs writes for less than a microsecond.
+const READINGS_AT_ONCE: u32 = 1000;
+
+/// Lets a worker write on. One that has lost its CPU while it writes gets it back some milliseconds later.
+fn stand_back(attempt: u32) {
+    if attempt < READINGS_AT_ONCE {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(std::time::Duration::from_micros(200));
     }
 }
