@@ -17,7 +17,7 @@ use control::{
 };
 use datapath::WorkerId;
 use dpdk::{Choice, Eal, EthConfig, EthDevice, Pool};
-use tap::{Netns, TapConfig, TapControl, TapError, TapPort};
+use tap::{Behind, Netns, TapConfig, TapControl, TapError, TapPort};
 use vhost::{DeviceConfig, Features, Mode, VhostDevice};
 use wire::Mac;
 
@@ -177,17 +177,25 @@ fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapCo
     Ok(TapConfig {
         netns: netns.map(Netns::new).transpose().map_err(|error| error.to_string())?,
         interface: interface.to_owned(),
-        mac: port.mac.map(Mac::octets),
+        mac: port.mac.filter(|_| !port.is_uplink()).map(Mac::octets),
         mtu: port.mtu,
         addresses: addresses(port),
         up: true,
         queues: NonZero::new(port.queues).unwrap_or(NonZero::<u16>::MIN),
         offloads: port.offloads,
+        behind: match (port.is_uplink(), port.vlans.networks().next()) {
+            (false, _) => Behind::Container,
+            (true, None) => Behind::Tunnels,
+            (true, Some(_)) => Behind::TunnelsAndStations,
+        },
     })
 }
 
-/// The port's addresses with their prefix lengths.
+/// The interface's addresses with their prefix lengths: the guest's. Those of an uplink are the switch's, at the other end.
 fn addresses(port: &Port) -> Vec<(IpAddr, u8)> {
+    if port.is_uplink() {
+        return Vec::new();
+    }
     port.addresses.iter().map(|own| (own.address(), own.prefix_bits())).collect()
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use frame::{HeapPool, Port};
-use tap::{Netns, TapConfig, TapPort};
+use tap::{Behind, Netns, TapConfig, TapPort};
 use wire::{Mac, virtio_net::HEADER_LEN};
 
 use super::containers::{ADDRESSES, Containers, INTERFACE, MACS};
@@ -62,6 +62,7 @@ fn open(containers: &Containers, end: usize) -> Result<TapPort<HeapPool>, String
         up: true,
         queues: NonZero::<u16>::MIN,
         offloads: true,
+        behind: Behind::Container,
     };
     let ports = tap::open(config, HeapPool::new(FRAMES, FRAME_MAX)).map_err(|error| error.to_string())?;
     ports.into_iter().next().ok_or_else(|| "the TAP has no queue".to_owned())

@@ -42,6 +42,9 @@ pub(super) struct Row {
     path: String,
     #[serde(serialize_with = "two_digits_of_some")]
     ours: Option<f64>,
+    /// The same, joined by shared memory instead of the kernel.
+    #[serde(serialize_with = "two_digits_of_some")]
+    ours_memif: Option<f64>,
     /// The least that is between two containers and in user space.
     #[serde(serialize_with = "two_digits_of_some")]
     relay: Option<f64>,
@@ -67,6 +70,7 @@ impl Row {
         Row {
             path: format!("{}, {}{}", nodes.name(), probe.name(), cpus.suffix()),
             ours: of(Switch::Millraced),
+            ours_memif: of(Switch::Memif),
             relay: of(Switch::Relay),
             bridge: of(Switch::Bridge),
             bridge_plain: of(Switch::BridgePlain),
@@ -87,14 +91,14 @@ impl Report {
     /// A header and a line per row.
     pub(super) fn table(&self) -> String {
         let number = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
-        let line = |path: &str, cells: [String; 5], unit: &str| {
-            let [ours, relay, bridge, plain, ovs] = cells;
-            format!("{path:<42} {ours:>8} {relay:>8} {bridge:>8} {plain:>16} {ovs:>8}  {unit}\n")
+        let line = |path: &str, cells: [String; 6], unit: &str| {
+            let [ours, memif, relay, bridge, plain, ovs] = cells;
+            format!("{path:<42} {ours:>8} {memif:>8} {relay:>8} {bridge:>8} {plain:>16} {ovs:>8}  {unit}\n")
         };
-        let names = ["ours", "relay", "bridge", "without offloads", "ovs"].map(str::to_owned);
+        let names = ["ours", "by memif", "relay", "bridge", "without offloads", "ovs"].map(str::to_owned);
         let mut text = line("path", names, "unit");
         for row in &self.rows {
-            let cells = [row.ours, row.relay, row.bridge, row.bridge_plain, row.ovs].map(number);
+            let cells = [row.ours, row.ours_memif, row.relay, row.bridge, row.bridge_plain, row.ovs].map(number);
             text += &line(&row.path, cells, row.unit);
             row.failed.iter().for_each(|why| text += &format!("    FAILED: {why}\n"));
         }

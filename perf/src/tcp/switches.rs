@@ -19,6 +19,8 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Switch {
     Millraced,
+    /// Of two nodes, joined by shared memory instead of the kernel.
+    Memif,
     Bridge,
     /// The kernel's, whose underlay takes whole packets only, as many tunnels' does.
     BridgePlain,
@@ -44,12 +46,13 @@ impl Nodes {
 }
 
 impl Switch {
-    pub(super) const ALL: [Switch; 5] =
-        [Switch::Millraced, Switch::Relay, Switch::Bridge, Switch::BridgePlain, Switch::Ovs];
+    pub(super) const ALL: [Switch; 6] =
+        [Switch::Millraced, Switch::Memif, Switch::Relay, Switch::Bridge, Switch::BridgePlain, Switch::Ovs];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Switch::Millraced => "millraced",
+            Switch::Memif => "millraced by memif",
             Switch::Bridge => "bridge",
             Switch::BridgePlain => "bridge without offloads",
             Switch::Ovs => "ovs",
@@ -60,7 +63,7 @@ impl Switch {
     pub(super) fn can(self, nodes: Nodes) -> bool {
         match self {
             Switch::Millraced | Switch::Bridge => true,
-            Switch::BridgePlain => nodes == Nodes::Two,
+            Switch::BridgePlain | Switch::Memif => nodes == Nodes::Two,
             Switch::Ovs | Switch::Relay => nodes == Nodes::One,
         }
     }
@@ -87,7 +90,28 @@ impl Stage<'_> {
         let _awake = self.awake(switch)?;
         match (switch, nodes) {
             (Switch::Millraced, Nodes::One) => self.one_millraced(&containers).map_err(|error| error.to_string())?,
-            (Switch::Millraced, Nodes::Two) => self.two_millraced(&containers).map_err(|error| error.to_string())?,
+            (Switch::Millraced, Nodes::Two) => {
+                // What the nodes are plugged into: a bridge, and each uplink a TAP in it.
+                let wire = node("wire")?;
+                bridge(&wire)?;
+                let uplink = |n: usize| {
+                    let (netns, mac) = (wire.name(), format!("02:00:00:00:00:f{n}"));
+                    format!("kind = \"tap\"\nnetns = \"{netns}\"\ninterface = \"up{n}\"\nmac = \"{mac}\"\n")
+                };
+                let plug = |n: usize| ip(&wire, &format!("link set up{n} master br0"));
+                self.two_millraced(&containers, uplink, plug)?
+            }
+            (Switch::Memif, _) => {
+                let socket = self.folder.join("memif.sock");
+                let uplink = |n: usize| {
+                    let (role, socket) = (["server", "client"][n], socket.display());
+                    format!(
+                        "kind = \"eth\"\ndevice = \"net_memif0,role={role},socket={socket},socket-abstract=no,bsize=2048,\
+                         rsize=11\"\n"
+                    )
+                };
+                self.two_millraced(&containers, uplink, |_| Ok(()))?
+            }
             (Switch::Ovs, _) => self.ovs(&containers),
             (Switch::Relay, _) => self.relay(&containers),
             (_, Nodes::One) => self.one_bridge(&containers),
@@ -97,7 +121,7 @@ impl Stage<'_> {
 
     /// Keeps CPUs awake for whoever does not do so by himself.
     fn awake(&self, switch: Switch) -> Result<Option<Awake>, String> {
-        let by_us = self.cpus == Cpus::Awake && switch != Switch::Millraced;
+        let by_us = self.cpus == Cpus::Awake && !matches!(switch, Switch::Millraced | Switch::Memif);
         by_us.then(Awake::hold).transpose()
     }
 
@@ -110,27 +134,30 @@ impl Stage<'_> {
         Ok(figures)
     }
 
-    /// Both on one CPU, joined by shared memory.
-    fn two_millraced(&self, containers: &Containers) -> Result<Result<Figures, String>, MillracedError> {
-        let (mut running, memif) = (Vec::new(), self.folder.join("memif.sock"));
-        for (n, role) in ["server", "client"].into_iter().enumerate() {
+    /// Both on one CPU, with an uplink that is told by `uplink` and, when it is there, plugged in by `plug`.
+    fn two_millraced(
+        &self,
+        containers: &Containers,
+        uplink: impl Fn(usize) -> String,
+        plug: impl Fn(usize) -> Result<(), String>,
+    ) -> Result<Result<Figures, String>, String> {
+        let said = |error: MillracedError| error.to_string();
+        let mut running = Vec::new();
+        for n in [0, 1] {
             let folder = self.folder.join(format!("node{n}"));
             let _ = fs::create_dir(&folder);
-            let uplink = format!(
-                "\n[[port]]\nname = \"up0\"\nkind = \"eth\"\nrole = \"uplink\"\naddresses = [\"192.0.2.{}/24\"]\n\
-                 device = \"net_memif0,role={role},socket={},socket-abstract=no,bsize=2048,rsize=11\"\n",
-                n + 1,
-                memif.display()
-            );
+            let address = format!("role = \"uplink\"\naddresses = [\"192.0.2.{}/24\"]\n", n + 1);
+            let uplink = format!("\n[[port]]\nname = \"up0\"\n{address}{}", uplink(n));
             let tunnel = format!("\n[[tunnel]]\nname = \"peer\"\nuplink = \"up0\"\nremote = \"192.0.2.{}\"\n", 2 - n);
             let text =
                 self.head(&folder, n, "adaptive") + &uplink + &tap(containers, n) + &network("\"peer\"") + &tunnel;
-            let mut switch = millraced::Running::start(self.millraced, &folder, &text)?;
-            switch.ready()?;
+            let mut switch = millraced::Running::start(self.millraced, &folder, &text).map_err(said)?;
+            switch.ready().map_err(said)?;
+            plug(n)?;
             running.push(switch);
         }
         let figures = containers.measure(self.window, self.cpus);
-        running.into_iter().try_for_each(millraced::Running::stop)?;
+        running.into_iter().try_for_each(millraced::Running::stop).map_err(said)?;
         Ok(figures)
     }
 

@@ -32,6 +32,19 @@ pub struct TapConfig {
     pub queues: NonZero<u16>,
     /// Whether checksums and cutting into segments may be left to the switch, and by it to the container's kernel.
     pub offloads: bool,
+    /// Whose packets come and go here.
+    pub behind: Behind,
+}
+
+/// What is behind a TAP, on the kernel's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// A container. Tunnels of its own are its own affair.
+    Container,
+    /// The other ends of tunnels that end in the switch: super-frames in tunnels may be left to it, too.
+    Tunnels,
+    /// These, and stations beside them, who may have tunnels of their own.
+    TunnelsAndStations,
 }
 
 impl TapConfig {
@@ -122,6 +135,7 @@ mod tests {
             up: false,
             queues: NonZero::<u16>::MIN,
             offloads: true,
+            behind: Behind::Container,
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    Offloads, Place, TapConfig, TapError,
+    Behind, Offloads, Place, TapConfig, TapError,
     config::{check_addresses, check_buffer, check_mtu},
     faults::Faults,
     kernel,
@@ -33,6 +33,7 @@ pub struct TapDevice {
     pub(crate) mtu: u16,
     /// What the port should ask the kernel to leave to it.
     pub(crate) wanted: Wanted,
+    pub(crate) behind: Behind,
 }
 
 /// Control's handle on the interface; works while a worker holds the port. Drop it with the port: it keeps the namespace
@@ -102,7 +103,7 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
         offloads: None,
         faults: Arc::default(),
     };
-    Ok(TapDevice { first, more, control, mtu: config.mtu, wanted })
+    Ok(TapDevice { first, more, control, mtu: config.mtu, wanted, behind: config.behind })
 }
 
 /// Another queue of the interface. The kernel sends the packets of a flow to the queue on which it was last answered, or else

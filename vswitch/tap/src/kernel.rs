@@ -25,7 +25,7 @@ pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<
 }
 
 /// Turns the fresh tun descriptor into a TAP without packet information, which puts a `virtio_net_hdr` in front of each
-/// packet: one of ten octets, the kernel's default, for the two more of virtio 1.0 say nothing on a TAP. Fails with `EBUSY` where an interface of that
+/// packet: one of ten octets, the kernel's default, for the two more of virtio 1.0 say nothing on a TAP ([`set_header_len`]). Fails with `EBUSY` where an interface of that
 /// name exists, persistent TAPs included: what we did not create would not vanish with us. Other descriptors can become queues
 /// of it only where `has_more`.
 pub(crate) fn become_tap(tun: BorrowedFd<'_>, name: &str, has_more: bool) -> io::Result<()> {
@@ -41,6 +41,14 @@ fn set_interface(tun: BorrowedFd<'_>, name: &str, flags: c_int) -> io::Result<()
     let mut request = request_for(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | flags) as u16 as i16;
     ioctl(tun, libc::TUNSETIFF, &mut request)
+}
+
+/// Sets the octets of the header in front of each packet. Fails with `EINVAL` below ten.
+pub(crate) fn set_header_len(tun: BorrowedFd<'_>, octets: usize) -> io::Result<()> {
+    let octets = octets as c_int;
+    // SAFETY: the code takes a pointer to an int; ours is valid and outlives the call.
+    check(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const octets) })?;
+    Ok(())
 }
 
 /// Says by `TUN_F_` flags what the TAP's kernel may leave to be done to packets. Fails with `EINVAL` where it does not know one

@@ -10,6 +10,9 @@
 //! ([`wire::virtio_net`]) says into which segments they are to be cut, and goes to the next container as it came. The port
 //! believes of that header what the packet bears out, and drops the rest by name.
 //!
+//! Behind a TAP can also be the node's own network, with the other ends of the switch's tunnels ([`Behind`]). Then super-frames come
+//! and go in their tunnels, and what is left is said of both headers ([`wire::virtio_net::TunnelHeader`]).
+//!
 //! Where to look: what the operator asks for is `config.rs`, the order in which a device comes to life is `device.rs`,
 //! what is left to whom is `offloads.rs`, the packet path is `port.rs`; `kernel.rs` is the only file with `unsafe` in it.
 
@@ -23,7 +26,7 @@ mod netns;
 mod offloads;
 mod port;
 
-pub use config::TapConfig;
+pub use config::{Behind, TapConfig};
 pub use device::{TapControl, TapDevice};
 pub use error::{Place, TapError};
 pub use netns::Netns;

@@ -4,15 +4,21 @@ use std::os::fd::BorrowedFd;
 
 use frame::Takes;
 use libc::{TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, TUN_F_USO6, c_uint};
+use wire::virtio_net::{HEADER_LEN, TUNNEL_HEADER_LEN};
 
-use crate::kernel;
+use crate::{Behind, kernel};
 
 const TCP: c_uint = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 const UDP: c_uint = TUN_F_USO4 | TUN_F_USO6;
+/// `TUN_F_UDP_TUNNEL_GSO` and `TUN_F_UDP_TUNNEL_GSO_CSUM`.
+const TUNNELS: c_uint = 0x080 | 0x100;
+
+const ALL: &str = "all that this kernel can leave to a TAP";
 
 /// What may be asked of the kernel, the most first, and why it is not more.
-const STEPS: [(c_uint, &str); 4] = [
-    (TCP | UDP, "all that this kernel can leave to a TAP"),
+const STEPS: [(c_uint, &str); 5] = [
+    (TCP | UDP | TUNNELS, ALL),
+    (TCP | UDP, "this kernel does not leave super-frames in tunnels to a TAP (Linux does from 6.17 on)"),
     (TCP, "this kernel does not leave it to a TAP to cut UDP datagrams (Linux does from 6.2 on)"),
     (TUN_F_CSUM, "this kernel does not leave it to a TAP to cut TCP segments"),
     (0, "this kernel leaves nothing to a TAP"),
@@ -25,6 +31,8 @@ pub struct Offloads {
     why: &'static str,
     /// Less than was asked for.
     falls_short: bool,
+    /// Open checksums are completed as packets are read.
+    pub(crate) sums_at_once: bool,
 }
 
 /// How much is to be asked for.
@@ -34,32 +42,44 @@ pub(crate) enum Wanted {
     Nothing,
     /// Checksums: there are no super-frames, for this reason.
     Checksums(&'static str),
-    /// All there is.
+    /// All there is for whoever is behind the TAP.
     All,
 }
 
 impl Offloads {
     /// Asks the kernel for as much as is wanted and it has.
-    pub(crate) fn agree(queue: BorrowedFd<'_>, wanted: Wanted) -> Offloads {
+    pub(crate) fn agree(queue: BorrowedFd<'_>, wanted: Wanted, behind: Behind) -> Offloads {
+        let tunnels = if behind == Behind::Tunnels { TUNNELS } else { 0 };
+        // It may be the checksum of a tunnel, which is looked at before the packet is passed on.
+        let sums_at_once = behind != Behind::Container;
         let (most, why, falls_short) = match wanted {
             Wanted::Nothing => (0, "the port has `offloads = false`", false),
             Wanted::Checksums(why) => (TUN_F_CSUM, why, true),
-            Wanted::All => (TCP | UDP, STEPS[0].1, false),
+            Wanted::All => (TCP | UDP | tunnels, ALL, false),
         };
         let possible = STEPS.into_iter().filter(|(flags, _)| flags & !most == 0);
-        let got = possible.into_iter().find(|&(flags, _)| kernel::set_offloads(queue, flags).is_ok());
+        // The header first, which what is left is said in. It is put in front of a packet when that is read, not before.
+        let agrees = |flags| {
+            kernel::set_header_len(queue, header_len(flags)).and_then(|()| kernel::set_offloads(queue, flags)).is_ok()
+        };
+        let got = possible.into_iter().find(|&(flags, _)| agrees(flags));
         match got {
-            Some((flags, _)) if flags == most => Offloads { flags, why, falls_short },
-            Some((flags, why)) => Offloads { flags, why, falls_short: true },
-            None => Offloads { flags: 0, why: STEPS[3].1, falls_short: true },
+            Some((flags, _)) if flags == most => Offloads { flags, why, falls_short, sums_at_once },
+            Some((flags, why)) => Offloads { flags, why, falls_short: true, sums_at_once },
+            None => Offloads { flags: 0, why: STEPS[4].1, falls_short: true, sums_at_once },
         }
+    }
+
+    /// Octets of the header in front of each packet.
+    pub(crate) fn header_len(self) -> usize {
+        header_len(self.flags)
     }
 
     /// What the container's kernel does by itself to what the switch sends. It takes what it may send.
     pub fn takes(self) -> Takes {
         let has = |flags| self.flags & flags == flags;
         let (checksum, tcp, udp) = (has(TUN_F_CSUM), has(TCP), has(UDP));
-        Takes { checksum, tcp4: tcp, tcp6: tcp, udp, tunnel: false }
+        Takes { checksum, tcp4: tcp, tcp6: tcp, udp, tunnel: has(TUNNELS) }
     }
 
     /// Whether super-frames may come.
@@ -70,7 +90,12 @@ impl Offloads {
     /// In words, such as "checksums, TCP segments".
     pub fn text(self) -> String {
         let takes = self.takes();
-        let names = [(takes.checksum, "checksums"), (takes.tcp4, "TCP segments"), (takes.udp, "UDP segments")];
+        let names = [
+            (takes.checksum, "checksums"),
+            (takes.tcp4, "TCP segments"),
+            (takes.udp, "UDP segments"),
+            (takes.tunnel, "tunnels"),
+        ];
         let names: Vec<&str> = names.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
@@ -84,4 +109,8 @@ impl Offloads {
     pub fn falls_short(self) -> bool {
         self.falls_short
     }
+}
+
+fn header_len(flags: c_uint) -> usize {
+    if flags & TUNNELS != 0 { TUNNEL_HEADER_LEN } else { HEADER_LEN }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use frame::{Burst, DeviceStats, Frame, Offload, Pool, Port, Sent, Takes, Transport};
-use wire::virtio_net::{HEADER_LEN, Header, Left};
+use wire::virtio_net::{Left, TUNNEL_HEADER_LEN, TunnelHeader};
 
 use crate::{Offloads, TapControl, TapDevice, TapError, config::check_buffer, faults::Fault, offloads::Wanted};
 
@@ -41,7 +41,7 @@ impl<M: Pool> TapPort<M> {
     where
         M: Clone,
     {
-        let TapDevice { first, more, mut control, mtu, wanted } = device;
+        let TapDevice { first, more, mut control, mtu, wanted, behind } = device;
         let (buffer_len, has_supers) = measure(&mut pool);
         control.buffer_len = buffer_len;
         if let Some(have) = buffer_len {
@@ -54,7 +54,7 @@ impl<M: Pool> TapPort<M> {
             wanted => wanted,
         };
         // What is agreed on at one queue goes for all.
-        let offloads = Offloads::agree(first.as_fd(), wanted);
+        let offloads = Offloads::agree(first.as_fd(), wanted, behind);
         control.offloads = Some(offloads);
         let port = |queue| TapPort::new(queue, control.clone(), offloads, pool.clone());
         Ok(std::iter::once(first).chain(more).map(port).collect())
@@ -96,14 +96,15 @@ impl<M: Pool> TapPort<M> {
     /// # Errors
     /// A packet that cannot be passed on; it is gone, and both frames are empty.
     fn fetch(&mut self, frame: &mut Frame) -> Result<bool, Fault> {
-        let mut header = [0; HEADER_LEN];
+        let mut header = [0; TUNNEL_HEADER_LEN];
+        let header_len = self.offloads.header_len();
         let front = frame.spare_mut();
         let front_len = front.len();
         let rest = self.long.as_mut().and_then(|long| long.spare_mut().get_mut(front_len..)).unwrap_or_default();
         let room = front_len + rest.len();
-        let read = self.queue.read_vectored(&mut [&mut header[..], front, rest].map(IoSliceMut::new));
+        let read = self.queue.read_vectored(&mut [&mut header[..header_len], front, rest].map(IoSliceMut::new));
         let len = match read {
-            Ok(read) => read.saturating_sub(HEADER_LEN),
+            Ok(read) => read.saturating_sub(header_len),
             Err(error) => {
                 self.note(&error);
                 self.dry = self.gone || error.kind() == ErrorKind::WouldBlock; // EINTR: next turn
@@ -114,18 +115,18 @@ impl<M: Pool> TapPort<M> {
             0 => Err(Fault::Empty),
             // The kernel cuts a packet off at the buffers' end without a word: full buffers are taken for a cut.
             len if len >= room => Err(Fault::TooLong),
-            len if len <= front_len => take_in(header, frame, len).map(|()| true),
+            len if len <= front_len => take_in(header, self.offloads, frame, len).map(|()| true),
             len => self.take_in_long(header, frame, len).map(|()| true),
         }
     }
 
     /// Makes a packet of the long frame and its beginning, which was read into `front`. Long is what is to be cut, and nothing
     /// else: no frame that any port would take as it is lies in such a buffer.
-    fn take_in_long(&mut self, header: [u8; HEADER_LEN], front: &mut Frame, len: usize) -> Result<(), Fault> {
+    fn take_in_long(&mut self, header: [u8; TUNNEL_HEADER_LEN], front: &mut Frame, len: usize) -> Result<(), Fault> {
         let Some(long) = &mut self.long else { return Err(Fault::TooLong) };
         let beginning = front.spare_mut();
         long.spare_mut()[..beginning.len()].copy_from_slice(beginning);
-        take_in(header, long, len)?;
+        take_in(header, self.offloads, long, len)?;
         if long.offload().is_none_or(|offload| offload.segment == 0) {
             long.reset();
             return Err(Fault::TooLong);
@@ -137,15 +138,16 @@ impl<M: Pool> TapPort<M> {
 
     /// Writes one packet; `false` where the kernel does not take it (interface down: EIO; shorter than an Ethernet
     /// header: EINVAL; out of memory), or its headers are not of what is left to be done to it.
-    fn offer(&mut self, frame: &Frame) -> bool {
+    fn offer(&mut self, frame: &mut Frame) -> bool {
         if self.gone {
             return false;
         }
-        let left = frame.offload().map(|offload| Header::of(frame.data(), left(offload)));
-        let Some(header) = left.unwrap_or(Some(Header::default())) else { return false };
-        let header = header.emit();
+        let (offload, outer) = (frame.offload(), frame.outer_len());
+        let left = offload.map(|offload| TunnelHeader::of(frame.data_mut(), outer, left(offload)));
+        let Some(header) = left.unwrap_or(Some(TunnelHeader::default())) else { return false };
+        let header = &header.emit()[..self.offloads.header_len()];
         loop {
-            match self.queue.write_vectored(&[&header, frame.data()].map(IoSlice::new)) {
+            match self.queue.write_vectored(&[header, frame.data()].map(IoSlice::new)) {
                 Ok(_) => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {} // a signal a time: this ends
                 Err(error) => {
@@ -173,13 +175,15 @@ fn measure(pool: &mut impl Pool) -> (Option<usize>, bool) {
 
 /// Makes a packet of the `len` octets in `frame`, and notes what its sender left to be done.
 #[inline]
-fn take_in(header: [u8; HEADER_LEN], frame: &mut Frame, len: usize) -> Result<(), Fault> {
+fn take_in(header: [u8; TUNNEL_HEADER_LEN], offloads: Offloads, frame: &mut Frame, len: usize) -> Result<(), Fault> {
     if !frame.set_len(len) {
         return Err(Fault::TooLong);
     }
-    let header = Header::parse(header);
-    if !header.is_done() {
-        let left = header.settle(frame.data_mut()).map_err(Fault::Header)?;
+    let header = TunnelHeader::parse(header);
+    if !header.base.is_done() {
+        let packet = frame.data_mut();
+        let left = if offloads.sums_at_once { header.settle(packet) } else { header.base.settle(packet) };
+        let left = left.map_err(Fault::Header)?;
         frame.set_offload(left.and_then(offload));
     }
     Ok(())
@@ -227,7 +231,7 @@ impl<M: Pool> Port for TapPort<M> {
 
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
         let mut sent = Sent::default();
-        for frame in burst.as_slice() {
+        for frame in burst.as_mut_slice() {
             if self.offer(frame) {
                 sent.frames += 1;
                 sent.bytes += frame.len() as u64;

@@ -218,6 +218,7 @@ fn a_missing_namespace_is_named_with_the_command_that_makes_it() {
             up: true,
             queues: NonZero::<u16>::MIN,
             offloads: true,
+            behind: tap::Behind::Container,
         },
         pool(),
     )
@@ -238,6 +239,7 @@ fn a_file_that_is_no_namespace_is_an_error_and_not_a_hang() {
             up: true,
             queues: NonZero::<u16>::MIN,
             offloads: true,
+            behind: tap::Behind::Container,
         };
         let error = open_one(config, pool()).unwrap_err();
         assert!(matches!(error, TapError::NotNetns { .. } | TapError::Permission { .. }), "{path}: {error}");

@@ -1,7 +1,11 @@
 //! The header that travels in front of a packet through a virtio device or a TAP, `virtio_net_hdr` (virtio 1.2, section
 //! 5.1.6): what the packet's sender left to be done to it.
 
+mod tunnel;
+
 use crate::{checksum::Sum, field::put, gso::Layout, parse, protocol, tcp, udp};
+
+pub use tunnel::{TUNNEL_HEADER_LEN, TunnelHeader};
 
 /// Octets of the header: flags, kind of segmentation, and four numbers of 16 bits, the least significant octet first.
 pub const HEADER_LEN: usize = 10;
@@ -74,6 +78,7 @@ faults! {
     NoChecksum, "segmentation without a checksum to be done";
     Segmentation, "kind of segmentation that is not the packet's";
     Segments, "segments too small, or too many of them";
+    Tunnel, "a tunnel that is not the packet's";
 }
 
 impl Header {
@@ -114,20 +119,11 @@ impl Header {
         if self.is_done() {
             return Ok(None);
         }
-        let (start, at) =
-            (usize::from(self.checksum_start), usize::from(self.checksum_start) + usize::from(self.checksum_offset));
-        if self.flags & NEEDS_CHECKSUM == 0 {
-            return Err(Fault::NoChecksum);
-        }
-        if at + 2 > packet.len() {
-            return Err(Fault::ChecksumPlace);
-        }
+        let (start, at) = self.checksum_place(packet)?;
         let whole = Whole::find(packet).filter(|whole| whole.checksum() == (self.checksum_start, self.checksum_offset));
         if self.segmentation == 0 {
             if whole.is_none() {
-                // The field holds the pseudo header's sum already.
-                let sum = Sum::ZERO.bytes(&packet[start..]);
-                put(packet, at, sum.finish_udp().to_be_bytes());
+                sum_up(packet, start, at);
             }
             return Ok(whole.map(|whole| Left { protocol: whole.0.protocol(), segment: 0 }));
         }
@@ -140,6 +136,17 @@ impl Header {
         }
         let is_one = packet.len() - whole.0.payload() <= usize::from(self.segment);
         Ok(Some(Left { protocol: whole.0.protocol(), segment: if is_one { 0 } else { self.segment } }))
+    }
+
+    /// Where the checksum of `packet` begins to count, and where it is.
+    fn checksum_place(&self, packet: &[u8]) -> Result<(usize, usize), Fault> {
+        let start = usize::from(self.checksum_start);
+        let at = start + usize::from(self.checksum_offset);
+        match self.flags & NEEDS_CHECKSUM {
+            0 => Err(Fault::NoChecksum),
+            _ if at + 2 > packet.len() => Err(Fault::ChecksumPlace),
+            _ => Ok((start, at)),
+        }
     }
 
     /// The header of a packet to which that is left to be done; `None` where the packet is not of that kind.
@@ -158,6 +165,12 @@ impl Header {
             checksum_offset,
         })
     }
+}
+
+/// Completes the checksum at `at` over what begins at `start`. The field holds the pseudo header's sum already.
+fn sum_up(packet: &mut [u8], start: usize, at: usize) {
+    let sum = Sum::ZERO.bytes(&packet[start..]);
+    put(packet, at, sum.finish_udp().to_be_bytes());
 }
 
 /// A TCP or UDP packet over IP that fills its frame: no fragment, and nothing between its IP and its transport header.

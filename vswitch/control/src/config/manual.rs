@@ -37,7 +37,7 @@ const HEAD: &str = "\
 #     name = \"blue\"
 #     vni = 4096
 #
-# How to read on. What is not in a comment makes a working file by itself: two uplinks, a container, three tunnels. A key
+# How to read on. What is not in a comment makes a working file by itself: three uplinks, a container, three tunnels. A key
 # in a comment (without a blank behind the #) shows its default: taking the # away changes nothing. Where no value says
 # what its absence means, the remark does, and the value is an example. Remarks say what a key may be, and what another
 # value takes on a running switch: nothing where `millrace apply` takes it up between two packets, \"reopens\" where it

@@ -198,12 +198,12 @@ fn is_access(said: &file::Port, check: &mut Section) -> Option<bool> {
     match (role, is_in_network) {
         (None | Some(true), true) => Some(true),
         (Some(false), _) => {
-            let is_eth = !matches!(said.kind.get_ref().as_str(), "tap" | "vhost-user");
-            if !is_eth && let Some(role) = &said.role {
-                let hint = "an uplink is of kind \"eth\"; \"net_af_packet0,iface=…\" takes an interface of the kernel";
+            let can_be = said.kind.get_ref() != "vhost-user";
+            if !can_be && let Some(role) = &said.role {
+                let hint = "an uplink is of kind \"eth\", or \"tap\" where the node's kernel forwards its packets";
                 check.refuse("role", &role.span(), format!("does not go with kind = {:?}", said.kind.get_ref()), hint);
             }
-            is_eth.then_some(false)
+            can_be.then_some(false)
         }
         (Some(true), false) => {
             check.lacks("is an access port and has no `network`", "add `network = …`, or `trunk = …`");
@@ -251,6 +251,10 @@ fn uplink(said: &file::Port, addresses: &[Cidr], check: &mut Section) -> Role {
         ("allow_macs", said.allow_macs.as_ref().map(Spanned::span)),
     ];
     check.no_place_for(&keys, "does not go with role = \"uplink\"", "only what comes from access ports is checked");
+    if said.kind.get_ref() == "tap" && said.mac.is_none() {
+        let hint = "add `mac = \"02:…\"`: that of its interface is the kernel's, at the other end";
+        check.lacks("is an uplink of kind \"tap\" and has no `mac`", hint);
+    }
     let (gateway, gateway6) = gateway::check(said, addresses, check);
     let vlan = said.vlan.as_ref().and_then(|int| vlans::vlan_id(int, check));
     Role::Uplink { gateway, gateway6, vlan }

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-use tap::{Netns, TapConfig};
+use tap::{Behind, Netns, TapConfig};
 
 /// A network namespace that goes with the test.
 pub(crate) struct Namespace(pub(crate) String);
@@ -40,6 +40,7 @@ impl Namespace {
             up: true,
             queues: NonZero::<u16>::MIN,
             offloads: true,
+            behind: Behind::Container,
         }
     }
 

@@ -12,4 +12,5 @@ mod hostile;
 mod outer;
 mod parse;
 mod samples;
+mod tunnel_header;
 mod virtio_net;

@@ -38,6 +38,19 @@ pub(in crate::config) const SECTION: Section = Section {
             ],
         },
         Part {
+            meaning: "An uplink that the node's own kernel forwards: plug its interface into a bridge with the node's NIC, or route \
+                      to it. Super-frames leave in tunnels as they are, where the kernel is 6.17 or later.",
+            keys: TAP_UPLINK,
+            values: &[
+                ("name", "\"up2\""),
+                ("kind", "\"tap\""),
+                ("role", "\"uplink\""),
+                ("interface", "\"mr-up2\""),
+                ("addresses", "[\"203.0.113.1/24\"]"),
+                ("mac", "\"02:00:00:00:02:01\""),
+            ],
+        },
+        Part {
             meaning: "An access port on a TAP interface. One on a DPDK device has `device` in place of `netns` and \
                       `interface`, which are of TAPs only.",
             keys: ACCESS,
@@ -154,6 +167,19 @@ const GATEWAY: Key = Key::other("gateway", "an address in one of the port's pref
     .example("\"192.0.2.254\"")
     .meaning("Uplinks only: the IPv4 router.");
 
+const MAC: Key = Key::other("mac", "a unicast MAC")
+    .or("the device's own; required of an uplink that is a TAP")
+    .example("\"02:00:00:00:01:01\"")
+    .meaning("Of an uplink the node's own, of an access port the guest's. A TAP is opened anew for another one.");
+
+const INTERFACE: Key = Key::other("interface", "1 to 15 octets without `/`, `:`, `%` and spaces")
+    .or("the port's name")
+    .example("\"eth0\"")
+    .change(Reopen)
+    .meaning("Its name there.");
+
+const TAP_UPLINK: &[Key] = &[NAME, KIND, ROLE, INTERFACE, MAC, ADDRESSES];
+
 const SECOND_UPLINK: &[Key] = &[NAME, KIND, DEVICE, ROLE, ADDRESSES, GATEWAY];
 
 const NETWORK: Key = Key::other("network", "the name of a [[network]]")
@@ -173,10 +199,7 @@ const UPLINK: &[Key] = &[
         .example("\"fe80::1\"")
         .meaning("Uplinks only: the IPv6 router."),
     VLAN,
-    Key::other("mac", "a unicast MAC")
-        .or("the device's own")
-        .example("\"02:00:00:00:01:01\"")
-        .meaning("Of an uplink the node's own, of an access port the guest's. A TAP is opened anew for another one."),
+    MAC,
     MTU,
     QUEUES,
     Key::other("workers", "a list of worker numbers, one for each queue")
@@ -212,11 +235,7 @@ const ACCESS: &[Key] = &[
         .example("\"pod-1\"")
         .change(Reopen)
         .meaning("The network namespace that the interface is made in."),
-    Key::other("interface", "1 to 15 octets without `/`, `:`, `%` and spaces")
-        .or("the port's name")
-        .example("\"eth0\"")
-        .change(Reopen)
-        .meaning("Its name there."),
+    INTERFACE,
     ADDRESSES,
     NETWORK,
     OFFLOADS,
