@@ -100,6 +100,20 @@ streams a 1 k 3
 super_frames node1
 no_bad_sums a k linux
 
+step "in a VLAN, whose tag the kernel inserts and takes off"
+if ip -n "$(ns wire)" link add link up1 name tagged mtu 1600 type vlan id 10 2>/dev/null; then
+    ip -n "$(ns wire)" link set up1 nomaster
+    ip -n "$(ns wire)" link set tagged master br0 up
+    sed -i '/^role = "uplink"/a vlan = 10' "$WORK/node1.toml"
+    millrace node1 apply "$WORK/node1.toml" >/dev/null
+    streams a 1 k 3
+    super_frames node1
+    no_bad_sums a k linux
+    sed -i '/^vlan = 10/d' "$WORK/node1.toml"
+else
+    echo "skipped: this kernel is built without VLAN interfaces (8021q)"
+fi
+
 step "an uplink that a network is bridged to, too"
 sed -i '/^role = "uplink"/a trunk = [{ vlan = 10, network = "blue" }]' "$WORK/node1.toml"
 millrace node1 apply "$WORK/node1.toml" >/dev/null

@@ -5,8 +5,13 @@
 //! it when it comes by.
 
 use std::{
-    ffi::{CStr, c_char, c_void},
-    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    collections::BTreeMap,
+    ffi::{CStr, CString, c_char, c_void},
+    ptr::{null, null_mut},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use dpdk_sys::{
@@ -21,6 +26,13 @@ const KINDS: [rte_eth_event_type; 3] = [RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_IN
 
 /// One for each of DPDK's ports, static because a callback may still run while its device closes.
 static MARKS: [Marks; PORTS_MAX] = [const { Marks::new() }; PORTS_MAX];
+
+/// The devices whose buses are listened to, by name, and their ports.
+static DEVICES: Mutex<BTreeMap<CString, u16>> = Mutex::new(BTreeMap::new());
+
+fn devices() -> MutexGuard<'static, BTreeMap<CString, u16>> {
+    DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Marks {
     link_changes: AtomicU32,
@@ -61,15 +73,16 @@ pub(crate) fn listen(port: u16, device: &CStr) {
     marks.clear();
     for kind in KINDS {
         // SAFETY: the callback is a C function that lives as long as the process and uses no argument.
-        let result = unsafe { dpdk_sys::rte_eth_dev_callback_register(port, kind, Some(mark), std::ptr::null_mut()) };
+        let result = unsafe { dpdk_sys::rte_eth_dev_callback_register(port, kind, Some(mark), null_mut()) };
         if result < 0 {
             log::warn!("DPDK port {port}: its events cannot be listened to: {}", crate::Errno::new(result));
         }
     }
-    // SAFETY: as above; the name is zero-terminated and copied, the argument is a number.
-    let result =
-        unsafe { dpdk_sys::rte_dev_event_callback_register(device.as_ptr(), Some(mark_device), argument(port)) };
-    // It exists where a call of it kept `ignore` from removing it.
+    devices().insert(device.to_owned(), port);
+    // For all devices, once and for ever: to take the callback of one away takes those of all others with it in early releases of
+    // DPDK 22.11.
+    // SAFETY: as above; no name stands for all.
+    let result = unsafe { dpdk_sys::rte_dev_event_callback_register(null(), Some(mark_device), null_mut()) };
     if result < 0 && result != -libc::EEXIST {
         log::warn!("{}: its bus cannot be listened to: {}", device.to_string_lossy(), crate::Errno::new(result));
     }
@@ -77,11 +90,10 @@ pub(crate) fn listen(port: u16, device: &CStr) {
 
 /// Ends it. Where a callback runs just now, it stays registered and marks what nobody reads.
 pub(crate) fn ignore(port: u16, device: &CStr) {
-    // SAFETY: as it was registered.
-    unsafe { dpdk_sys::rte_dev_event_callback_unregister(device.as_ptr(), Some(mark_device), argument(port)) };
+    devices().remove(device);
     for kind in KINDS {
         // SAFETY: as it was registered.
-        unsafe { dpdk_sys::rte_eth_dev_callback_unregister(port, kind, Some(mark), std::ptr::null_mut()) };
+        unsafe { dpdk_sys::rte_eth_dev_callback_unregister(port, kind, Some(mark), null_mut()) };
     }
 }
 
@@ -95,14 +107,14 @@ pub(crate) fn heard(port: u16) -> EthEvents {
     }
 }
 
-/// A port's number, as what a callback is given.
-fn argument(port: u16) -> *mut c_void {
-    std::ptr::without_provenance_mut(usize::from(port))
-}
-
 /// What DPDK calls when a bus tells of a device.
-extern "C" fn mark_device(_: *const c_char, event: rte_dev_event_type, port: *mut c_void) {
-    if let (RTE_DEV_EVENT_REMOVE, Some(marks)) = (event, MARKS.get(port.addr())) {
+extern "C" fn mark_device(name: *const c_char, event: rte_dev_event_type, _: *mut c_void) {
+    if event != RTE_DEV_EVENT_REMOVE || name.is_null() {
+        return;
+    }
+    // SAFETY: the name of a device, zero-terminated, for the length of the call.
+    let port = devices().get(unsafe { CStr::from_ptr(name) }).copied();
+    if let Some(marks) = port.and_then(|port| MARKS.get(usize::from(port))) {
         marks.is_removed.store(true, Relaxed);
     }
 }

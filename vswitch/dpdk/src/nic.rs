@@ -29,7 +29,7 @@ pub(crate) fn offloads(abilities: &Abilities, is_trusted: bool) -> (Nic, u64, Ch
     }
     let (cuts, why) = match distrusted(&abilities.driver) {
         Some(why) => (false, why),
-        None if has(MILLRACE_TX_TCP_TSO) => (true, "the driver offers it and is trusted"),
+        None if has(MILLRACE_TX_TCP_TSO) => (true, "the driver offers it"),
         None => (false, "the driver offers no more"),
     };
     let tunnel = cuts && has(MILLRACE_TX_VXLAN_TSO);

@@ -41,7 +41,8 @@ pub struct EthConfig {
     pub pool: Pool,
     /// Every frame that will ever be sent comes from that pool, which lets some devices free them faster.
     pub is_only_pool: bool,
-    /// The driver is believed in what its device does to what is sent: checksums and segments. Else the switch does it.
+    /// What is left of frames is left to the device, checksums and segments, as far as its driver offers it and a trial at the
+    /// start finds nothing wrong. Else the switch does it.
     pub offloads: bool,
     /// Receive frames for other MACs too; a bridge needs it.
     pub promiscuous: bool,

@@ -97,10 +97,12 @@ fn of(kind: Kind, frame: &mut Frame, device: &mut impl Device) -> Option<Outcome
     if !kind.fill(frame, ends) {
         return None;
     }
-    let expected = finished(frame)?;
+    let (expected, outer) = (finished(frame)?, frame.outer_len());
     if !device.accepts(frame) {
         return Some(Outcome::Refused("the driver does not take it".to_owned()));
     }
+    // What the driver was told is written over it.
+    frame.set_outer_len(outer as u8);
     let Some(came) = device.send(frame, ends, expected.len()) else { return Some(Outcome::Asked) };
     Some(difference(&expected, &came).map_or(Outcome::Tried, Outcome::Refused))
 }

@@ -78,4 +78,6 @@ fn a_device_that_its_bus_wants_back_is_gone_and_comes_back_as_new() {
     assert_eq!(again.gone(), None);
     unplug(&again);
     assert!(again.gone().is_some(), "it is listened to again");
+    unplug(&other);
+    assert!(other.gone().is_some(), "whoever else has been closed meanwhile");
 }

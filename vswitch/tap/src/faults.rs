@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Empty,
     /// It does not fit a buffer, and is not to be cut: somebody inside has enlarged the MTU, or `gso_max_size`.
     TooLong,
+    /// The kernel could not say what is left to be done to it, and has thrown it away.
+    Kernel,
     /// Its header lies.
     Header(virtio_net::Fault),
 }
@@ -20,6 +22,7 @@ pub(crate) enum Fault {
 pub(crate) struct Faults {
     empty: AtomicU64,
     too_long: AtomicU64,
+    kernel: AtomicU64,
     header: [AtomicU64; virtio_net::Fault::ALL.len()],
 }
 
@@ -29,6 +32,7 @@ impl Faults {
         let counter = match fault {
             Fault::Empty => &self.empty,
             Fault::TooLong => &self.too_long,
+            Fault::Kernel => &self.kernel,
             Fault::Header(fault) => &self.header[fault as usize],
         };
         counter.fetch_add(1, Relaxed);
@@ -36,7 +40,11 @@ impl Faults {
 
     /// Those that were met, with what is wrong.
     pub(crate) fn met(&self) -> Vec<(&'static str, u64)> {
-        let own = [("nothing behind the header", &self.empty), ("longer than a buffer", &self.too_long)];
+        let own = [
+            ("nothing behind the header", &self.empty),
+            ("longer than a buffer", &self.too_long),
+            ("work left that the kernel cannot tell of", &self.kernel),
+        ];
         let header = virtio_net::Fault::ALL.map(virtio_net::Fault::text).into_iter().zip(&self.header);
         let met = own.into_iter().chain(header).map(|(text, counter)| (text, counter.load(Relaxed)));
         met.filter(|&(_, count)| count > 0).collect()

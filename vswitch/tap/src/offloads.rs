@@ -14,15 +14,10 @@ const UDP: c_uint = TUN_F_USO4 | TUN_F_USO6;
 const TUNNELS: c_uint = 0x080 | 0x100;
 
 const ALL: &str = "all that this kernel can leave to a TAP";
-
-/// What may be asked of the kernel, the most first, and why it is not more.
-const STEPS: [(c_uint, &str); 5] = [
-    (TCP | UDP | TUNNELS, ALL),
-    (TCP | UDP, "this kernel does not leave super-frames in tunnels to a TAP (Linux does from 6.17 on)"),
-    (TCP, "this kernel does not leave it to a TAP to cut UDP datagrams (Linux does from 6.2 on)"),
-    (TUN_F_CSUM, "this kernel does not leave it to a TAP to cut TCP segments"),
-    (0, "this kernel leaves nothing to a TAP"),
-];
+const NO_TUNNELS: &str = "this kernel does not leave super-frames in tunnels to a TAP (Linux does from 6.17 on)";
+const NO_UDP: &str = "this kernel does not leave it to a TAP to cut UDP datagrams (Linux does from 6.2 on)";
+const NO_TCP: &str = "this kernel does not leave it to a TAP to cut TCP segments";
+const NOTHING: &str = "this kernel leaves nothing to a TAP";
 
 /// What is left to the switch when the container sends, and to the container's kernel when it receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,25 +44,29 @@ pub(crate) enum Wanted {
 impl Offloads {
     /// Asks the kernel for as much as is wanted and it has.
     pub(crate) fn agree(queue: BorrowedFd<'_>, wanted: Wanted, behind: Behind) -> Offloads {
-        let tunnels = if behind == Behind::Tunnels { TUNNELS } else { 0 };
-        // It may be the checksum of a tunnel, which is looked at before the packet is passed on.
+        // Where tunnels end, an open checksum may be theirs, and datagrams sent as one may be tunnels' packets: both are looked
+        // into before anything is passed on.
         let sums_at_once = behind != Behind::Container;
+        let (all, no_more) = match behind {
+            Behind::Container => (TCP | UDP, NO_UDP),
+            Behind::Tunnels => (TCP | TUNNELS, NO_TUNNELS),
+            Behind::TunnelsAndStations => (TCP, NO_TCP),
+        };
         let (most, why, falls_short) = match wanted {
             Wanted::Nothing => (0, "the port has `offloads = false`", false),
             Wanted::Checksums(why) => (TUN_F_CSUM, why, true),
-            Wanted::All => (TCP | UDP | tunnels, ALL, false),
+            Wanted::All => (all, ALL, false),
         };
-        let possible = STEPS.into_iter().filter(|(flags, _)| flags & !most == 0);
+        // The most first, and why it is not more.
+        let steps = [(TCP, no_more), (TUN_F_CSUM, NO_TCP), (0, NOTHING)];
+        let less = steps.into_iter().filter(|(flags, _)| flags & !most == 0 && *flags != most);
+        let mut possible = std::iter::once((most, why)).chain(less);
         // The header first, which what is left is said in. It is put in front of a packet when that is read, not before.
         let agrees = |flags| {
             kernel::set_header_len(queue, header_len(flags)).and_then(|()| kernel::set_offloads(queue, flags)).is_ok()
         };
-        let got = possible.into_iter().find(|&(flags, _)| agrees(flags));
-        match got {
-            Some((flags, _)) if flags == most => Offloads { flags, why, falls_short, sums_at_once },
-            Some((flags, why)) => Offloads { flags, why, falls_short: true, sums_at_once },
-            None => Offloads { flags: 0, why: STEPS[4].1, falls_short: true, sums_at_once },
-        }
+        let (flags, why) = possible.find(|&(flags, _)| agrees(flags)).unwrap_or((0, NOTHING));
+        Offloads { flags, why, falls_short: falls_short || flags != most, sums_at_once }
     }
 
     /// Octets of the header in front of each packet.

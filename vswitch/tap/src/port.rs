@@ -108,7 +108,8 @@ impl<M: Pool> TapPort<M> {
             Err(error) => {
                 self.note(&error);
                 self.dry = self.gone || error.kind() == ErrorKind::WouldBlock; // EINTR: next turn
-                return Ok(false);
+                // Linux gives EINVAL for a packet that it has taken from the queue and cannot put a header to.
+                return if error.kind() == ErrorKind::InvalidInput { Err(Fault::Kernel) } else { Ok(false) };
             }
         };
         match len {

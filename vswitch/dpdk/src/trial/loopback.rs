@@ -10,7 +10,7 @@ use frame::{Burst, Frame, Pool as _, Port};
 use super::kind::{Ends, KINDS, MacOctets, finished};
 use crate::{EthPort, Pool, trial::Device};
 
-/// How long all of it takes at most, and how long one packet is waited for.
+/// When the last packet is sent at the latest, and how long each is waited for.
 const TRIAL_MAX: Duration = Duration::from_millis(100);
 const PACKET_MAX: Duration = Duration::from_millis(10);
 
@@ -68,15 +68,15 @@ impl Looped {
         came == Some(sent)
     }
 
-    /// What comes in between these ends. Whoever was kept from looking until it was too late looks once more.
+    /// What comes in between these ends. Whoever was kept from looking until it was too late looks on as long as there is more.
     fn received(&mut self, ends: Ends, count: usize) -> Vec<Vec<u8>> {
         let (mut came, mut burst) = (Vec::new(), Burst::new());
-        let until = self.until.min(Instant::now() + PACKET_MAX);
+        let until = Instant::now() + PACKET_MAX;
         let is_ours = |frame: &&Frame| frame.data().starts_with(&[ends.dst, ends.src].concat());
-        let mut is_late = false;
-        while came.len() < count && !is_late {
-            is_late = Instant::now() >= until;
-            self.port.rx_burst(&mut burst, frame::BURST_MAX);
+        let mut is_over = false;
+        while came.len() < count && !is_over {
+            let is_late = Instant::now() >= until;
+            is_over = self.port.rx_burst(&mut burst, frame::BURST_MAX) == 0 && is_late;
             came.extend(burst.as_slice().iter().filter(is_ours).map(|frame| frame.data().to_vec()));
             self.pool.release(&mut burst);
         }

@@ -2,9 +2,7 @@
 //! Linux 6.17, from the features `VIRTIO_NET_F_{HOST,GUEST}_UDP_TUNNEL_GSO` of virtio 1.4. Its first octets are a
 //! [`super::Header`], which speaks of the inner headers then, by offsets from the packet's front.
 
-use std::net::IpAddr;
-
-use super::{Fault, Header, Left, Whole, sum_up};
+use super::{Fault, Header, Left, sum_up};
 use crate::{
     checksum::Sum,
     field::put,
@@ -65,6 +63,9 @@ impl TunnelHeader {
     /// of the tunnel that is open. What is left of a super-frame in a tunnel is left of the inner packet; an outer checksum is
     /// completed, over the inner octets as they are.
     ///
+    /// Where the outer headers are is read from the packet. What is said of them is not compared with that: Linux leaves out
+    /// a tag that it inserts last.
+    ///
     /// # Errors
     /// The header lies.
     pub fn settle(&self, packet: &mut [u8]) -> Result<Option<Left>, Fault> {
@@ -78,13 +79,10 @@ impl TunnelHeader {
             return self.base.settle(packet);
         }
         let outer = parse(packet).map_err(|_| Fault::Tunnel)?;
-        let is_udp = outer.protocol == protocol::UDP && outer.l4 == self.outer_transport && !outer.fragment;
-        let is_said = |src: IpAddr| is_udp && tunnel == if src.is_ipv6() { OVER_IPV6 } else { OVER_IPV4 };
-        let ends = outer.addresses(packet).filter(|&(src, _)| is_said(src));
+        let ends = outer.addresses(packet).filter(|_| outer.protocol == protocol::UDP && !outer.fragment);
         let (src, dst) = ends.ok_or(Fault::Tunnel)?;
         let begin = usize::from(outer.l4) + BETWEEN;
         let inner = packet.get_mut(begin..).ok_or(Fault::Tunnel)?;
-        let network = Whole::find(inner).ok_or(Fault::Segmentation)?.0.l3() + begin;
         let start = usize::from(self.base.checksum_start).checked_sub(begin).ok_or(Fault::ChecksumPlace)?;
         let base = Header {
             flags: self.base.flags & !NEEDS_OUTER_CHECKSUM,
@@ -92,7 +90,7 @@ impl TunnelHeader {
             checksum_start: start as u16,
             ..self.base
         };
-        if base.segmentation == 0 || network != usize::from(self.inner_network) {
+        if base.segmentation == 0 {
             return Err(Fault::Tunnel);
         }
         let left = base.settle(inner)?;

@@ -94,6 +94,19 @@ fn the_checksum_of_the_tunnel_itself_is_completed() {
 }
 
 #[test]
+fn where_the_outer_headers_are_is_read_from_the_packet() {
+    let (mut packet, outer) = tunnelled(&inner(false), true);
+    let said = TunnelHeader::of(&mut packet, outer, LEFT).unwrap();
+    // A tag that the kernel inserts last: only the place of the checksum is told with it.
+    let base = Header { checksum_start: said.base.checksum_start + 4, ..said.base };
+    for outer_transport in [said.outer_transport, 0, u16::MAX] {
+        let mut tagged = tagged(0x8100, 10, &packet);
+        assert_eq!(TunnelHeader { base, outer_transport, ..said }.settle(&mut tagged), Ok(Some(LEFT)));
+        assert!(is_summed(&tagged, outer + 4, true));
+    }
+}
+
+#[test]
 fn without_a_tunnel_it_says_what_the_shorter_header_says() {
     let mut packet = inner(false);
     let said = TunnelHeader::of(&mut packet, 0, LEFT).unwrap();
@@ -108,12 +121,6 @@ fn a_header_that_lies_about_a_tunnel_has_a_fault_with_a_name() {
     let base = said.base;
     let with = |base: Header| TunnelHeader { base, ..said };
     for (fault, header) in [
-        (Fault::Tunnel, TunnelHeader { outer_transport: said.outer_transport + 1, ..said }),
-        (Fault::Tunnel, TunnelHeader { outer_transport: 0, ..said }),
-        (Fault::Tunnel, TunnelHeader { outer_transport: u16::MAX, ..said }),
-        (Fault::Tunnel, TunnelHeader { inner_network: said.inner_network - 1, ..said }),
-        (Fault::Tunnel, with(Header { segmentation: TCP4 | OVER_IPV6, ..base })),
-        (Fault::Tunnel, with(Header { segmentation: TCP4 | OVER_IPV6 | OVER_IPV4, ..base })),
         (Fault::Tunnel, with(Header { segmentation: OVER_IPV4, ..base })),
         (Fault::Segmentation, with(Header { segmentation: TCP6 | OVER_IPV4, ..base })),
         (Fault::NoChecksum, with(Header { flags: 0, ..base })),
