@@ -1,10 +1,10 @@
 //! When MACs last came, moved or went, by a few bits of each: so that who moves disturbs those who talk to him, or as
-//! him, and one in a thousand others.
+//! him, and one in four thousand others.
 
 use wire::Mac;
 
 /// Places; MACs share them.
-const PLACES: usize = 1024;
+const PLACES: usize = 4096;
 
 pub(crate) struct Stirs {
     /// The epoch of the last change of any MAC of each place.
@@ -48,7 +48,7 @@ impl Stirs {
 /// more at each of the flows there. The factor's low end is empty, so that nothing above the 48 bits of the MAC counts.
 #[inline(always)]
 fn place(mac: u64) -> usize {
-    (mac.wrapping_mul(0x79b9_7f4a_7c15 << 16) >> 54) as usize
+    (mac.wrapping_mul(0x79b9_7f4a_7c15 << 16) >> 52) as usize
 }
 
 #[cfg(test)]
