@@ -10,9 +10,18 @@ stream() {
     spawn_in "$2" "$WORK/received" "$STREAM" receive "$3"
     local receiver=$SPAWNED
     sent=$(in_ns "$1" timeout 60 "$STREAM" send "$3" "$4") || die "$1 could not send to $3"
-    wait_until 10 "the stream from $1 to end in $2" gone "$receiver"
+    wait_until 30 "the stream from $1 to end in $2" gone "$receiver" || stuck "$1" "$2"
     received=$(<"$WORK/received")
     [[ ${#sent} == 64 && $sent == "$received" ]] || die "from $1 to $3: sent $sent, received $received"
+}
+
+# stuck FROM TO: gives up a stream, and says how far its ends are.
+stuck() {
+    local end
+    for end in "$@"; do
+        printf '%s:\n%s\n' "$end" "$(in_ns "$end" ss -Htin)" >&2
+    done
+    die "what $1 sent has not reached $2"
 }
 
 # datagrams FROM TO ADDRESS: thirty that are sent as one arrive one by one.
