@@ -13,6 +13,9 @@ ip link add ul0 netns "$(ns linux)" mtu 1600 type veth peer name linux netns "$(
 ip -n "$(ns wire)" link set linux master br0 up
 ip -n "$(ns linux)" link set ul0 up
 
+# plug NUMBER: plugs the uplink of that node into the bridge. One that is made anew is not in it any more.
+plug() { ip -n "$(ns wire)" link set "up$1" master br0; }
+
 # node NUMBER CONTAINER: a switch whose uplink is plugged into the bridge, with a tunnel to the other and one to Linux for each
 # family.
 node() {
@@ -34,7 +37,7 @@ TOML
     config_tunnel "$name" v4 "192.0.2.$other" 4789
     config_tunnel "$name" v6 2001:db8::3 8472
     start_millraced "$name"
-    ip -n "$(ns wire)" link set "up$1" master br0
+    plug "$1"
 }
 
 # streams FROM ITS-NUMBER TO ITS-NUMBER: both ways, over both families.
@@ -70,7 +73,7 @@ step "a TAP that was not asked for them"
 stop_millraced node2
 sed -i '/^name = "up0"/a offloads = false' "$WORK/node2.toml"
 start_millraced node2
-ip -n "$(ns wire)" link set up2 master br0
+plug 2
 streams a 1 b 2
 expect "segments that node2 had to cut" "$(in_ledger node2 .total.split)" -gt 1000
 no_bad_sums a b
@@ -95,7 +98,7 @@ kernel_remote linux 7 192.0.2.1
 ip -n "$(ns linux)" link set vx7 master br7
 sed -i 's/"192.0.2.2"/"192.0.2.3"/' "$WORK/node1.toml"
 start_millraced node1
-ip -n "$(ns wire)" link set up1 master br0
+plug 1
 streams a 1 k 3
 super_frames node1
 no_bad_sums a k linux
@@ -117,7 +120,7 @@ fi
 step "an uplink that a network is bridged to, too"
 sed -i '/^role = "uplink"/a trunk = [{ vlan = 10, network = "blue" }]' "$WORK/node1.toml"
 millrace node1 apply "$WORK/node1.toml" >/dev/null
-ip -n "$(ns wire)" link set up1 master br0
+plug 1
 [[ $(choice node1 up0 offloads) != *tunnels* ]] || die "stations there may have tunnels of their own"
 streams a 1 k 3
 no_bad_sums a k linux

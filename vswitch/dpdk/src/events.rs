@@ -1,8 +1,8 @@
 //! What devices tell by themselves: their link changed, they want a reset, they are gone; and what their bus tells of them:
 //! that somebody wants to unplug one. The kernel does not take a device from VFIO before whoever drives it has let go.
 //!
-//! DPDK calls on a thread of its own, so the callback only marks a word of the port; whoever looks after the device reads
-//! it when it comes by.
+//! DPDK calls on a thread of its own, so a callback only marks a word of the port, which of a bus it has to find by the device's
+//! name; whoever looks after the device reads it when it comes by.
 
 use std::{
     collections::BTreeMap,

@@ -4,9 +4,8 @@
 
 use super::{Fault, Header, Left, sum_up};
 use crate::{
-    checksum::Sum,
     field::put,
-    gso::{Layout, Lengths, OuterLengths, complete},
+    gso::{Family, Layout, complete, pseudo_header},
     parse, protocol, udp, vxlan,
 };
 
@@ -109,9 +108,9 @@ impl TunnelHeader {
             return Some(TunnelHeader { base: Header::of(packet, left)?, ..TunnelHeader::default() });
         }
         let layout = Layout::behind(packet, outer, left.protocol).ok()?;
-        let Lengths { outer: Some(OuterLengths { l2, l3, is_ipv6 }), .. } = layout.lengths() else { return None };
-        let udp = l2 + l3;
-        let is_summed = udp::Datagram::new_checked(&packet[udp..]).ok()?.checksum() != 0;
+        let ((l3, family), udp) = (layout.outer_network(), layout.outer_udp());
+        let datagram = udp::Datagram::new_checked(&packet[udp..]).ok()?;
+        let (is_summed, octets) = (datagram.checksum() != 0, datagram.length());
         if left.segment == 0 && is_summed {
             complete(packet, &layout);
             return Some(TunnelHeader::default());
@@ -123,20 +122,13 @@ impl TunnelHeader {
         if left.segment == 0 {
             return Some(TunnelHeader { base, ..TunnelHeader::default() });
         }
-        base.segmentation |= if is_ipv6 { OVER_IPV6 } else { OVER_IPV4 };
+        base.segmentation |= if family == Family::Ipv6 { OVER_IPV6 } else { OVER_IPV4 };
         if is_summed {
             base.flags |= NEEDS_OUTER_CHECKSUM;
-            put_pseudo_sum(packet, udp)?;
+            // Not complemented: whoever cuts it adds the rest.
+            let sum = pseudo_header(packet, l3, family, protocol::UDP, octets.into()).folded();
+            put(packet, udp + udp::field::CHECKSUM, sum.to_be_bytes());
         }
         Some(TunnelHeader { base, outer_transport: udp as u16, inner_network: layout.l3() as u16 })
     }
-}
-
-/// Puts the sum of the pseudo header, not complemented, into the UDP header at `udp` of a packet.
-fn put_pseudo_sum(packet: &mut [u8], udp: usize) -> Option<()> {
-    let (src, dst) = parse(packet).ok()?.addresses(packet)?;
-    let length = udp::Datagram::new_checked(&packet[udp..]).ok()?.length();
-    let sum = Sum::ZERO.addresses(src, dst).word(u16::from(protocol::UDP)).word(length).folded();
-    put(packet, udp + udp::field::CHECKSUM, sum.to_be_bytes());
-    Some(())
 }
