@@ -104,18 +104,18 @@ traffic
 expect "segments put together for NICs to cut them" "$(in_ledger node1 .total.merged)" -gt 100
 
 step "cables are pulled and put back"
-for number in 1 2 3 4; do
-    set_link node1 "$number" false
-done
-for name in up0 a b d; do
-    wait_until 20 "$name without a link" is_port "$name" link down
-done
-for number in 1 2 3 4; do
-    set_link node1 "$number" true
-done
-for name in up0 a b d; do
-    wait_until 20 "$name with its link" is_port "$name" link up
-done
+# cables true|false WORD: puts all in or pulls them, and waits until that is told.
+cables() {
+    local number name
+    for number in 1 2 3 4; do
+        set_link node1 "$number" "$1"
+    done
+    for name in up0 a b d; do
+        wait_until 20 "$name with its link $2" is_port "$name" link "$2"
+    done
+}
+cables false down
+cables true up
 
 step "a vmxnet3 and the uplink are unplugged while others forward, and put back"
 spawn_in b "$WORK/load.log" "$ROOT/scripts/smoke/echo.py" 10.0.0.4 1000 0.02 10

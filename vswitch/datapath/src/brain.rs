@@ -167,8 +167,10 @@ impl Brain {
     #[inline(always)]
     pub(crate) fn is_untouched(&self, ingress: MemberId, key: &FlowKey, checked_at: u32) -> bool {
         // A change is of the one or of the other, so that most are done with here.
-        let any = [self.stirs.last_of_all(), self.scopes.touched_at].map(|last| after(last, checked_at));
-        !(any[0] && self.stirs.any_after(key.front(), checked_at) || any[1] && self.is_touched(ingress, checked_at))
+        let [any_mac, any_network] =
+            [self.stirs.last_of_all(), self.scopes.touched_at].map(|last| after(last, checked_at));
+        let is_stirred = any_mac && self.stirs.any_after(key.front(), checked_at);
+        !(is_stirred || any_network && self.is_touched(ingress, checked_at))
     }
 
     /// Whether the network of a member has been touched since `checked_at`, or there is no such member any more.
