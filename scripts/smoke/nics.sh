@@ -130,7 +130,7 @@ plug node1 1 e1000e
 bind node1 vfio $UP0 0000:02:00.0 --apply >"$WORK/bind.log"
 millrace node1 apply "$WORK/node1.toml" >/dev/null
 for name in up0 a; do
-    wait_until 30 "$name to be back" is_port "$name" state up
+    wait_until 30 "$name to be back" is_port "$name" state up || { port "$name" gone >&2; switch_log node1 >&2; die "and is not"; }
 done
 wait "$LOAD" || { cat "$WORK/load.log" >&2; die "b and d lost frames while others came and went"; }
 wait_until 20 "an answer through the tunnel" in_ns a ping -n -c 1 -W 1 10.0.0.3

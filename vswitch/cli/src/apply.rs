@@ -25,13 +25,11 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
         console.say(&format!("dry run: {}, nothing was applied", counted(plan.diff.len(), "change")))?;
         return Ok(Exit::Yes);
     }
-    if plan.diff.is_empty() {
-        return finish(&plan, true, console);
-    }
     if asks && !console.ask(&format!("Apply {} to {}?", counted(plan.diff.len(), "change"), client.switch())) {
         console.remark("not applied");
-        return if console.json() { finish(&plan, false, console) } else { Ok(Exit::No) };
+        return if console.json() { finish(&plan, console) } else { Ok(Exit::No) };
     }
+    // Also where nothing changes: the switch tries devices that have gone at once when it is asked to.
     let applied = transact(options, &file, false, client).inspect_err(|failure| {
         if matches!(failure, Failure::NoSwitch(_)) {
             let again = format!("`millrace apply {} --dry-run`", file.name);
@@ -42,7 +40,7 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
         console.remark("meanwhile something else was changed; what was applied is this:");
         show_plan(&applied.diff, false, console)?;
     }
-    finish(&applied, applied.applied, console)
+    finish(&applied, console)
 }
 
 fn transact(options: &Apply, file: &Text, dry_run: bool, client: &mut Client) -> Result<Applied, Failure> {
@@ -71,20 +69,19 @@ pub(crate) fn show_plan(diff: &[DiffLine], asks: bool, console: &mut Console) ->
     })
 }
 
-fn finish(applied: &Applied, in_force: bool, console: &mut Console) -> Result<Exit, Failure> {
+fn finish(applied: &Applied, console: &mut Console) -> Result<Exit, Failure> {
     if console.json() {
-        // An empty difference was not sent again: the configuration is in force all the same.
-        console.say_json(&Applied { applied: in_force, ..applied.clone() })?;
+        console.say_json(applied)?;
     } else {
-        console.say(&finish_line(applied, in_force))?;
+        console.say(&finish_line(applied))?;
     }
-    Ok(if in_force { Exit::Yes } else { Exit::No })
+    Ok(if applied.applied { Exit::Yes } else { Exit::No })
 }
 
 /// How it ended, for people.
-pub(crate) fn finish_line(applied: &Applied, in_force: bool) -> String {
+pub(crate) fn finish_line(applied: &Applied) -> String {
     let generation = applied.generation;
-    match (in_force, applied.diff.is_empty()) {
+    match (applied.applied, applied.diff.is_empty()) {
         (true, true) => format!("nothing changes: generation {generation} is in force"),
         (true, false) => format!("applied: generation {generation} is in force"),
         (false, _) => format!("not applied: generation {generation} is in force"),

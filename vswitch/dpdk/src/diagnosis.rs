@@ -30,11 +30,13 @@ fn pci_cause(address: &str, pci: bool) -> Option<String> {
     let driver = driver.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
     match driver.as_deref() {
         Some("vfio-pci" | "uio_pci_generic" | "igb_uio" | "mlx5_core" | "mlx4_core") => None,
-        Some(driver) => {
-            Some(format!("the kernel's driver {driver} has it; bind it to vfio-pci (`dpdk-devbind.py -b vfio-pci`)"))
-        }
-        None => Some("no kernel driver has it; bind it to vfio-pci (`dpdk-devbind.py -b vfio-pci`)".to_owned()),
+        Some(driver) => Some(format!("the kernel's driver {driver} has it; {}", vfio(address))),
+        None => Some(format!("no kernel driver has it; {}", vfio(address))),
     }
+}
+
+fn vfio(address: &str) -> String {
+    format!("bind it to vfio-pci (`scripts/bind vfio {address} --apply`)")
 }
 
 fn no_interface(devargs: &Devargs) -> Option<String> {

@@ -74,7 +74,7 @@ pub(crate) fn run(edit: Edit, client: &mut Client, console: &mut Console) -> Res
         let changes = counted(made.applied.diff.len(), "change");
         console.say(&format!("dry run: {changes}, nothing was applied"))?;
     } else {
-        console.say(&finish_line(&made.applied, true))?;
+        console.say(&finish_line(&made.applied))?;
         saved.iter().try_for_each(|path| console.say(&format!("saved: {}", path.display())))?;
     }
     Ok(Exit::Yes)

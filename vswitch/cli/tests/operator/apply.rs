@@ -97,14 +97,14 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
-fn an_empty_difference_is_not_sent_and_is_a_yes() {
+fn an_empty_difference_is_sent_too_and_is_a_yes() {
     let (switch, files) = (applying(vec![]), Directory::new());
     let name = files.write("node.toml", "");
     let ran = switch.run(&["apply", &name]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "nothing changes: generation 3 is in force\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "nothing changes: generation 4 is in force\n"));
     let json: Applied = serde_json::from_str(&switch.run(&["apply", &name, "--json"]).out).expect("one object");
-    assert!(json.applied && json.generation == 3);
-    assert_eq!(runs(&switch), [true, true]);
+    assert!(json.applied && json.generation == 4);
+    assert_eq!(runs(&switch), [true, false, true, false]);
 }
 
 #[test]

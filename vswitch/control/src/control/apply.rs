@@ -191,7 +191,7 @@ impl<F: PortFactory> Control<F> {
     fn change_all(&mut self, changes: &[(Port, Port)]) -> Result<(), String> {
         for (index, (old, new)) in changes.iter().enumerate() {
             // A device that has gone will be opened as the new configuration says.
-            if self.gone.why(&old.name).is_some() {
+            if self.gone.has(&old.name) {
                 continue;
             }
             if let Err(error) = self.factory.change(old, new) {

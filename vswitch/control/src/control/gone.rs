@@ -30,6 +30,8 @@ pub(super) struct Gone {
 /// A device that has gone.
 struct Lost {
     why: String,
+    /// Why it could not be opened when it was last tried.
+    refused: Option<String>,
     /// The MAC it had: whoever sends to it before it is back is told nothing else.
     mac: Option<Mac>,
     /// When to try it again, and how long after that.
@@ -38,9 +40,15 @@ struct Lost {
 }
 
 impl Gone {
-    /// Why a port's device is not there, where it has gone.
-    pub(super) fn why(&self, name: &Name) -> Option<&str> {
-        self.ports.get(name).map(|lost| lost.why.as_str())
+    /// Whether a port's device has gone.
+    pub(super) fn has(&self, name: &Name) -> bool {
+        self.ports.contains_key(name)
+    }
+
+    /// Why a port's device is not there, where it has gone: what became of it, and what keeps it from being opened again.
+    pub(super) fn why(&self, name: &Name) -> Option<String> {
+        let Lost { why, refused, .. } = self.ports.get(name)?;
+        Some(refused.as_ref().map_or_else(|| why.clone(), |refused| format!("{why}; not back: {refused}")))
     }
 
     /// The MACs of uplinks that have gone.
@@ -86,7 +94,7 @@ impl<F: PortFactory> Control<F> {
             let Some(why) = self.factory.gone(name.as_str()) else { continue };
             log::warn!("port {name}: {why}; it is closed, and opened again when it is back");
             open.is_leaving = true;
-            let lost = Lost { why, mac: open.mac, again_at: self.now + AGAIN_MIN, wait: AGAIN_MIN };
+            let lost = Lost { why, refused: None, mac: open.mac, again_at: self.now + AGAIN_MIN, wait: AGAIN_MIN };
             self.gone.ports.insert(name.clone(), lost);
         }
     }
@@ -121,6 +129,7 @@ impl<F: PortFactory> Control<F> {
             lost.wait = (lost.wait * 2).min(AGAIN_MAX);
             lost.again_at = now + lost.wait;
             log::debug!("port {}: not back yet, next try in {} s: {error}", port.name, lost.wait.as_secs());
+            lost.refused = Some(error.to_string());
         }
         false
     }

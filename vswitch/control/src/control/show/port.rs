@@ -63,7 +63,7 @@ impl<F: PortFactory> Control<F> {
             mtu: port.mtu,
             addresses: port.addresses.iter().map(ToString::to_string).collect(),
             state: self.port_state(port),
-            gone: self.gone.why(&port.name).map(str::to_owned),
+            gone: self.gone.why(&port.name),
             link: open.map_or(Link::Unknown, |_| self.factory.link(port.name.as_str())),
             network: port.vlans.untagged.as_ref().map(ToString::to_string),
             trunk: port.vlans.tagged.iter().map(trunk_row).collect(),

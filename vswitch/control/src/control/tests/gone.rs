@@ -68,6 +68,8 @@ fn a_device_that_goes_costs_its_own_port_only_and_comes_back_by_itself() {
     assert!(drops.reasons.iter().any(|row| row.reason == "tx-unserved" && row.frames >= 1), "{drops:?}");
     rig.run_ms(2000);
     assert_eq!(rig.events(), Vec::<String>::new(), "tried in vain");
+    let refused = row(&mut rig, "a2").gone.unwrap();
+    assert!(refused.starts_with("it was taken away; not back: ") && refused.contains("if-a2"), "{refused}");
     set_gone(&rig, "a2", false);
     set_broken(&rig, "if-a2", false);
     rig.run_ms(4500);
