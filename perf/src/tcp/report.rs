@@ -7,7 +7,6 @@ use super::{
     cpus::Cpus,
     switches::{Nodes, Switch},
 };
-use crate::report::two_digits_of_some;
 
 /// Machine and settings of one run.
 #[derive(Debug, Serialize)]
@@ -40,22 +39,19 @@ pub(super) struct Report {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Row {
     path: String,
-    #[serde(serialize_with = "two_digits_of_some")]
     ours: Option<f64>,
     /// The same, joined by shared memory instead of the kernel.
-    #[serde(serialize_with = "two_digits_of_some")]
     ours_memif: Option<f64>,
     /// The least that is between two containers and in user space.
-    #[serde(serialize_with = "two_digits_of_some")]
     relay: Option<f64>,
-    #[serde(serialize_with = "two_digits_of_some")]
     bridge: Option<f64>,
     /// The kernel's bridge and tunnel where the underlay segments and sums in software.
-    #[serde(serialize_with = "two_digits_of_some")]
     bridge_plain: Option<f64>,
-    #[serde(serialize_with = "two_digits_of_some")]
     ovs: Option<f64>,
     unit: &'static str,
+    /// Digits behind the point that mean something.
+    #[serde(skip)]
+    digits: usize,
     /// Why something is missing.
     pub(super) failed: Vec<String>,
 }
@@ -64,7 +60,9 @@ impl Row {
     pub(super) fn new(nodes: Nodes, cpus: Cpus, probe: Probe, taken: &[(Switch, Vec<Figures>, Option<String>)]) -> Row {
         let of = |wanted: Switch| {
             let (_, figures, _) = taken.iter().find(|(switch, ..)| *switch == wanted)?;
-            median(figures.iter().filter_map(|figures| figures.of(probe)).collect())
+            let median = median(figures.iter().filter_map(|figures| figures.of(probe)).collect())?;
+            let scale = 10_f64.powi(probe.digits() as i32);
+            Some((median * scale).round() / scale)
         };
         let failed = taken.iter().filter_map(|(switch, _, why)| Some(format!("{}: {}", switch.name(), why.as_ref()?)));
         Row {
@@ -76,6 +74,7 @@ impl Row {
             bridge_plain: of(Switch::BridgePlain),
             ovs: of(Switch::Ovs),
             unit: probe.unit(),
+            digits: probe.digits(),
             failed: failed.collect(),
         }
     }
@@ -90,7 +89,6 @@ fn median(mut samples: Vec<f64>) -> Option<f64> {
 impl Report {
     /// A header and a line per row.
     pub(super) fn table(&self) -> String {
-        let number = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.2}"));
         let line = |path: &str, cells: [String; 6], unit: &str| {
             let [ours, memif, relay, bridge, plain, ovs] = cells;
             format!("{path:<42} {ours:>8} {memif:>8} {relay:>8} {bridge:>8} {plain:>16} {ovs:>8}  {unit}\n")
@@ -98,6 +96,8 @@ impl Report {
         let names = ["ours", "by memif", "relay", "bridge", "without offloads", "ovs"].map(str::to_owned);
         let mut text = line("path", names, "unit");
         for row in &self.rows {
+            let number =
+                |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.*}", row.digits));
             let cells = [row.ours, row.ours_memif, row.relay, row.bridge, row.bridge_plain, row.ovs].map(number);
             text += &line(&row.path, cells, row.unit);
             row.failed.iter().for_each(|why| text += &format!("    FAILED: {why}\n"));
@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn the_median_of_each_switch_is_in_its_own_column() {
-        let figures = |stream: f64| Figures(vec![(Probe::Tail, 40.0), (Probe::Stream, stream)]);
+        let figures =
+            |stream: f64| Figures(vec![(Probe::Tail, 40.0), (Probe::Stream, stream), (Probe::Datagrams, 0.081_23)]);
         let taken = [
             (Switch::Millraced, [3.0, 9.0, 8.0].map(figures).to_vec(), None),
             (Switch::Bridge, vec![figures(10.0)], None),
@@ -122,6 +123,7 @@ mod tests {
         let row = Row::new(Nodes::One, Cpus::Asleep, Probe::Stream, &taken);
         assert_eq!((row.ours, row.relay, row.bridge, row.ovs), (Some(8.0), Some(11.0), Some(10.0), None));
         assert_eq!(row.failed, ["ovs: gone"]);
+        assert_eq!(Row::new(Nodes::One, Cpus::Asleep, Probe::Datagrams, &taken).bridge, Some(0.0812));
         let awake = Row::new(Nodes::Two, Cpus::Awake, Probe::Tail, &taken);
         assert_eq!((awake.path.as_str(), awake.ours), ("two nodes, round trip p99, CPUs awake", Some(40.0)));
     }
