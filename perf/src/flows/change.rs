@@ -8,7 +8,7 @@ use wire::{HashKey, Mac};
 
 use crate::flows::{
     Scale,
-    clock::{Cost, Window},
+    clock::{Beyond, Cost, Window},
     load::{shuffled, side, square},
     switch::{LEFT, RIGHT, Size, Switch, Wanders, picture},
 };
@@ -63,7 +63,8 @@ pub(crate) struct Changed {
     pub(crate) change: Change,
     pub(crate) quiet: Cost,
     pub(crate) changing: Cost,
-    /// How much more, as a share.
+    /// How much more, as a share: each window with a change beside the two quiet ones around it, so that one speed of the machine
+    /// is compared with itself.
     pub(crate) more: f64,
     /// Flows decided about anew.
     pub(crate) redecided: u64,
@@ -74,7 +75,8 @@ pub(crate) fn measure(change: Change, scale: &Scale) -> Changed {
     let mut bench = Bench::new(change, scale);
     let frames = bench.frames_of_a_window();
     let before = bench.switch.counts().flow_redecided;
-    let (mut quiet, mut changing) = (Vec::new(), Vec::new());
+    let mut quiet = vec![Window::of(|| bench.switch.carry(frames, BURST))];
+    let mut changing = Vec::new();
     for nth in 1..=scale.windows as u32 {
         let snapshot = bench.next_snapshot(nth);
         changing.push(Window::of(|| {
@@ -86,8 +88,8 @@ pub(crate) fn measure(change: Change, scale: &Scale) -> Changed {
         quiet.push(Window::of(|| bench.switch.carry(frames, BURST)));
     }
     let redecided = bench.switch.counts().flow_redecided - before;
-    let (quiet, changing) = (Cost::of(&quiet), Cost::of(&changing));
-    Changed { change, quiet, changing, more: changing.ns / quiet.ns - 1.0, redecided }
+    let more = Beyond::of(&changing, &quiet).floors;
+    Changed { change, quiet: Cost::of(&quiet), changing: Cost::of(&changing), more, redecided }
 }
 
 struct Bench {
