@@ -67,6 +67,12 @@ sed 's/^vni = 1$/&\nmacs_max = 99/' "$WORK/node1.toml" >"$WORK/changed.toml"
 millrace node1 apply "$WORK/changed.toml" --yes >/dev/null
 wait_until 5 "the status after apply" told 'STATUS=forwarding by generation [2-9]'
 
+step "control sleeps while nobody has anything to say to it"
+slept() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/${MILLRACED_PID[node1]}/status"; }
+before=$(slept)
+sleep 2
+expect "times that control woke up in two seconds" $(($(slept) - before)) -lt 100
+
 step "the log of a journal"
 grep -q '^<6>millraced: millraced ' "$WORK/node1.log" || { cat "$WORK/node1.log" >&2; die "there are no priorities"; }
 ! grep -E '^\[?20[0-9][0-9]-' "$WORK/node1.log" || die "there are times"

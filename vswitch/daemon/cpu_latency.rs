@@ -54,7 +54,7 @@ impl CpuLatency {
     }
 
     /// Holds the request while there is traffic. `wish` is what the configuration says, in microseconds; `received` counts the
-    /// frames that all workers have received, and `now` is the time. Meant to be called every few milliseconds.
+    /// frames that all workers have received, and `now` is the time. Meant to be called every few dozen milliseconds.
     pub(crate) fn follow(&mut self, wish: Option<u16>, received: u64, now: Duration) {
         if mem::replace(&mut self.received, received) != received {
             self.busy_at = Some(now);

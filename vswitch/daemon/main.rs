@@ -6,6 +6,7 @@
 
 mod access;
 mod alive;
+mod bell;
 mod cpu_latency;
 mod cpu_time;
 mod factory;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    os::fd::{AsFd, AsRawFd},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -16,12 +17,22 @@ use control::{
 };
 use log::{error, info, warn};
 
-use crate::{access, alive::Alive, factory::Factory, notify::Manager, os, socket::ControlSocket, workers::Workers};
+use crate::{
+    access,
+    alive::Alive,
+    factory::Factory,
+    notify::Manager,
+    os::{self, Watch},
+    socket::ControlSocket,
+    workers::Workers,
+};
 
-/// How long the loop waits at most; a frame for the node itself waits no longer than this.
-const WAIT: Duration = Duration::from_millis(5);
-/// The same while a transaction is under way.
-const WAIT_BUSY: Duration = Duration::from_millis(1);
+/// How long the loop waits at most while a guest waits for a worker, ...
+const WAIT_GUEST: Duration = Duration::from_millis(1);
+/// ... and while somebody who has asked too much is made to wait.
+const WAIT_DELAYED: Duration = Duration::from_millis(5);
+/// Between two rings of the bell, at least: whoever floods the node with frames for itself is to cost workers next to nothing.
+const DEAF: Duration = Duration::from_millis(1);
 /// How long workers may take to stop before the switch ends without them.
 const STOP: Duration = Duration::from_secs(5);
 /// How long their threads may take to end after that.
@@ -41,6 +52,8 @@ pub(crate) struct Service {
     control: Control<Factory>,
     socket: ControlSocket,
     workers: Workers,
+    /// When their bell was heard last.
+    rung: Duration,
     start: Instant,
     dpdk_took: Duration,
     asked_to_stop: Arc<AtomicBool>,
@@ -75,6 +88,7 @@ impl Service {
             control,
             socket,
             workers,
+            rung: Duration::ZERO,
             start: began.start,
             dpdk_took: began.dpdk_took,
             asked_to_stop,
@@ -152,8 +166,26 @@ impl Service {
         }
         let mut watches: Vec<_> = self.socket.watches().collect();
         watches.extend(self.control.factory().watches());
-        let is_calm = self.control.is_settled() && !self.guests_are_busy;
-        os::wait(&mut watches, if is_calm { WAIT } else { WAIT_BUSY });
+        if self.start.elapsed().saturating_sub(self.rung) < DEAF {
+            return os::wait(&mut watches, DEAF);
+        }
+        watches.push(Watch { fd: self.workers.bell.as_fd().as_raw_fd(), read: true, write: false, ready: false });
+        self.workers.bell.doze();
+        // Again: what came before control dozed was said without a ring.
+        if !self.control.has_work() {
+            os::wait(&mut watches, self.patience());
+        }
+        if self.workers.bell.get_up() {
+            self.rung = self.start.elapsed();
+        }
+    }
+
+    /// How long to wait at most for whoever may have something to say.
+    fn patience(&self) -> Duration {
+        let is_delayed = self.socket.connections.iter().any(|connection| connection.session.is_delayed());
+        let guests = if self.guests_are_busy { WAIT_GUEST } else { Duration::MAX };
+        let delayed = if is_delayed { WAIT_DELAYED } else { Duration::MAX };
+        self.control.patience().min(guests).min(delayed)
     }
 
     /// Answers one request of each user, over whichever of its connections waits longest: whoever asks for much at once

@@ -16,7 +16,7 @@ use dpdk::Eal;
 use log::warn;
 use table::Tick;
 
-use crate::{idle::Idle, os, port::AnyPort, wake::Wakers};
+use crate::{bell::Bell, idle::Idle, os, port::AnyPort, wake::Wakers};
 
 /// Turns in which a worker that ends takes what waits in its rings; more than a full ring needs.
 const LAST_TURNS: usize = 64;
@@ -27,6 +27,8 @@ pub(crate) type DaemonWorker = Worker<AnyPort, dpdk::Pool>;
 /// Running worker threads.
 pub(crate) struct Workers {
     threads: Vec<JoinHandle<()>>,
+    /// What they ring when they have told control something.
+    pub(crate) bell: Arc<Bell>,
     end: Arc<AtomicBool>,
 }
 
@@ -38,12 +40,13 @@ impl Workers {
         start: Instant,
         eal: &Eal,
     ) -> io::Result<Workers> {
-        let end = Arc::new(AtomicBool::new(false));
+        let (bell, end) = (Arc::new(Bell::new()?), Arc::new(AtomicBool::new(false)));
         let threads = workers.into_iter().enumerate().map(|(id, (worker, cpu))| {
-            let (end, eal) = (Arc::clone(&end), eal.clone());
-            thread::Builder::new().name(thread_name(id)).spawn(move || live(worker, cpu, idle, start, &eal, &end))
+            let (bell, end, eal) = (Arc::clone(&bell), Arc::clone(&end), eal.clone());
+            let live = move || live(worker, cpu, idle, Clock::since(start), &bell, &eal, &end);
+            thread::Builder::new().name(thread_name(id)).spawn(live)
         });
-        Ok(Workers { threads: threads.collect::<io::Result<_>>()?, end })
+        Ok(Workers { threads: threads.collect::<io::Result<_>>()?, bell, end })
     }
 
     /// Whether a worker thread has ended although nobody told it to.
@@ -142,7 +145,15 @@ impl Clock {
     }
 }
 
-fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Instant, eal: &Eal, end: &AtomicBool) {
+fn live(
+    mut worker: DaemonWorker,
+    cpu: Option<usize>,
+    mut idle: Idle,
+    mut clock: Clock,
+    bell: &Bell,
+    eal: &Eal,
+    end: &AtomicBool,
+) {
     if let Some(cpu) = cpu
         && let Err(error) = os::bind_to(&[cpu])
     {
@@ -151,11 +162,15 @@ fn live(mut worker: DaemonWorker, cpu: Option<usize>, mut idle: Idle, start: Ins
     os::sleep_precisely();
     // Unregistered threads have no buffer cache and pay twice for each frame.
     let _registered = eal.register_thread().inspect_err(|error| warn!("{error}"));
-    let (mut clock, mut wakers) = (Clock::since(start), Wakers::default());
+    let mut wakers = Wakers::default();
     while !end.load(Relaxed) {
         wakers.heed(&mut worker);
         wakers.rouse(&mut worker);
-        match worker.turn(clock.tick()) {
+        let turn = worker.turn(clock.tick());
+        if worker.has_told() {
+            bell.ring();
+        }
+        match turn {
             Turn::Busy => idle.worked(),
             Turn::Idle | Turn::Stopped => {
                 if let Some(time) = idle.pause() {
@@ -182,7 +197,7 @@ mod tests {
             }
         };
         let thread = thread::Builder::new().name("worker-7".to_owned()).spawn(until).unwrap();
-        Workers { threads: vec![thread], end }
+        Workers { threads: vec![thread], bell: Arc::new(Bell::new().unwrap()), end }
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Worker<P, M> {
     device_asked: Tick,
     /// An order that frames in hand are in the way of.
     postponed: Option<Order<P>>,
+    /// Control was told something that nobody has asked [`Worker::has_told`] about yet.
+    pub(crate) told: bool,
     stopped: bool,
 }
 
@@ -103,6 +105,7 @@ impl<P: Port, M: Pool> Worker<P, M> {
             sweeper: Sweeper::new(config.flow_idle_ticks),
             device_asked: Tick(0),
             postponed: None,
+            told: false,
             stopped: false,
         })
     }
@@ -142,6 +145,13 @@ impl<P: Port, M: Pool> Worker<P, M> {
     #[inline]
     pub fn any_port_sleeps(&self) -> bool {
         self.lanes.lookout.any_sleeps()
+    }
+
+    /// Whether the turns since the last call have told control something, by mail or by a frame for the node itself: whoever
+    /// turns the worker may have to wake it.
+    #[inline]
+    pub fn has_told(&mut self) -> bool {
+        std::mem::take(&mut self.told)
     }
 
     /// One turn. `now` is coarse time that never runs backwards. Work per turn is bounded.
@@ -222,10 +232,11 @@ impl<P: Port, M: Pool> Worker<P, M> {
             }
             Order::Stop => Some(Report::Stopped),
         };
-        if let Some(report) = report
-            && self.wires.mail.send(report).is_err()
-        {
-            unreachable!("control keeps at most as many orders open as reports fit the mailbox");
+        if let Some(report) = report {
+            self.told = true;
+            if self.wires.mail.send(report).is_err() {
+                unreachable!("control keeps at most as many orders open as reports fit the mailbox");
+            }
         }
         true
     }

@@ -2,9 +2,9 @@
 //!
 //! [`Control`] owns the running configuration, the snapshot compiled from it, the open devices, the node's host stack and
 //! the mail to the workers. It waits for nothing (but `show_ledger`, for a few milliseconds at most, while frames are
-//! handed between workers): [`Control::tick`] is called every few milliseconds (and whenever frames for the node wait),
-//! takes what has come, and does what can be done now. The daemon and the simulator drive the same code; what differs is
-//! the [`PortFactory`] and who turns the workers.
+//! handed between workers): [`Control::tick`] is called whenever a worker has said something, and otherwise as often as
+//! [`Control::patience`] says, takes what has come, and does what can be done now. The daemon and the simulator drive the
+//! same code; what differs is the [`PortFactory`] and who turns the workers.
 
 mod apply;
 mod desk;
@@ -51,6 +51,11 @@ use stop::Stopping;
 use transaction::{Plan, Transaction};
 use underlay::Underlay;
 use watch::Watch;
+
+/// How long control may go without a look at what nobody tells of: devices that go or come back, links, clocks.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// The same while something is under way.
+const PATIENCE_BUSY: Duration = Duration::from_millis(1);
 
 /// Snapshots that may be on their way to a worker.
 const SNAPSHOTS_OPEN_MAX: u64 = 4;
@@ -156,6 +161,19 @@ impl<F: PortFactory> Control<F> {
     /// Whether no transaction is under way and every worker works by the newest snapshot.
     pub fn is_settled(&self) -> bool {
         self.transaction.is_none() && self.is_installed(self.generation())
+    }
+
+    /// How long to wait for the next [`Control::tick`] at the longest, while nobody has anything to say to control.
+    pub fn patience(&self) -> Duration {
+        let is_calm = self.is_settled()
+            && self.desks.iter().all(Desk::is_up_to_date)
+            && self.ports.values().all(OpenPort::is_settled);
+        let has_choice = |tunnel: &Tunnel| tunnel.paths.len() > 1;
+        match is_calm {
+            false => PATIENCE_BUSY,
+            true if self.config.tunnels.iter().any(has_choice) => watch::PERIOD,
+            true => PATIENCE,
+        }
     }
 
     /// Turns that each worker has begun: a number that stands still is a worker that hangs.

@@ -10,8 +10,10 @@ use api::Link;
 
 use crate::config::Name;
 
-/// Time between two looks.
-const PERIOD: Duration = Duration::from_millis(10);
+/// Time between two looks where tunnels have a choice of uplinks; otherwise control may take longer ([`Control::patience`]).
+///
+/// [`Control::patience`]: super::Control::patience
+pub(super) const PERIOD: Duration = Duration::from_millis(10);
 /// Lines about one port in the log within [`LINES_TIME`]; more changes are only counted.
 const LINES_MAX: u32 = 4;
 /// What [`LINES_MAX`] is for.

@@ -113,6 +113,11 @@ impl Session {
         }
     }
 
+    /// Whether a line waits because its user asked too much: [`Session::next_request`] is to be asked again soon.
+    pub fn is_delayed(&self) -> bool {
+        self.delayed_since.is_some()
+    }
+
     /// Takes what the peer sent and says how many octets of it; the rest is to be offered again when
     /// [`Session::wants_input`] says so.
     pub fn receive(&mut self, bytes: &[u8]) -> usize {

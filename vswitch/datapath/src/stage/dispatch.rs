@@ -101,6 +101,7 @@ pub(crate) fn punt<P, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P
     let port = worker.batch.meta[place].port;
     match worker.wires.punts.push(Punt { port, frame }) {
         Ok(()) => {
+            worker.told = true;
             worker.tally.worker.punted += 1;
             worker.tally.port(port).punted += 1;
         }

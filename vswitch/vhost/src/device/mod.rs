@@ -1,8 +1,9 @@
 //! A vhost-user device as control sees it: the socket, the session on it, and the rings in the workers' hands.
 //!
-//! [`VhostDevice::turn`] is called every few milliseconds on the control thread and never waits: it connects or accepts,
-//! reads what has come, carries out what the session asks, and where that means a change of rings, sends it to the
-//! workers and looks for their answers in later turns. Devices do not know of each other.
+//! [`VhostDevice::turn`] is called now and then on the control thread, and at once when something comes by
+//! [`VhostDevice::fd`]. It never waits: it connects or accepts, reads what has come, carries out what the session asks,
+//! and where that means a change of rings, sends it to the workers and looks for their answers in later turns. Devices do
+//! not know of each other.
 
 mod closing;
 mod desk;
@@ -31,7 +32,7 @@ use session::{End, Session};
 
 pub use endpoint::{OpenError, SocketAccess};
 
-/// Between two attempts to reach a front end that is not there.
+/// Between two attempts to reach a front end that is not there, at least.
 const RETRY: Duration = Duration::from_millis(5);
 
 /// Who listens on the socket.
