@@ -173,7 +173,7 @@ fn live(
         match turn {
             Turn::Busy => idle.worked(),
             Turn::Idle | Turn::Stopped => {
-                if let Some(time) = idle.pause() {
+                if let Some(time) = idle.pause(Instant::now) {
                     wakers.sleep(time, |port| worker.wake(port));
                 }
                 clock.look_again();
