@@ -139,10 +139,13 @@ impl Brain {
     }
 
     /// Marks that `network` has learned where `mac` is, so that its floods, and what goes to it or comes from it, are
-    /// decided anew.
-    pub(crate) fn learned(&mut self, network: NetworkId, mac: Mac) {
+    /// decided anew. Where it `is_new`, only floods can be meant: nobody's way leads to a MAC that was nowhere, and who sends as it
+    /// was decided about when it went, or has found no room.
+    pub(crate) fn learned(&mut self, network: NetworkId, mac: Mac, is_new: bool) {
         self.epoch = self.epoch.wrapping_add(1);
-        self.stirs.note(mac, self.epoch);
+        if !is_new || self.refused_any {
+            self.stirs.note(mac, self.epoch);
+        }
         if let Some(scope) = self.scopes.networks.get_mut(network.index()) {
             scope.learned_at = self.epoch;
         }

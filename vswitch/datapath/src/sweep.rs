@@ -256,7 +256,7 @@ fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) -> 
     let (held, is_known) = (brain.fdb.len(), brain.fdb.lookup(network, mac).is_some());
     let is_placed = brain.fdb.set_static(network, mac, member, next).is_ok();
     if is_placed {
-        brain.learned(network, mac);
+        brain.learned(network, mac, false);
         // Another MAC, of whatever network, had to go for it.
         if !is_known && brain.fdb.len() == held {
             brain.touch_all();

@@ -265,6 +265,18 @@ fn changes_of_other_networks_and_of_other_macs_touch_no_flow() {
 }
 
 #[test]
+fn a_mac_that_was_nowhere_has_nobody_look_for_those_who_rest_on_it() {
+    let mut scene = Scene::new();
+    scene.say(0, 1);
+    let stirred = |scene: &Scene| (scene.worker.brain.stirs.last_of_all(), scene.worker.brain.epoch);
+    let (last, epoch) = stirred(&scene);
+    scene.say(1, 9);
+    assert_eq!(stirred(&scene).0, last, "new");
+    scene.say(0, 9);
+    assert!(stirred(&scene).0 > last && stirred(&scene).1 > epoch, "it moved");
+}
+
+#[test]
 fn changes_that_a_flow_can_rest_on_touch_it() {
     assert!(!Scene::new().leaves_alone(|scene| scene.say(1, 1)), "the sender moves");
     assert!(!Scene::new().leaves_alone(|scene| scene.say(0, 2)), "the receiver moves");

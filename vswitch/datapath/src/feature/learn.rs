@@ -73,7 +73,8 @@ fn take_in(sighting: &FdbDelta, local: bool, limit: u32, brain: &mut Brain, tall
     let FdbDelta { network, mac, member, seen } = *sighting;
     let next = brain.epoch.wrapping_add(1);
     let books = &mut tally.worker;
-    let (counter, is_news) = match brain.fdb.learn(network, mac, member, local, seen, next, limit) {
+    let learned = brain.fdb.learn(network, mac, member, local, seen, next, limit);
+    let (counter, is_news) = match learned {
         Learn::New(_) => (&mut books.mac_learned, true),
         Learn::Moved { .. } => (&mut books.mac_moved, true),
         Learn::NetworkFull => (&mut books.mac_refused_network, false),
@@ -82,7 +83,7 @@ fn take_in(sighting: &FdbDelta, local: bool, limit: u32, brain: &mut Brain, tall
     };
     *counter += 1;
     if is_news {
-        brain.learned(network, mac);
+        brain.learned(network, mac, matches!(learned, Learn::New(_)));
     }
     brain.refused_any |= !is_news;
     is_news
