@@ -46,12 +46,46 @@ pub(crate) fn choices(status: &Status, now: Instant) -> Vec<ChoiceRow> {
             let why = "the port has one queue pair; more are had by `queues`";
             rows.push(row("mq", "not offered".to_owned(), why.to_owned(), false));
         }
-        let why = "checksums and segmentation are not carried through the switch yet";
-        rows.push(row("offloads", "not offered".to_owned(), why.to_owned(), false));
+        let (chosen, why) = offloads(status.offered, status.features);
+        rows.push(row("offloads", chosen, why.to_owned(), false));
         let rings: Vec<String> = status.rings.iter().map(|(ring, size)| format!("{ring}:{size}")).collect();
         rows.push(row("rings", rings.join(" "), "number and descriptors; even ones go to the guest".to_owned(), false));
     }
     rows
+}
+
+/// What switch and guest leave to each other, in words, and why it is not more.
+fn offloads(offered: Features, agreed: Features) -> (String, &'static str) {
+    let chosen = format!("to the guest: {}; from it: {}", to_guest(agreed), from_guest(agreed));
+    let why = if !offered.has(Features::CHECKSUMS) {
+        "the port has `offloads = false`"
+    } else if !offered.has(Features::TO_GUEST | Features::FROM_GUEST) {
+        "there is no buffer for super-frames: [memory] super_frames"
+    } else {
+        "what the guest has taken of `features`"
+    };
+    (chosen, why)
+}
+
+/// A guest that does not know of shrinking windows is not given segments: see `ring/net_header.rs` of `vhost`.
+fn to_guest(agreed: Features) -> &'static str {
+    let tcp = |family| agreed.has(Features::GUEST_CSUM | Features::GUEST_ECN | family);
+    left(agreed.has(Features::GUEST_CSUM), tcp(Features::GUEST_TSO4), tcp(Features::GUEST_TSO6))
+}
+
+fn from_guest(agreed: Features) -> &'static str {
+    let tcp = |family| agreed.has(Features::CSUM | family);
+    left(agreed.has(Features::CSUM), tcp(Features::HOST_TSO4), tcp(Features::HOST_TSO6))
+}
+
+fn left(checksums: bool, tcp4: bool, tcp6: bool) -> &'static str {
+    match (checksums, tcp4, tcp6) {
+        (false, ..) => "none",
+        (true, false, false) => "checksums",
+        (true, true, false) => "checksums, TCP segments over IPv4",
+        (true, false, true) => "checksums, TCP segments over IPv6",
+        (true, true, true) => "checksums, TCP segments",
+    }
 }
 
 fn row(what: &str, chosen: String, why: String, falls_short: bool) -> ChoiceRow {
@@ -74,4 +108,26 @@ fn standing(status: &Status, now: Instant) -> ChoiceRow {
         State::Quarantined => ("quarantined".to_owned(), true),
     };
     row("guest", state, why, short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offloads_are_told_for_each_direction_with_the_reason_why_there_are_no_more() {
+        let all = Features::CHECKSUMS | Features::TO_GUEST | Features::FROM_GUEST;
+        let some = Features::CHECKSUMS | Features::GUEST_TSO4 | Features::HOST_TSO6;
+        for (offered, agreed, chosen, why) in [
+            (all, all, "to the guest: checksums, TCP segments; from it: checksums, TCP segments", "has taken"),
+            (all, some, "to the guest: checksums; from it: checksums, TCP segments over IPv6", "has taken"),
+            (all, Features::CSUM, "to the guest: none; from it: checksums", "has taken"),
+            (Features::CHECKSUMS, Features::CHECKSUMS, "to the guest: checksums; from it: checksums", "super_frames"),
+            (Features::MTU, Features::MTU, "to the guest: none; from it: none", "`offloads = false`"),
+        ] {
+            let (said, reason) = offloads(offered, agreed);
+            assert_eq!(said, chosen);
+            assert!(reason.contains(why), "{reason}");
+        }
+    }
 }
