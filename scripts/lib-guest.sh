@@ -3,7 +3,7 @@
 # busybox and iperf3. Its network card is a vhost-user port of a switch. Source it after lib-net.sh.
 #
 # Guests go by short names; $WORK/NAME.sock is where guest and switch meet, $WORK/NAME.log the guest's console.
-# Commands reach it over a second serial line, not over the network under test.
+# Commands reach it over a second serial line, not over the network under test. GUEST/ROOM is a network namespace inside.
 
 # What scripts/setup leaves: vmlinuz and modules/, numbered in their order. The initramfs made of them is kept beside.
 GUEST_KIT=$ROOT/target/guest
@@ -54,10 +54,35 @@ done
 INIT
 }
 
+# guest_answer, guest_exchange: a stream's two ends, each of which sends and receives at once; what they send is in memory already.
+# The first has the connection as its input and output, the other opens it to an address.
+guest_answer() {
+    cat <<'ANSWER'
+#!/bin/sh
+cat /dev/shm/stream &
+received=$(sha256sum)
+wait
+echo "${received%% *} $(cat /dev/shm/sum)"
+ANSWER
+}
+guest_exchange() {
+    cat <<'EXCHANGE'
+#!/bin/sh
+octets=$(wc -c </dev/shm/stream)
+nc "$1" 5001 </dev/shm/stream >/tmp/answer
+received=$(head -c "$octets" /tmp/answer | sha256sum)
+said=$(tail -c 130 /tmp/answer)
+expected="$(cat /dev/shm/sum) ${received%% *}"
+rm /tmp/answer
+[ "$said" = "$expected" ] || echo "$1 says $said, not $expected"
+[ "$said" = "$expected" ]
+EXCHANGE
+}
+
 # guest_initramfs: makes it, where what it is made of has changed; its path.
 guest_initramfs() {
     local key image tree
-    key=$({ guest_init; cat "$(command -v iperf3)" /bin/busybox "$GUEST_KIT/vmlinuz"; ls "$GUEST_KIT/modules"; } | sha256sum)
+    key=$({ guest_init; guest_answer; guest_exchange; cat "$(command -v iperf3)" /bin/busybox "$GUEST_KIT/vmlinuz"; ls "$GUEST_KIT/modules"; } | sha256sum)
     image=$GUEST_KIT/initramfs-${key:0:16}
     if [[ ! -r $image ]]; then
         tree=$(mktemp -d "$GUEST_KIT/tree.XXXXXX")
@@ -67,7 +92,9 @@ guest_initramfs() {
         cp_libraries "$tree" "$(command -v iperf3)"
         /bin/busybox --list | while read -r name; do [[ $name == busybox ]] || ln -s busybox "$tree/bin/$name"; done
         guest_init >"$tree/init"
-        chmod +x "$tree/init"
+        guest_answer >"$tree/bin/answer"
+        guest_exchange >"$tree/bin/exchange"
+        chmod +x "$tree/init" "$tree/bin/answer" "$tree/bin/exchange"
         pack "$tree" >"$tree.image"
         mv "$tree.image" "$image"
         rm -rf "$tree"
@@ -104,13 +131,15 @@ declare -A GUEST_PID=()
 #   mtu=N         what the card tells the driver (1500)
 #   announce=off  its driver does not announce it after a migration, so the switch has to (on)
 #   incoming=PATH waits for another guest to migrate into it
+#   card=PORT,MAC[,PROPERTY=VALUE...]  a further card, met at $WORK/PORT.sock, with these properties of QEMU's; any number
 # The kernel inside does not clear pages before it hands them out (init_on_alloc): one that only the switch writes to is then
 # known to a migration by the switch's log alone.
 start_guest() {
     local name=$1 mac=$2 address=$3 setting
-    local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 announce=on incoming=''
+    local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 announce=on incoming='' cards=()
     shift 3
     for setting in "$@"; do
+        [[ $setting != card=* ]] || { cards+=("${setting#card=}") && continue; }
         [[ $setting =~ ^(queues|packed|memory|socket|listen|mtu|announce|incoming)= ]] || die "a guest has no setting \`$setting\`"
         local "$setting"
     done
@@ -120,6 +149,12 @@ start_guest() {
     ((queues == 1)) || mq=",mq=on"
     rm -f "$WORK/$name".{serial,qmp}
     [[ $listen == off ]] || rm -f "$socket"
+    local further=() card port properties
+    for card in "${cards[@]}"; do
+        IFS=, read -r port properties <<<"$card"
+        further+=(-chardev "socket,id=$port,path=$WORK/$port.sock,$meet" -netdev "vhost-user,id=net-$port,chardev=$port"
+            -device "virtio-net-pci,netdev=net-$port,host_mtu=$mtu,vectors=0,romfile=,mac=$properties")
+    done
     spawn "$WORK/$name.qemu" qemu-system-x86_64 -nodefaults -no-user-config -display none -machine pc,accel=tcg,memory-backend=ram \
         -m "$GUEST_MEMORY" -smp "$queues" -object "$backend" \
         -kernel "$GUEST_KIT/vmlinuz" -initrd "$(guest_initramfs)" \
@@ -128,15 +163,19 @@ start_guest() {
         -qmp "unix:$WORK/$name.qmp,server=on,wait=off" \
         -chardev "socket,id=switch,path=$socket,$meet" -netdev "vhost-user,id=net,chardev=switch,queues=$queues" \
         -device "virtio-net-pci,netdev=net,mac=$mac,packed=$packed,host_mtu=$mtu,guest_announce=$announce,vectors=0,romfile=$mq" \
-        ${incoming:+-incoming "unix:$incoming"}
+        "${further[@]}" ${incoming:+-incoming "unix:$incoming"}
     GUEST_PID[$name]=$SPAWNED
 }
 
-# ask_guest NAME SECONDS COMMAND...: runs a line of shell inside, and fails where there is no answer in time: one that reboots
-# meanwhile never gives it.
-ask_guest() { "$ROOT/scripts/smoke/in-guest.py" "$WORK/$1.serial" "$2" "${*:3}"; }
+# ask_guest NAME[/ROOM] SECONDS COMMAND...: runs a line of shell inside, and fails where there is no answer in time: one that
+# reboots meanwhile never gives it.
+ask_guest() {
+    local command=${*:3}
+    [[ $1 != */* ]] || command="nsenter -n/run/netns/${1#*/} sh -c ${command@Q}"
+    "$ROOT/scripts/smoke/in-guest.py" "$WORK/${1%%/*}.serial" "$2" "$command"
+}
 
-# in_guest NAME COMMAND...: the same, for a minute at most.
+# in_guest NAME[/ROOM] COMMAND...: the same, for a minute at most.
 in_guest() { ask_guest "$1" 60 "${@:2}"; }
 
 # guest_is_up NAME: whether its shell answers.
@@ -160,4 +199,45 @@ qmp() { "$ROOT/scripts/smoke/qmp.py" "$WORK/$1.qmp" "${@:2}"; }
 kill_guest() {
     kill -KILL "${GUEST_PID[$1]}"
     { wait "${GUEST_PID[$1]}" || true; } 2>/dev/null # without the shell's remark that it was killed
+}
+
+# guest_room GUEST ROOM MAC ADDRESS/LEN...: a network namespace inside, with the card of that MAC, which is called ROOM from
+# then on. IPv6 is on in there, and addresses can be used at once.
+guest_room() {
+    local guest=$1 room=$2 mac=$3 address
+    local inside="sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0"
+    inside+=" && nsenter -n/proc/1/ns/net ip link set $room netns \$\$ && ip link set lo up"
+    for address in "${@:4}"; do inside+=" && ip addr add $address dev $room"; done
+    inside+=" && ip link set $room up"
+    in_guest "$guest" "mkdir -p /run/netns && : >/run/netns/$room" \
+        "&& ip link set \$(grep -l $mac /sys/class/net/*/address | cut -d / -f 5) name $room" \
+        "&& unshare --net=/run/netns/$room sh -c ${inside@Q}"
+}
+
+# serve_streams OCTETS GUEST[/ROOM]...: whoever connects to port 5001 there from now on is sent that many octets, and what it sends
+# is taken: see `exchange` in lib-stream.sh. From inside, `exchange ADDRESS` does the same.
+serve_streams() {
+    local place
+    for place in "${@:2}"; do
+        in_guest "$place" "head -c $1 /dev/urandom >/dev/shm/stream; sha256sum </dev/shm/stream | cut -d ' ' -f 1 >/dev/shm/sum;" \
+            "nc -ll -p 5001 -e /bin/answer >/dev/null 2>&1 &"
+    done
+}
+
+# no_bad_sums_inside GUEST[/ROOM]...: TCP went through there, and the kernel has thrown no packet away for its checksum.
+no_bad_sums_inside() {
+    local place
+    for place in "$@"; do
+        in_guest "$place" cat /proc/net/snmp /proc/net/snmp6 >"$WORK/snmp"
+        awk '
+            $1 ~ /:$/ && !($1 in names) { names[$1] = $0; next }
+            $1 ~ /:$/ { split(names[$1], heads); for (n = 2; n <= NF; n++) value[$1 heads[n]] = $n; next }
+            { value[$1] = $2 }
+            END {
+                for (name in value) wrong += name ~ /In(Csum|Hdr)Errors/ ? value[name] : 0
+                exit wrong > 0 || value["Tcp:InSegs"] == 0
+            }' "$WORK/snmp" && continue
+        cat "$WORK/snmp" >&2
+        die "$place met wrong checksums, or no TCP"
+    done
 }

@@ -15,6 +15,10 @@ stream() {
     [[ ${#sent} == 64 && $sent == "$received" ]] || die "from $1 to $3: sent $sent, received $received"
 }
 
+# exchange CONTAINER KILOBYTES ADDRESS...: with one after the other of these guests, which `serve_streams`: what either end sends
+# the other receives, both ways at once.
+exchange() { in_ns "$1" timeout 60 "$STREAM" exchange "${@:2}" || die "streams between $1 and ${*:3}"; }
+
 # stuck FROM TO: gives up a stream, and says how far its ends are.
 stuck() {
     local end

@@ -7,7 +7,7 @@
 # Which cells: every encapsulation meets every MTU once, both ends with offloads, on net_af_packet, where tshark can look. Who
 # has offloads does not ask how long packets are, so it varies at 1500 only. Other devices differ from net_af_packet in what
 # they take and carry, not in what is inside: they meet a few (net_memif carries 1500 at most). A guest's end cannot be an
-# uplink. Guests with kernels of their own are in `vm`; ports in memory meet all cells in `cargo test`.
+# uplink. Guests with kernels of their own are in `guest-matrix`; ports in memory meet all cells in `cargo test`.
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 source "$(dirname "$0")/../lib-stream.sh"

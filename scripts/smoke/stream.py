@@ -2,10 +2,14 @@
 """One TCP stream of random octets, or datagrams sent many at a time, and a hash at each end.
 
 usage: stream.py receive ADDRESS | send ADDRESS MEGABYTES
-       stream.py receive-udp ADDRESS | send-udp ADDRESS
+       stream.py exchange KILOBYTES ADDRESS...
+       stream.py receive-udp ADDRESS | send-udp ADDRESS [TIMES]
 
 Prints what it sent or received as a hash; of datagrams, as the number of different ones, each of 1,000 octets. `send-udp`
-leaves it to the kernel to cut 30 datagrams out of one write (UDP_SEGMENT), and writes them again until it is ended.
+leaves it to the kernel to cut 30 datagrams out of one write (UDP_SEGMENT), and writes them TIMES, or again until it is ended.
+
+`exchange` is for guests (scripts/lib-guest.sh): what is at an address sends a stream while it receives one, and behind it
+the hashes of what it received and of what it sent. They are compared here; nothing is printed where all is well.
 
 example: ip netns exec c1 scripts/smoke/stream.py send 10.0.0.2 50
 """
@@ -14,11 +18,14 @@ import random
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 PORT = 5001
 UDP_SEGMENT = 103
 DATAGRAMS, OCTETS = 30, 1000
 PATIENCE_S = 40
+# Two hashes, a space between them and an end of line.
+HASHES = 2 * 64 + 2
 
 
 def family(address):
@@ -47,18 +54,46 @@ def connected(address):
             time.sleep(0.05)
 
 
-def send(address, megabytes):
+def write(stream, pieces, length):
     digest = hashlib.sha256()
+    for n in range(pieces):
+        # Lengths that are no multiple of anything, and now and then an end before the next piece.
+        octets = random.randbytes(length + n)
+        digest.update(octets)
+        stream.sendall(octets)
+        if n % 7 == 0:
+            stream.sendall(octets[:1])
+            digest.update(octets[:1])
+    return digest.hexdigest()
+
+
+def send(address, megabytes):
     with connected(address) as stream:
-        for n in range(int(megabytes)):
-            # Lengths that are no multiple of anything, and now and then an end before the next piece.
-            octets = random.randbytes(10**6 + n)
-            digest.update(octets)
-            stream.sendall(octets)
-            if n % 7 == 0:
-                stream.sendall(octets[:1])
-                digest.update(octets[:1])
-    print(digest.hexdigest())
+        print(write(stream, int(megabytes), 10**6))
+
+
+def read(stream):
+    return b"".join(iter(lambda: stream.recv(1 << 18), b""))
+
+
+def exchange(kilobytes, *addresses):
+    for address in addresses:
+        try:
+            sent, answer = both_ways(address, int(kilobytes))
+        except OSError as error:
+            sys.exit(f"{address}: {error}")
+        received = hashlib.sha256(answer[:-HASHES]).hexdigest()
+        said = answer[-HASHES:].decode(errors="replace").split()
+        if said != [sent, received]:
+            sys.exit(f"{address} was sent {sent}, {received} came of it; it says {said}")
+
+
+def both_ways(address, kilobytes):
+    with connected(address) as stream, ThreadPoolExecutor() as beside:
+        answer = beside.submit(read, stream)
+        sent = write(stream, kilobytes // 100, 10**5)
+        stream.shutdown(socket.SHUT_WR)
+        return sent, answer.result()
 
 
 def receive_udp(address):
@@ -74,16 +109,16 @@ def receive_udp(address):
     print(len(seen))
 
 
-def send_udp(address):
+def send_udp(address, times=10**9):
     with socket.socket(family(address), socket.SOCK_DGRAM) as end:
         end.setsockopt(socket.SOL_UDP if hasattr(socket, "SOL_UDP") else 17, UDP_SEGMENT, OCTETS)
-        while True:
+        for _ in range(int(times)):
             end.sendto(b"".join(bytes([n]) * OCTETS for n in range(DATAGRAMS)), (address, PORT))
             time.sleep(0.1)
 
 
 def main():
-    work = {"receive": receive, "send": send, "receive-udp": receive_udp, "send-udp": send_udp}
+    work = {"receive": receive, "send": send, "exchange": exchange, "receive-udp": receive_udp, "send-udp": send_udp}
     role, *arguments = sys.argv[1:] or ["help"]
     if role not in work:
         sys.exit(__doc__)

@@ -6,10 +6,9 @@
 source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 source "$(dirname "$0")/../lib-guest.sh"
+source "$(dirname "$0")/../lib-stream.sh"
 need_root
 need_guests
-
-STREAM=$ROOT/scripts/smoke/stream.py
 
 netns_add node1 node2 c1 c2
 underlay node1 node2
@@ -53,22 +52,6 @@ tcp() {
         "$(jq -er '.end.sum_received.bits_per_second / 1e6 | floor | select(. > 0)' "$WORK/iperf.json") out of it"
 }
 
-# stream CONTAINER ITS-ADDRESS GUEST ADDRESS: the same octets arrive that are sent, into the guest and out of it.
-stream() {
-    local sent received
-    in_guest "$3" "rm -f /dev/shm/sum; (nc -l -p 5001 | sha256sum >/dev/shm/sum) >/dev/null 2>&1 &" >/dev/null
-    sent=$(in_ns "$1" timeout 60 "$STREAM" send "$4" 8) || die "$1 could not send to $3"
-    wait_until 20 "the stream to end in $3" in_guest "$3" "test -s /dev/shm/sum"
-    received=$(in_guest "$3" cat /dev/shm/sum)
-    [[ ${received%% *} == "$sent" ]] || die "$1 sent $sent, $3 received $received"
-    spawn_in "$1" "$WORK/received" "$STREAM" receive "$2"
-    local receiver=$SPAWNED
-    wait_until 5 "$1 to listen" listens "$1" 5001
-    sent=$(in_guest "$3" "head -c 8000001 /dev/urandom >/dev/shm/f; nc $2 5001 </dev/shm/f; sha256sum </dev/shm/f; rm /dev/shm/f")
-    wait_until 20 "the stream to end in $1" gone "$receiver"
-    [[ $(<"$WORK/received") == "${sent%% *}" ]] || die "$3 sent $sent, $1 received $(<"$WORK/received")"
-}
-
 balanced() {
     local name
     for name in node1 node2; do
@@ -93,9 +76,9 @@ done
 everyone
 
 step "streams"
-stream c1 10.0.0.1 vm1 10.0.0.11
-stream c1 10.0.0.1 vm2 10.0.0.12
-stream c2 10.0.0.2 vm2 10.0.0.12
+serve_streams 8000001 vm1 vm2 >/dev/null
+exchange c1 8000 10.0.0.11 10.0.0.12
+exchange c2 8000 10.0.0.12
 
 step "TCP"
 for guest in vm1 vm2; do in_guest "$guest" "iperf3 -s -D >/dev/null" >/dev/null; done
