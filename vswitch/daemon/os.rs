@@ -78,7 +78,8 @@ pub(crate) fn wait(watches: &mut [Watch], timeout: Duration) {
             libc::pollfd { fd: if events == 0 { -1 } else { w.fd }, events, revents: 0 }
         })
         .collect();
-    let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // Whoever waits for a moment is not to wake up just before it.
+    let timeout_ms = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
     // SAFETY: the pointer and the count describe `fds`.
     let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms) };
     for (watch, fd) in watches.iter_mut().zip(&fds) {

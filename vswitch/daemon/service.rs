@@ -111,6 +111,8 @@ impl Service {
             self.serve();
             self.guests_are_busy = self.control.factory().turn(Instant::now());
             self.control.tick(self.start.elapsed());
+            // What that has brought to an end; what is to be written ends the next wait.
+            self.keep_promises();
             self.heed_access();
             self.follow_traffic();
             self.tell_manager();

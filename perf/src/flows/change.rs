@@ -66,6 +66,8 @@ pub(crate) struct Changed {
     /// How much more, as a share: each window with a change beside the two quiet ones around it, so that one speed of the machine
     /// is compared with itself.
     pub(crate) more: f64,
+    /// Whether enough windows count for that.
+    pub(crate) sound: bool,
     /// Flows decided about anew.
     pub(crate) redecided: u64,
 }
@@ -88,8 +90,9 @@ pub(crate) fn measure(change: Change, scale: &Scale) -> Changed {
         quiet.push(Window::of(|| bench.switch.carry(frames, BURST)));
     }
     let redecided = bench.switch.counts().flow_redecided - before;
-    let more = Beyond::of(&changing, &quiet).floors;
-    Changed { change, quiet: Cost::of(&quiet), changing: Cost::of(&changing), more, redecided }
+    let more = Beyond::of(&changing, &quiet);
+    let (quiet, changing) = (Cost::of(&quiet), Cost::of(&changing));
+    Changed { change, quiet, changing, more: more.floors, sound: more.is_sound(), redecided }
 }
 
 struct Bench {

@@ -134,7 +134,7 @@ impl Report {
 
     fn dearest_change(&self) -> Option<Property> {
         let found = self.changes.iter().map(|changed| changed.more).reduce(f64::max)?;
-        let sound = self.changes.iter().all(|changed| changed.quiet.is_sound() && changed.changing.is_sound());
+        let sound = self.changes.iter().all(|changed| changed.sound);
         Some(at_most("1,000 changes a second elsewhere", CHANGES_MAX, found, sound))
     }
 }
@@ -265,7 +265,7 @@ fn changes(rows: &[Changed]) -> String {
             "1,000 changes a second", "quiet ns", "changing", "more", "redecided", "disturbed"
         );
     }
-    for Changed { change, quiet, changing, more, redecided } in rows {
+    for Changed { change, quiet, changing, more, redecided, .. } in rows {
         text += &format!(
             "{:<32} {:>8.1} {:>9.1} {:>6.1}% {redecided:>9} {:>9}\n",
             change.name(),

@@ -13,7 +13,7 @@ use crate::{
 
 /// Brings a configuration into force, or only tells what it would change.
 pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mut Console) -> Result<Exit, Failure> {
-    let plan = transact(options, &file, true, client)?;
+    let plan = transact(&file, true, options.base, client)?;
     plan.warnings.iter().for_each(|warning| console.remark(&format!("{warning} (warning)")));
     if console.json() && options.dry_run {
         console.say_json(&plan)?;
@@ -29,8 +29,10 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
         console.remark("not applied");
         return if console.json() { finish(&plan, console) } else { Ok(Exit::No) };
     }
-    // Also where nothing changes: the switch tries devices that have gone at once when it is asked to.
-    let applied = transact(options, &file, false, client).inspect_err(|failure| {
+    // Also where nothing changes: the switch tries devices that have gone at once when it is asked to. What nobody was asked about is
+    // to be nothing still.
+    let base = if plan.diff.is_empty() { options.base.or(Some(plan.revision)) } else { options.base };
+    let applied = transact(&file, false, base, client).inspect_err(|failure| {
         if matches!(failure, Failure::NoSwitch(_)) {
             let again = format!("`millrace apply {} --dry-run`", file.name);
             console.remark(&format!("whether it came into force is not known: {again} tells once the switch answers"));
@@ -43,9 +45,8 @@ pub(crate) fn run(options: &Apply, file: Text, client: &mut Client, console: &mu
     finish(&applied, console)
 }
 
-fn transact(options: &Apply, file: &Text, dry_run: bool, client: &mut Client) -> Result<Applied, Failure> {
-    let (config, base_revision) = (file.text.clone(), options.base);
-    match client.call(&Request::Apply { config, file: file.place(), dry_run, base_revision })? {
+fn transact(file: &Text, dry_run: bool, base_revision: Option<u64>, client: &mut Client) -> Result<Applied, Failure> {
+    match client.call(&Request::Apply { config: file.text.clone(), file: file.place(), dry_run, base_revision })? {
         Reply::Applied(applied) => Ok(applied),
         other => unreachable!("the api decodes the answer to apply as Applied, not {other:?}"),
     }

@@ -151,7 +151,9 @@ impl Brain {
         }
     }
 
-    /// Marks that MACs have gone, in the present epoch: those that found no room before may find some now.
+    /// Marks that MACs have gone, in the present epoch: those that found no room before may find some now. A decision that is being
+    /// made in this very epoch may miss that; it is a flood, for what has gone is what it asked for, and floods look for news of
+    /// their network.
     pub(crate) fn gave_room(&mut self) {
         if std::mem::take(&mut self.refused_any) {
             self.touch_all();

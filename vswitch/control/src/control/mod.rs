@@ -52,7 +52,8 @@ use transaction::{Plan, Transaction};
 use underlay::Underlay;
 use watch::Watch;
 
-/// How long control may go without a look at what nobody tells of: devices that go or come back, links, clocks.
+/// How long control may go without a look at what nobody tells of: devices that go or come back, links, clocks. A link that is
+/// down for less may go unnoticed, where there is no other to use meanwhile.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// The same while something is under way.
 const PATIENCE_BUSY: Duration = Duration::from_millis(1);
@@ -168,12 +169,11 @@ impl<F: PortFactory> Control<F> {
         let is_calm = self.is_settled()
             && self.desks.iter().all(Desk::is_up_to_date)
             && self.ports.values().all(OpenPort::is_settled);
-        let has_choice = |tunnel: &Tunnel| tunnel.paths.len() > 1;
-        match is_calm {
-            false => PATIENCE_BUSY,
-            true if self.config.tunnels.iter().any(has_choice) => watch::PERIOD,
-            true => PATIENCE,
+        if !is_calm {
+            return PATIENCE_BUSY;
         }
+        let has_choice = self.config.tunnels.iter().any(|tunnel| tunnel.paths.len() > 1);
+        self.watch.rest_of(if has_choice { watch::PERIOD } else { PATIENCE }, self.now)
     }
 
     /// Turns that each worker has begun: a number that stands still is a worker that hangs.

@@ -42,6 +42,11 @@ impl Watch {
         self.looked_at.is_none_or(|at| now.saturating_sub(at) >= PERIOD)
     }
 
+    /// How long it is until `period` has passed since the last look.
+    pub(super) fn rest_of(&self, period: Duration, now: Duration) -> Duration {
+        self.looked_at.map_or(Duration::ZERO, |at| (at + period).saturating_sub(now))
+    }
+
     /// Takes the links of all uplinks; gives those that have come back.
     pub(super) fn look(&mut self, links: impl Iterator<Item = (Name, Link)>, now: Duration) -> Vec<Name> {
         self.looked_at = Some(now);

@@ -172,7 +172,8 @@ impl VhostDevice {
         Ok((device, ports))
     }
 
-    /// Does what can be done now. Whether a worker's answer is awaited: then the next turn should come soon.
+    /// Does what can be done now. Whether a worker's answer is awaited, or a front end has gone: then the next turn should come
+    /// soon.
     pub fn turn(&mut self, now: Instant) -> bool {
         if let Some(fault) = self.desks.iter_mut().filter_map(Desk::hear).next() {
             self.end(End::Fault(fault), now);
@@ -192,7 +193,9 @@ impl VhostDevice {
                 }
             }
         }
-        self.desks.iter().any(|desk| !desk.is_quiet())
+        // Whoever has just hung up may be back at once.
+        let is_left = matches!(self.phase, Phase::Leaving { closing: None, .. });
+        is_left || self.desks.iter().any(|desk| !desk.is_quiet())
     }
 
     fn look_for_front_end(&mut self, now: Instant) {

@@ -78,7 +78,7 @@ impl Session {
                 Arrived::Octets(octets, fds) => self.backend.receive(&octets, fds)?,
             }
         }
-        Ok(())
+        self.think(desks).map(|_| ()).map_err(End::from)
     }
 
     /// Carries out all that was asked for; `false` where that has to wait for a worker.
