@@ -130,14 +130,26 @@ for announcement in arp rarp; do
 done
 wait_for_guests a2 b1
 
+# stalled GUEST: gives its streams up, and says how far all ends are and what the switches dropped.
+stalled() {
+    local n
+    for n in 1 2; do
+        in_ns "c$n" ss -Htino
+        millrace "node$n" show drops
+        millrace "node$n" show macs
+    done >&2
+    in_guest "$1" "netstat -tn; wc -c /dev/shm/*" >&2
+    die "a stream of $1 does not end"
+}
+
 # same GUEST STREAMS: what went in and out of the guest is what came out at the other end. The streams had the guest's name
 # before it moved.
 same() {
     local guest=$1 streams=$2
     in_guest "$guest" "touch /run/moved" >/dev/null
-    wait_until 120 "the stream into $guest to end" in_guest "$guest" "[ -s /run/in ]"
+    wait_until 120 "the stream into $guest to end" in_guest "$guest" "[ -s /run/in ]" || stalled "$guest"
     [[ $(in_guest "$guest" cat /run/in) == "$SUM" ]] || die "$guest: another stream arrived than was sent"
-    wait_until 120 "the stream out of $guest to end" test -s "$WORK/$streams.out"
+    wait_until 120 "the stream out of $guest to end" test -s "$WORK/$streams.out" || stalled "$guest"
     [[ $(<"$WORK/$streams.out") == "$(in_guest "$guest" cat /run/out)" ]] || die "$guest: another stream arrived than it sent"
 }
 same a2 a1
