@@ -69,7 +69,6 @@ impl AsFd for Bell {
 #[cfg(test)]
 mod tests {
     use std::{
-        os::fd::AsRawFd,
         thread,
         time::{Duration, Instant},
     };
@@ -83,7 +82,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn watch(bell: &Bell) -> Watch {
-        Watch { fd: bell.as_fd().as_raw_fd(), read: true, write: false, ready: false }
+        Watch::to_read(&bell.as_fd())
     }
 
     fn is_heard(bell: &Bell) -> bool {

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     num::NonZero,
-    os::fd::AsRawFd,
     path::Path,
     time::{Duration, Instant},
 };
@@ -131,9 +130,7 @@ impl Factory {
     /// What guests may say something on.
     pub(crate) fn watches(&self) -> impl Iterator<Item = Watch> {
         self.devices.values().filter_map(|device| match device {
-            Device::Vhost(device) => {
-                device.fd().map(|fd| Watch { fd: fd.as_raw_fd(), read: true, write: false, ready: false })
-            }
+            Device::Vhost(device) => device.fd().map(|fd| Watch::to_read(&fd)),
             Device::Eth(_) | Device::Tap(_) => None,
         })
     }

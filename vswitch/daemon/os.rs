@@ -66,6 +66,13 @@ pub(crate) struct Watch {
     pub(crate) ready: bool,
 }
 
+impl Watch {
+    /// For something to read there.
+    pub(crate) fn to_read(of: &impl AsRawFd) -> Watch {
+        Watch { fd: of.as_raw_fd(), read: true, write: false, ready: false }
+    }
+}
+
 /// Waits until one of the descriptors is ready or `timeout` has passed (poll(2)). A signal ends the wait early.
 ///
 /// What is watched for nothing is left out: poll(2) tells of a peer that has gone whatever it was asked, so that every wait

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -171,7 +171,7 @@ impl Service {
         if self.start.elapsed().saturating_sub(self.rung) < DEAF {
             return os::wait(&mut watches, DEAF);
         }
-        watches.push(Watch { fd: self.workers.bell.as_fd().as_raw_fd(), read: true, write: false, ready: false });
+        watches.push(Watch::to_read(&self.workers.bell.as_fd()));
         self.workers.bell.doze();
         // Again: what came before control dozed was said without a ring.
         if !self.control.has_work() {

@@ -105,7 +105,7 @@ impl ControlSocket {
 
     /// What to wait for before [`ControlSocket::exchange`] can do something.
     pub(crate) fn watches(&self) -> impl Iterator<Item = Watch> {
-        let listener = Watch { fd: self.listener.as_raw_fd(), read: true, write: false, ready: false };
+        let listener = Watch::to_read(&self.listener);
         let connections = self.connections.iter().map(|c| Watch {
             fd: c.stream.as_raw_fd(),
             // What is not to be read yet would end every wait at once.

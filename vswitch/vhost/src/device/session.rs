@@ -78,7 +78,9 @@ impl Session {
                 Arrived::Octets(octets, fds) => self.backend.receive(&octets, fds)?,
             }
         }
-        self.think(desks).map(|_| ()).map_err(End::from)
+        // The last one may have completed a message.
+        self.think(desks)?;
+        Ok(())
     }
 
     /// Carries out all that was asked for; `false` where that has to wait for a worker.
