@@ -3,9 +3,9 @@
 //!
 //! `epoch` is the worker's own logical clock: it moves with every change that a cached decision may rest on, and the
 //! thing that changed is stamped with it. A flow entry remembers the epoch at which it was last found right. While the
-//! clock stands, a hit compares one word. When it has moved, a hit asks whether the change was in its network and whether
-//! one of its MACs was stirred; only then are the entry's own scopes (ingress and egress member, network, both FDB entries)
-//! compared, once, and only what really changed is decided anew.
+//! clock stands, a hit compares one word. When it has moved, a hit asks whether anything happened behind the two members that
+//! it passes between, then whether one of its MACs was stirred or its network touched; only then are the entry's own scopes
+//! (ingress and egress member, network, both FDB entries) compared, once, and only what really changed is decided anew.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(crate) struct Brain {
     /// Identification of the next outer IPv4 header.
     pub(crate) ip_id: u16,
     pub(crate) scopes: Scopes,
-    /// Which MACs have come, moved or gone, and when.
+    /// Behind whom something has changed, which MACs have come, moved or gone, and when.
     pub(crate) stirs: Stirs,
     /// Whether a MAC was refused for want of room: its flows must be decided anew once there is some.
     pub(crate) refused_any: bool,
@@ -66,6 +66,18 @@ struct NetworkScope {
     statics_due: bool,
     /// The epoch of the last MAC learned: flows that flood for want of an FDB entry rest on it.
     learned_at: u32,
+}
+
+/// Where a MAC was before it was learned where it is: whom that can concern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nowhere, which concerns floods alone: nobody's way leads to it, and who sends as it was decided about when it went, or has
+    /// found no room.
+    Nowhere,
+    /// Learned behind this member.
+    Behind(MemberId),
+    /// That is not known, or the operator had said it.
+    Unclear,
 }
 
 /// Whether `event` came after `moment` on a clock that wraps.
@@ -112,9 +124,28 @@ impl Brain {
         let old = std::mem::replace(&mut self.snapshot, new);
         self.epoch = self.epoch.wrapping_add(1);
         self.scopes.compare(&old, &self.snapshot, self.epoch);
+        self.stir_members(&old);
         self.ways.install(&old, &self.snapshot);
         self.keys.install(&old, &self.snapshot);
         old
+    }
+
+    /// Stirs the members of the networks that the snapshot in force has touched, and those that were theirs in `old`.
+    fn stir_members(&mut self, old: &Snapshot) {
+        let Brain { snapshot, scopes, stirs, epoch, .. } = self;
+        if scopes.touched_at != *epoch {
+            return;
+        }
+        let before = epoch.wrapping_sub(1);
+        for id in (0..old.members.len().max(snapshot.members.len())).map(|place| MemberId(place as u32)) {
+            if [old, &**snapshot]
+                .iter()
+                .filter_map(|s| s.member(id))
+                .any(|m| scopes.is_touched_after(m.network, before))
+            {
+                stirs.member(id, *epoch);
+            }
+        }
     }
 
     /// Where `mac` is in `network`, and the FDB entry that says so. Entries that speak of a predecessor go.
@@ -125,26 +156,28 @@ impl Brain {
         if self.scopes.is_current(&self.snapshot, member, self.fdb.changed_at(slot)) {
             return Some((slot, member));
         }
-        self.forget(slot, mac);
+        self.forget(slot);
         None
     }
 
     #[cold]
     #[inline(never)]
-    fn forget(&mut self, slot: FdbSlot, mac: Mac) {
+    fn forget(&mut self, slot: FdbSlot) {
         self.epoch = self.epoch.wrapping_add(1);
+        let gone = self.fdb.entry(slot);
         self.fdb.remove(slot, self.epoch);
-        self.stirs.note(mac, self.epoch);
+        self.stirs.gone(&gone, self.epoch);
         self.gave_room();
     }
 
     /// Marks that `network` has learned where `mac` is, so that its floods, and what goes to it or comes from it, are
-    /// decided anew. Where it `is_new`, only floods can be meant: nobody's way leads to a MAC that was nowhere, and who sends as it
-    /// was decided about when it went, or has found no room.
-    pub(crate) fn learned(&mut self, network: NetworkId, mac: Mac, is_new: bool) {
+    /// decided anew.
+    pub(crate) fn learned(&mut self, network: NetworkId, mac: Mac, before: Before) {
         self.epoch = self.epoch.wrapping_add(1);
-        if !is_new || self.refused_any {
-            self.stirs.note(mac, self.epoch);
+        match before {
+            Before::Nowhere if !self.refused_any => {}
+            Before::Behind(member) => self.stirs.left(mac, member, self.epoch),
+            Before::Nowhere | Before::Unclear => self.stirs.changed(mac, self.epoch),
         }
         if let Some(scope) = self.scopes.networks.get_mut(network.index()) {
             scope.learned_at = self.epoch;
@@ -163,17 +196,18 @@ impl Brain {
     /// Has every cached decision looked at.
     pub(crate) fn touch_all(&mut self) {
         let epoch = self.epoch;
+        self.stirs.everybody(epoch);
         self.scopes.touched_at = epoch;
         self.scopes.networks.iter_mut().for_each(|network| network.touched_at = epoch);
     }
 
     /// Whether nothing has happened since `checked_at` that a decision about frames from `ingress` to one member, or about
     /// dropping them, can rest on: neither to their MACs nor in their network. Says so quickly, and `false` where in doubt.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_untouched(&self, ingress: MemberId, key: &FlowKey, checked_at: u32) -> bool {
         // A change is of the one or of the other, so that most are done with here.
         let [any_mac, any_network] =
-            [self.stirs.last_of_all(), self.scopes.touched_at].map(|last| after(last, checked_at));
+            [self.stirs.last_of_macs(), self.scopes.touched_at].map(|last| after(last, checked_at));
         let is_stirred = any_mac && self.stirs.any_after(key.front(), checked_at);
         !(is_stirred || any_network && self.is_touched(ingress, checked_at))
     }
@@ -181,8 +215,7 @@ impl Brain {
     /// Whether the network of a member has been touched since `checked_at`, or there is no such member any more.
     #[inline]
     fn is_touched(&self, ingress: MemberId, checked_at: u32) -> bool {
-        let network = self.snapshot.member(ingress).and_then(|member| self.scopes.networks.get(member.network.index()));
-        network.is_none_or(|network| after(network.touched_at, checked_at))
+        self.snapshot.member(ingress).is_none_or(|member| self.scopes.is_touched_after(member.network, checked_at))
     }
 
     /// Whether a cached decision holds; if so, it holds as of now.
@@ -263,6 +296,11 @@ impl Scopes {
             // The entries of a member that is another one now go, too.
             scope.statics_due |= scope.touched_at == epoch || statics(old, place) != statics(new, place);
         }
+    }
+
+    /// Whether a network has been touched after `moment`, or is not tracked.
+    fn is_touched_after(&self, network: NetworkId, moment: u32) -> bool {
+        self.networks.get(network.index()).is_none_or(|network| after(network.touched_at, moment))
     }
 
     /// Whether the static entries of a network are to be looked at.

@@ -113,12 +113,9 @@ fn send_hits<P: Port, M: Pool, const TUPLES: bool>(
     let met = loop {
         let Some(meta) = metas.next() else { return (frames, Met::End) };
         let Some(mut frame) = left.next() else { break Met::End };
-        let way = match meta.class {
-            Class::Plain => lookup::way(meta, brain),
-            Class::PlainTuple if TUPLES => lookup::tuple_way(meta, brain),
-            _ => None,
+        let Some((member, &Way { kind, port, .. })) = lookup::way::<TUPLES>(meta, brain) else {
+            break Met::Other(frame);
         };
-        let Some((member, &Way { kind, port, .. })) = way else { break Met::Other(frame) };
         if let Err(cause) = rewrite::plain(kind, member, &mut frame, meta, brain) {
             break Met::Short(frame, Short::Unfit(cause));
         }

@@ -9,7 +9,7 @@ use wire::Mac;
 
 use crate::{
     Snapshot,
-    brain::{Brain, Scopes},
+    brain::{Before, Brain, Scopes},
     feature::learn,
     flow::{FlowKey, Recipe},
     tally::Tally,
@@ -197,7 +197,7 @@ impl Sweeper {
         let (before, budget) = (self.macs.cursor, self.macs.spend(budget));
         let gone = fdb.sweep(&mut self.macs.cursor, budget, next, |_, entry| {
             if is_over(&entry, snapshot, scopes, *now, lag) {
-                stirs.note(entry.mac, next);
+                stirs.gone(&entry, next);
                 return Sweep::Remove;
             }
             if entry.is_local {
@@ -256,7 +256,7 @@ fn put_static(network: usize, mac: Mac, member: MemberId, brain: &mut Brain) -> 
     let (held, is_known) = (brain.fdb.len(), brain.fdb.lookup(network, mac).is_some());
     let is_placed = brain.fdb.set_static(network, mac, member, next).is_ok();
     if is_placed {
-        brain.learned(network, mac, false);
+        brain.learned(network, mac, Before::Unclear);
         // Another MAC, of whatever network, had to go for it.
         if !is_known && brain.fdb.len() == held {
             brain.touch_all();

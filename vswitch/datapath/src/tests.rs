@@ -245,9 +245,11 @@ impl Scene {
         happens(&mut self);
         assert_ne!(self.worker.brain.epoch, before, "the clock moved");
         let is_untouched = self.worker.brain.is_untouched(MemberId(0), &key, before);
+        let is_concerned = self.worker.brain.stirs.is_either_after(MemberId(0), MemberId(1), before);
         let redecided = self.worker.tally.worker.flow_redecided;
         self.say(0, 1);
         assert!(!is_untouched || self.worker.tally.worker.flow_redecided == redecided);
+        assert!(is_concerned || is_untouched, "whoever is not concerned by its members is not by anything else");
         assert_eq!(self.pool.used(), 0);
         is_untouched
     }
@@ -268,7 +270,7 @@ fn changes_of_other_networks_and_of_other_macs_touch_no_flow() {
 fn a_mac_that_was_nowhere_has_nobody_look_for_those_who_rest_on_it() {
     let mut scene = Scene::new();
     scene.say(0, 1);
-    let stirred = |scene: &Scene| (scene.worker.brain.stirs.last_of_all(), scene.worker.brain.epoch);
+    let stirred = |scene: &Scene| (scene.worker.brain.stirs.last_of_macs(), scene.worker.brain.epoch);
     let (last, epoch) = stirred(&scene);
     scene.say(1, 9);
     assert_eq!(stirred(&scene).0, last, "new");

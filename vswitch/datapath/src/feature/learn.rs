@@ -5,7 +5,7 @@ use wire::Mac;
 
 use crate::{
     Network,
-    brain::Brain,
+    brain::{Before, Brain},
     tally::Tally,
     wiring::{FdbDelta, Peer},
 };
@@ -74,17 +74,17 @@ fn take_in(sighting: &FdbDelta, local: bool, limit: u32, brain: &mut Brain, tall
     let next = brain.epoch.wrapping_add(1);
     let books = &mut tally.worker;
     let learned = brain.fdb.learn(network, mac, member, local, seen, next, limit);
-    let (counter, is_news) = match learned {
-        Learn::New(_) => (&mut books.mac_learned, true),
-        Learn::Moved { .. } => (&mut books.mac_moved, true),
-        Learn::NetworkFull => (&mut books.mac_refused_network, false),
-        Learn::TableFull => (&mut books.mac_refused_table, false),
+    let (counter, before) = match learned {
+        Learn::New(_) => (&mut books.mac_learned, Some(Before::Nowhere)),
+        Learn::Moved { from, .. } => (&mut books.mac_moved, Some(Before::Behind(from))),
+        Learn::NetworkFull => (&mut books.mac_refused_network, None),
+        Learn::TableFull => (&mut books.mac_refused_table, None),
         Learn::Known | Learn::Static => return false,
     };
     *counter += 1;
-    if is_news {
-        brain.learned(network, mac, matches!(learned, Learn::New(_)));
+    match before {
+        Some(before) => brain.learned(network, mac, before),
+        None => brain.refused_any = true,
     }
-    brain.refused_any |= !is_news;
-    is_news
+    before.is_some()
 }

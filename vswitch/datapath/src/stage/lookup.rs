@@ -3,7 +3,7 @@
 use table::{FlowEntry, FlowSlot, FlowTable, MemberId};
 
 use crate::{
-    batch::{Batch, Meta},
+    batch::{Batch, Class, Meta},
     brain::Brain,
     flow::{KEY_WORDS, Recipe},
     stage::track,
@@ -34,23 +34,17 @@ pub(crate) fn entry<'f>(meta: &Meta, flows: &'f FlowTable<KEY_WORDS>) -> Option<
 }
 
 /// The member a plain packet goes to and the way there, if that is decided, still holds, and nothing else is to be done to
-/// the packet; then the hit is counted on its flow.
+/// the packet; then the hit is counted on its flow. `TUPLES`: where some packets are keyed by their five-tuples.
 #[inline(always)]
-pub(crate) fn way<'b>(meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
-    way_by(brain.flows.find_by_front(&meta.probe, &meta.key.0)?, meta, brain)
-}
-
-/// The same for a packet that is keyed by its five-tuple.
-#[inline(always)]
-pub(crate) fn tuple_way<'b>(meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
-    way_by(entry(meta, &brain.flows)?.1, meta, brain)
-}
-
-#[inline(always)]
-fn way_by<'b>(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
+pub(crate) fn way<'b, const TUPLES: bool>(meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
+    let entry = match meta.class {
+        Class::Plain => brain.flows.find_by_front(&meta.probe, &meta.key.0)?,
+        Class::PlainTuple if TUPLES => entry(meta, &brain.flows)?.1,
+        _ => return None,
+    };
     let Recipe::Forward(member) = Recipe::decode(entry.recipe()) else { return None };
     let way = simple_way(member, meta, brain)?;
-    if !holds(entry, meta, brain) {
+    if !holds(entry, member, meta, brain) {
         return None;
     }
     entry.hit(u64::from(meta.inner_len), brain.now);
@@ -72,23 +66,35 @@ pub(crate) fn hit(meta: &Meta, brain: &mut Brain, tally: &mut Tally) -> Option<R
     if !recipe.is_light() {
         return None;
     }
-    if !holds(entry, meta, brain) {
+    let checked_at = entry.checked_at();
+    let holds = checked_at == brain.epoch || confirm(entry, brain, is_untouched(meta, brain, checked_at));
+    if !holds {
         return recheck(meta, brain, tally);
     }
     track::count(entry, meta, brain.now, tally);
     Some(recipe)
 }
 
-/// Whether a cached decision to forward or to drop holds as of now, as far as that is to be seen at a glance.
+/// Whether a cached decision to send frames to `member` holds as of now, as far as that is to be seen at a glance.
 #[inline(always)]
-fn holds(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> bool {
-    entry.checked_at() == brain.epoch || holds_on(entry, meta, brain)
+fn holds(entry: &FlowEntry<KEY_WORDS>, member: MemberId, meta: &Meta, brain: &Brain) -> bool {
+    let checked_at = entry.checked_at();
+    if checked_at == brain.epoch {
+        return true;
+    }
+    let is_concerned = brain.stirs.is_either_after(meta.ingress, member, checked_at);
+    confirm(entry, brain, !is_concerned || is_untouched(meta, brain, checked_at))
 }
 
-/// The same where the epoch has moved.
+/// [`Brain::is_untouched`], apart from the hit loop, which has no register left.
+#[inline(never)]
+fn is_untouched(meta: &Meta, brain: &Brain, checked_at: u32) -> bool {
+    brain.is_untouched(meta.ingress, &meta.key, checked_at)
+}
+
+/// Notes that a cached decision was found right just now, if it was.
 #[inline(always)]
-fn holds_on(entry: &FlowEntry<KEY_WORDS>, meta: &Meta, brain: &Brain) -> bool {
-    let is_untouched = brain.is_untouched(meta.ingress, &meta.key, entry.checked_at());
+fn confirm(entry: &FlowEntry<KEY_WORDS>, brain: &Brain, is_untouched: bool) -> bool {
     if is_untouched {
         entry.set_checked_at(brain.epoch);
     }
