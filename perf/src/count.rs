@@ -116,7 +116,7 @@ const STAGES: [(&str, &str); 7] = [
     ("lookup", "stage::lookup::batch"),
     ("act", "pipeline::act"),
     ("decide", "pipeline::decide_rest"),
-    ("flush", "Lanes<P>::flush"),
+    ("flush", "Lanes<P>::end_turn"),
     ("publish", "Tally::publish"),
 ];
 

@@ -37,6 +37,8 @@ pub(crate) struct Factory {
     worker_nodes: Vec<u32>,
     /// What the process was started with.
     need: Need,
+    /// For how long packets for a container may wait for others.
+    tap_coalesce: Duration,
     devices: HashMap<String, Device>,
     cpu_times: CpuTimes,
     /// What the kernel is asked for while there is traffic.
@@ -44,9 +46,9 @@ pub(crate) struct Factory {
 }
 
 impl Factory {
-    pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>, need: Need) -> Factory {
+    pub(crate) fn new(eal: Eal, pool: Pool, worker_nodes: Vec<u32>, need: Need, tap_coalesce: Duration) -> Factory {
         let (devices, cpu_times, cpu_latency) = (HashMap::new(), CpuTimes::default(), CpuLatency::default());
-        Factory { eal, pool, worker_nodes, need, devices, cpu_times, cpu_latency }
+        Factory { eal, pool, worker_nodes, need, tap_coalesce, devices, cpu_times, cpu_latency }
     }
 
     fn open_eth(&self, port: &Port, device: &str) -> Result<(Device, Opened<AnyPort>), String> {
@@ -170,7 +172,7 @@ fn tap_choices(tap: &TapControl) -> Vec<ChoiceRow> {
     agreed.into_iter().chain(refused).collect()
 }
 
-fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapConfig, String> {
+fn tap_config(port: &Port, netns: Option<&str>, interface: &str, coalesce: Duration) -> Result<TapConfig, String> {
     Ok(TapConfig {
         netns: netns.map(Netns::new).transpose().map_err(|error| error.to_string())?,
         interface: interface.to_owned(),
@@ -185,6 +187,8 @@ fn tap_config(port: &Port, netns: Option<&str>, interface: &str) -> Result<TapCo
             (true, None) => Behind::Tunnels,
             (true, Some(_)) => Behind::TunnelsAndStations,
         },
+        // Nobody is woken by what the kernel only passes on.
+        coalesce: if port.is_uplink() { Duration::ZERO } else { coalesce },
     })
 }
 
@@ -217,7 +221,7 @@ impl PortFactory for Factory {
             Kind::Eth { device } => self.open_eth(port, device)?,
             Kind::Tap { netns, interface } => {
                 let netns = netns.as_ref().map(|netns| netns.path().to_string_lossy().into_owned());
-                self.open_tap(tap_config(port, netns.as_deref(), interface)?)?
+                self.open_tap(tap_config(port, netns.as_deref(), interface, self.tap_coalesce)?)?
             }
             Kind::VhostUser { socket, mode, access } => self.open_vhost(port, socket, *mode, access)?,
         };

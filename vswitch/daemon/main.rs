@@ -30,7 +30,7 @@ use std::{
     path::{self, Path},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use api::Hello;
@@ -114,7 +114,8 @@ fn run(file: &Path) -> Result<(), String> {
         config::Idle::Adaptive => Policy::Adaptive,
     };
     let idle = Idle::new(idle, config.workers.rest_max_us);
-    let factory = Factory::new(eal.clone(), pool.clone(), worker_nodes, need);
+    let tap_coalesce = Duration::from_micros(config.workers.tap_coalesce_us.into());
+    let factory = Factory::new(eal.clone(), pool.clone(), worker_nodes, need, tap_coalesce);
     let identity = Identity {
         version: VERSION.to_owned(),
         git: Some(GIT.to_owned()),

@@ -56,6 +56,14 @@ impl Port for AnyPort {
         }
     }
 
+    #[inline]
+    fn gathers(&mut self, waiting: usize) -> bool {
+        match self {
+            AnyPort::Tap(port) => port.gathers(waiting),
+            AnyPort::Eth(_) | AnyPort::Vhost(_) => false,
+        }
+    }
+
     fn device_stats(&mut self) -> DeviceStats {
         match self {
             AnyPort::Eth(port) => port.device_stats(),

@@ -63,6 +63,7 @@ fn open(containers: &Containers, end: usize) -> Result<TapPort<HeapPool>, String
         queues: NonZero::<u16>::MIN,
         offloads: true,
         behind: Behind::Container,
+        coalesce: std::time::Duration::ZERO,
     };
     let ports = tap::open(config, HeapPool::new(FRAMES, FRAME_MAX)).map_err(|error| error.to_string())?;
     ports.into_iter().next().ok_or_else(|| "the TAP has no queue".to_owned())

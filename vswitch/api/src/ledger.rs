@@ -46,7 +46,7 @@ pub struct Terms {
     pub merged: u64,
     /// Given to other workers.
     pub handed: u64,
-    /// In the worker's own hands: they wait for the copies of a flood.
+    /// In the worker's own hands: they wait for the copies of a flood, or for others to the same container.
     pub held: u64,
     /// Gone out of scope instead of ending somewhere: a defect.
     pub lost: u64,

@@ -86,7 +86,7 @@ block! {
         merged,
         /// Put on handoff rings.
         handed,
-        /// In the worker's own hands: they wait for the copies of a flood.
+        /// In the worker's own hands: they wait for the copies of a flood, or for others to the same container.
         held,
         /// Turns of the worker's loop that have ended.
         turns,

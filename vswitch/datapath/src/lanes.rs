@@ -36,6 +36,8 @@ pub(crate) struct Lanes<P> {
     asked: usize,
     /// Lanes with frames waiting.
     loaded: Vec<PortId>,
+    /// Frames that waited when the last turn ended.
+    gathered: u64,
     /// Which of the ports held are polled.
     pub(crate) lookout: Lookout,
 }
@@ -49,6 +51,7 @@ impl<P: Port> Lanes<P> {
             first: 0,
             asked: 0,
             loaded: Vec::with_capacity(PORTS_MAX),
+            gathered: 0,
             lookout: Lookout::new(),
         }
     }
@@ -251,6 +254,27 @@ impl<P: Port> Lanes<P> {
         while let Some(port) = self.loaded.pop() {
             self.flush_one(port, tally, pool);
         }
+    }
+
+    /// Sends what waits at the end of a turn, but for what a port gathers ([`Port::gathers`]): that is in the worker's hands from this
+    /// turn to the next. Whether there is any.
+    #[inline(never)]
+    pub(crate) fn end_turn(&mut self, tally: &mut Tally, pool: &mut impl Pool) -> bool {
+        let Lanes { lanes, loaded, .. } = self;
+        let mut gathered = 0;
+        loaded.retain(|&port| {
+            let Some(lane) = &mut lanes[port.index()] else { return false };
+            let waiting = lane.waiting.len();
+            let gathers = waiting > 0 && lane.queue.gathers(waiting);
+            match gathers {
+                true => gathered += waiting as u64,
+                false => send(lane, port, tally, pool),
+            }
+            gathers
+        });
+        let before = std::mem::replace(&mut self.gathered, gathered);
+        tally.worker.held = tally.worker.held + gathered - before;
+        gathered > 0
     }
 
     fn flush_one(&mut self, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {

@@ -90,6 +90,40 @@ fn wired(
 }
 
 #[test]
+fn what_a_port_gathers_is_in_the_workers_hands_and_goes_when_the_port_or_the_worker_does() {
+    let pool = HeapPool::new(100, 2048);
+    let (mut worker, peers, books, mut wires) = wired(32, 2, &pool);
+    let [a, b] = [1, 2].map(|n| Mac::new([2, 0, 0, 0, 0, n]));
+    peers[1].send(&ethernet(a, b));
+    worker.turn(Tick(1));
+    peers[1].gather(3);
+    let numbered = |n: u8| [&ethernet(b, a)[..59], &[n]].concat();
+    let mut turn = |sent: &[u8]| {
+        sent.iter().for_each(|&n| assert!(peers[0].send(&numbered(n))));
+        let turn = worker.turn(Tick(1));
+        worker.publish();
+        let (reading, _) = books.read(WorkerId(0), &[]).unwrap();
+        assert!(reading.balanced(), "{reading:?}");
+        let come = std::iter::from_fn(|| peers[1].recv()).map(|packet| packet[59]).collect::<Vec<_>>();
+        (come, reading.held, turn)
+    };
+    assert_eq!(turn(&[1]), (vec![], 1, Turn::Busy));
+    assert_eq!(turn(&[]), (vec![], 1, Turn::Busy), "nobody rests while something waits");
+    assert_eq!(turn(&[2, 3]), (vec![1, 2, 3], 0, Turn::Busy), "in order");
+    assert_eq!(turn(&[]), (vec![], 0, Turn::Idle));
+    assert_eq!(turn(&[4]), (vec![], 1, Turn::Busy));
+    assert!(wires.mail.send(Order::Detach { port: PortId(1) }).is_ok());
+    assert_eq!(turn(&[]), (vec![4], 0, Turn::Busy), "the port goes");
+    let Some(Report::Detached { queue, .. }) = wires.mail.recv() else { panic!("it went") };
+    assert!(wires.mail.send(Order::Attach { port: PortId(1), queue }).is_ok());
+    assert_eq!(turn(&[5]).1, 1);
+    assert!(wires.mail.send(Order::Stop).is_ok());
+    assert_eq!(turn(&[]), (vec![5], 0, Turn::Busy), "the worker stops");
+    assert_eq!(turn(&[]), (vec![], 0, Turn::Stopped));
+    assert_eq!(pool.used(), 0);
+}
+
+#[test]
 fn a_clock_of_changes_that_goes_round_forgets_nobody() {
     let pool = HeapPool::new(100, 2048);
     let (mut worker, peers, _) = switch(3, &pool);

@@ -163,10 +163,19 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.work_off();
         self.hear_others();
         self.take_injected();
-        self.lanes.flush(&mut self.tally, &mut self.pool);
-        let idle = !mail && self.tally.worker.credit() == before && self.backlog.is_empty();
+        let gathers = self.end_lanes();
+        let idle = !mail && self.tally.worker.credit() == before && self.backlog.is_empty() && !gathers;
         self.sweeper.step(idle, &mut self.brain, &mut self.tally, &mut self.wires.peers);
         self.finish(idle, mail)
+    }
+
+    /// Sends what waits. Whether something waits still, for more to come; nothing does in a worker that has stopped.
+    #[inline]
+    fn end_lanes(&mut self) -> bool {
+        if self.stopped {
+            self.lanes.flush(&mut self.tally, &mut self.pool);
+        }
+        self.lanes.end_turn(&mut self.tally, &mut self.pool)
     }
 
     fn finish(&mut self, idle: bool, mail: bool) -> Turn {

@@ -16,6 +16,8 @@ struct Wires {
     from_switch: VecDeque<Packet>,
     depth: usize,
     takes: Takes,
+    /// Frames that the port would rather have together.
+    gathers: usize,
     rx_no_buffer: u64,
     tx_errors: u64,
 }
@@ -41,7 +43,8 @@ impl MemPort {
     /// Both ends of a link whose queues hold `depth` packets each; a full queue refuses.
     pub fn pair(pool: HeapPool, depth: usize) -> (MemPort, MemPortPeer) {
         let (to_switch, from_switch) = (VecDeque::new(), VecDeque::new());
-        let wires = Wires { to_switch, from_switch, depth, takes: Takes::default(), rx_no_buffer: 0, tx_errors: 0 };
+        let takes = Takes::default();
+        let wires = Wires { to_switch, from_switch, depth, takes, gathers: 0, rx_no_buffer: 0, tx_errors: 0 };
         let wires = Arc::new(Mutex::new(wires));
         (MemPort { wires: Arc::clone(&wires), pool }, MemPortPeer { wires })
     }
@@ -76,6 +79,11 @@ impl MemPortPeer {
     /// Says what this end does by itself from now on; at first that is nothing.
     pub fn take(&self, takes: Takes) {
         lock(&self.wires).takes = takes;
+    }
+
+    /// From now on the port gathers up to so many frames before it wants any, however long that takes; at first none.
+    pub fn gather(&self, frames: usize) {
+        lock(&self.wires).gathers = frames;
     }
 
     /// Loses the oldest packet the switch sent, as a driver does that cannot send what it took; `false` where there is
@@ -142,6 +150,10 @@ impl Port for MemPort {
 
     fn takes(&self) -> Takes {
         lock(&self.wires).takes
+    }
+
+    fn gathers(&mut self, waiting: usize) -> bool {
+        waiting < lock(&self.wires).gathers
     }
 
     fn is_dry(&self) -> bool {

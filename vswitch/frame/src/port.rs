@@ -66,6 +66,15 @@ pub trait Port {
         false
     }
 
+    /// Whether the device would rather have what waits for it, `waiting` frames, together with others that are likely to come soon
+    /// (interrupt coalescing): asked at the end of a turn in which something waits, and again at the end of each turn until it
+    /// says no. It bounds how long that goes on; nothing keeps a caller from sending sooner.
+    #[inline]
+    fn gathers(&mut self, waiting: usize) -> bool {
+        let _ = waiting;
+        false
+    }
+
     /// What the device has lost since this was last asked, so that whoever holds the port books each loss once and no
     /// other does again. Cheap enough to be asked once a second, and may make system calls.
     fn device_stats(&mut self) -> DeviceStats {

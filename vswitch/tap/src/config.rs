@@ -1,6 +1,6 @@
 //! What the operator asks of a TAP, and what can be refused before the kernel is asked.
 
-use std::{net::IpAddr, num::NonZero};
+use std::{net::IpAddr, num::NonZero, time::Duration};
 
 use crate::{Netns, Place, TapError};
 
@@ -34,6 +34,9 @@ pub struct TapConfig {
     pub offloads: bool,
     /// Whose packets come and go here.
     pub behind: Behind,
+    /// For how long packets may wait for others where there are many, so that a reader is woken once for several of them; zero:
+    /// not at all.
+    pub coalesce: Duration,
 }
 
 /// What is behind a TAP, on the kernel's side.
@@ -136,6 +139,7 @@ mod tests {
             queues: NonZero::<u16>::MIN,
             offloads: true,
             behind: Behind::Container,
+            coalesce: Duration::ZERO,
         }
     }
 

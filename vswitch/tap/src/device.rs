@@ -9,6 +9,7 @@ use std::{
         unix::fs::OpenOptionsExt,
     },
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
@@ -34,6 +35,8 @@ pub struct TapDevice {
     /// What the port should ask the kernel to leave to it.
     pub(crate) wanted: Wanted,
     pub(crate) behind: Behind,
+    /// For how long packets wait for others at most.
+    pub(crate) coalesce: Duration,
 }
 
 /// Control's handle on the interface; works while a worker holds the port. Drop it with the port: it keeps the namespace
@@ -103,7 +106,8 @@ fn create(config: &TapConfig) -> Result<TapDevice, TapError> {
         offloads: None,
         faults: Arc::default(),
     };
-    Ok(TapDevice { first, more, control, mtu: config.mtu, wanted, behind: config.behind })
+    let TapConfig { mtu, behind, coalesce, .. } = *config;
+    Ok(TapDevice { first, more, control, mtu, wanted, behind, coalesce })
 }
 
 /// Another queue of the interface. The kernel sends the packets of a flow to the queue on which it was last answered, or else

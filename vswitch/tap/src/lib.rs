@@ -5,8 +5,9 @@
 //! written straight from one. The host's namespace never sees the interface, the caller's own namespace does not change,
 //! and the interface vanishes with the port.
 //!
-//! One system call a packet; several workers share the packets of a container that has several queues. So that few packets do for much, kernel and switch leave each other work
-//! ([`Offloads`]): what a container sends comes as super-frames of up to 64 KiB, of which a header in front
+//! One system call a packet; several workers share the packets of a container that has several queues. Where small ones are many,
+//! they wait for each other for some microseconds, so that their reader is woken once for several (`coalesce.rs`). So that few
+//! packets do for much, kernel and switch leave each other work ([`Offloads`]): what a container sends comes as super-frames of up to 64 KiB, of which a header in front
 //! ([`wire::virtio_net`]) says into which segments they are to be cut, and goes to the next container as it came. The port
 //! believes of that header what the packet bears out, and drops the rest by name.
 //!
@@ -14,8 +15,10 @@
 //! and go in their tunnels, and what is left is said of both headers ([`wire::virtio_net::TunnelHeader`]).
 //!
 //! Where to look: what the operator asks for is `config.rs`, the order in which a device comes to life is `device.rs`,
-//! what is left to whom is `offloads.rs`, the packet path is `port.rs`; `kernel.rs` is the only file with `unsafe` in it.
+//! what is left to whom is `offloads.rs`, the packet path is `port.rs`, and which packets wait
+//! for others `coalesce.rs`; `kernel.rs` is the only file with `unsafe` in it.
 
+mod coalesce;
 mod config;
 mod device;
 mod error;

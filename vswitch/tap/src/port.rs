@@ -5,12 +5,16 @@ use std::{
     fs::File,
     io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
     os::fd::{AsFd, BorrowedFd},
+    time::Instant,
 };
 
 use frame::{Burst, DeviceStats, Frame, Offload, Pool, Port, Sent, Takes, Transport};
 use wire::virtio_net::{Left, TUNNEL_HEADER_LEN, TunnelHeader};
 
-use crate::{Offloads, TapControl, TapDevice, TapError, config::check_buffer, faults::Fault, offloads::Wanted};
+use crate::{
+    Offloads, TapControl, TapDevice, TapError, coalesce::Coalesce, config::check_buffer, faults::Fault,
+    offloads::Wanted,
+};
 
 /// Octets after which a burst ends: what is read should still be in the core's cache when it is written.
 const OCTETS_A_BURST: usize = 256 << 10;
@@ -32,6 +36,8 @@ pub struct TapPort<M: Pool> {
     gone: bool,
     /// The last look found the kernel's queue empty.
     dry: bool,
+    /// Which packets wait for more.
+    coalesce: Coalesce,
 }
 
 impl<M: Pool> TapPort<M> {
@@ -41,7 +47,7 @@ impl<M: Pool> TapPort<M> {
     where
         M: Clone,
     {
-        let TapDevice { first, more, mut control, mtu, wanted, behind } = device;
+        let TapDevice { first, more, mut control, mtu, wanted, behind, coalesce } = device;
         let (buffer_len, has_supers) = measure(&mut pool);
         control.buffer_len = buffer_len;
         if let Some(have) = buffer_len {
@@ -56,14 +62,25 @@ impl<M: Pool> TapPort<M> {
         // What is agreed on at one queue goes for all.
         let offloads = Offloads::agree(first.as_fd(), wanted, behind);
         control.offloads = Some(offloads);
-        let port = |queue| TapPort::new(queue, control.clone(), offloads, pool.clone());
+        let port = |queue| TapPort::new(queue, control.clone(), offloads, Coalesce::new(coalesce), pool.clone());
         Ok(std::iter::once(first).chain(more).map(port).collect())
     }
 
-    fn new(queue: File, control: TapControl, offloads: Offloads, mut pool: M) -> TapPort<M> {
+    fn new(queue: File, control: TapControl, offloads: Offloads, coalesce: Coalesce, mut pool: M) -> TapPort<M> {
         let spare = pool.alloc();
         let long = if offloads.has_super_frames() { pool.alloc_super() } else { None };
-        TapPort { queue, control, pool, offloads, spare, long, stats: DeviceStats::default(), gone: false, dry: false }
+        TapPort {
+            queue,
+            control,
+            pool,
+            offloads,
+            spare,
+            long,
+            stats: DeviceStats::default(),
+            gone: false,
+            dry: false,
+            coalesce,
+        }
     }
 
     /// A handle with which control can change the interface while a worker holds the port.
@@ -230,7 +247,12 @@ impl<M: Pool> Port for TapPort<M> {
         received
     }
 
+    fn gathers(&mut self, _: usize) -> bool {
+        !self.gone && self.coalesce.waits(Instant::now)
+    }
+
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
+        self.coalesce.sent(burst.len());
         let mut sent = Sent::default();
         for frame in burst.as_mut_slice() {
             if self.offer(frame) {

@@ -219,6 +219,7 @@ fn a_missing_namespace_is_named_with_the_command_that_makes_it() {
             queues: NonZero::<u16>::MIN,
             offloads: true,
             behind: tap::Behind::Container,
+            coalesce: Duration::ZERO,
         },
         pool(),
     )
@@ -240,6 +241,7 @@ fn a_file_that_is_no_namespace_is_an_error_and_not_a_hang() {
             queues: NonZero::<u16>::MIN,
             offloads: true,
             behind: tap::Behind::Container,
+            coalesce: Duration::ZERO,
         };
         let error = open_one(config, pool()).unwrap_err();
         assert!(matches!(error, TapError::NotNetns { .. } | TapError::Permission { .. }), "{path}: {error}");

@@ -56,6 +56,7 @@ pub(super) struct Workers {
     pub(super) idle: Option<Text>,
     pub(super) rest_max_us: Option<Int>,
     pub(super) cpu_latency_us: Option<Int>,
+    pub(super) tap_coalesce_us: Option<Int>,
     pub(super) burst: Option<Int>,
 }
 

@@ -18,12 +18,17 @@ pub struct Workers {
     /// While there is traffic, no CPU of the node may take longer than this to wake up, in microseconds; `None`: the kernel
     /// decides.
     pub cpu_latency_us: Option<u16>,
+    /// For how long packets for a container on a TAP may wait for others where there are many, in microseconds; 0: not at all.
+    pub tap_coalesce_us: u16,
     /// Frames taken from one port before the next is looked at.
     pub burst: u8,
 }
 
 /// The longest rest where the file does not say.
 pub(super) const REST_MAX_US_DEFAULT: u16 = 50;
+
+/// How long packets for a container wait for others where the file does not say: what adaptive NICs come to.
+pub(super) const TAP_COALESCE_US_DEFAULT: u16 = 50;
 
 /// Frames a port gives at once where the file does not say: half a batch, so that none fills it alone.
 pub(super) const BURST_DEFAULT: u8 = 32;
@@ -56,6 +61,7 @@ impl Default for Workers {
             idle: Idle::Adaptive,
             rest_max_us: REST_MAX_US_DEFAULT,
             cpu_latency_us: None,
+            tap_coalesce_us: TAP_COALESCE_US_DEFAULT,
             burst: BURST_DEFAULT,
         }
     }
@@ -96,6 +102,7 @@ impl Workers {
             idle: idle.unwrap_or(default.idle),
             rest_max_us: check.counted_or(&keys::REST_MAX_US, &said.rest_max_us, default.rest_max_us),
             cpu_latency_us: said.cpu_latency_us.as_ref().and_then(|us| check.counted(&keys::CPU_LATENCY_US, us)),
+            tap_coalesce_us: check.counted_or(&keys::TAP_COALESCE_US, &said.tap_coalesce_us, default.tap_coalesce_us),
             burst: check.counted_or(&keys::BURST, &said.burst, default.burst),
         }
     }

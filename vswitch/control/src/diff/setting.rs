@@ -29,6 +29,7 @@ pub(super) fn compare(old: &Config, new: &Config, diff: &mut Diff) {
     restart("[workers] cores", &placement(&old.workers.placement), &placement(&new.workers.placement));
     restart("[workers] idle", &idle(old.workers.idle), &idle(new.workers.idle));
     restart("[workers] rest_max_us", &old.workers.rest_max_us, &new.workers.rest_max_us);
+    restart("[workers] tap_coalesce_us", &old.workers.tap_coalesce_us, &new.workers.tap_coalesce_us);
     restart("[workers] burst", &old.workers.burst, &new.workers.burst);
     restart("[memory] numa", &node(old.memory.numa), &node(new.memory.numa));
     restart("[memory] hugepages", &hugepages(old.memory.hugepages), &hugepages(new.memory.hugepages));

@@ -41,6 +41,7 @@ impl Namespace {
             queues: NonZero::<u16>::MIN,
             offloads: true,
             behind: Behind::Container,
+            coalesce: std::time::Duration::ZERO,
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) use port::{KIND, MODE, MTU, QUEUES, ROLE, RX_DESCRIPTORS, STORM_MAX, 
 pub(super) use switch::{CONNECTIONS_PER_USER, REQUESTS_BURST, REQUESTS_PER_S};
 pub(super) use tables::{FLOW_IDLE_S, FLOWS_MAX, MACS_MAX};
 pub(super) use tunnel::{MULTIPATH, TTL, UDP_PORT};
-pub(super) use workers::{BURST, CORES, COUNT, CPU_LATENCY_US, IDLE, REST_MAX_US};
+pub(super) use workers::{BURST, CORES, COUNT, CPU_LATENCY_US, IDLE, REST_MAX_US, TAP_COALESCE_US};
 
 /// All sections, in the order of the reference.
 pub(super) const SECTIONS: [&Section; 7] = [

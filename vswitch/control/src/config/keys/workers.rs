@@ -13,7 +13,11 @@ pub(in crate::config) const SECTION: Section = Section {
     many: false,
     meaning: "The threads that move packets: how many, where they run, and what they do when there is nothing to do. Each \
               has its own tables; a port's queue pairs are held by one worker each.",
-    parts: &[Part { meaning: "", keys: &[CORES, COUNT, IDLE, REST_MAX_US, CPU_LATENCY_US, BURST], values: &[] }],
+    parts: &[Part {
+        meaning: "",
+        keys: &[CORES, COUNT, IDLE, REST_MAX_US, CPU_LATENCY_US, TAP_COALESCE_US, BURST],
+        values: &[],
+    }],
 };
 
 /// CPUs that Linux can name in an affinity mask of ordinary size.
@@ -69,6 +73,13 @@ pub(in crate::config) const CPU_LATENCY_US: Key = Key::number("cpu_latency_us", 
          clock that sleeping cores leave to others, and the half of a core that a sibling thread polls on. In a VM that is \
          the only number that helps. On bare metal 2 to 20 leave the CPUs their light sleep, C1, which costs little: \
          /sys/devices/system/cpu/cpu0/cpuidle/state*/latency has the numbers. `millrace show workers` tells whether it is held.",
+    );
+
+pub(in crate::config) const TAP_COALESCE_US: Key = Key::number("tap_coalesce_us", "microseconds", 0, 1000)
+    .or_number(workers::TAP_COALESCE_US_DEFAULT as i64)
+    .change(Restart)
+    .meaning(
+        "For how long packets for a container on a TAP may wait for others, so that it is woken once for several of them:          what NICs call interrupt coalescing. Only where there are many, 50,000 a second and more to one queue: who asks and          waits for the answer gets each packet at once. A container gets a quarter more small datagrams through.          0: each packet is written at once, whatever there are.",
     );
 
 /// Vector receive functions of NIC drivers take frames by fours, and none where fewer are asked for.
