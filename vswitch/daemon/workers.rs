@@ -182,6 +182,7 @@ fn live(
     }
     // What others handed over a moment ago must not go with the rings it waits in.
     let _ = (0..LAST_TURNS).any(|_| worker.turn(clock.tick()) != Turn::Busy);
+    worker.flush();
 }
 
 #[cfg(test)]

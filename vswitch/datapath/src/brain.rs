@@ -3,8 +3,8 @@
 //!
 //! `epoch` is the worker's own logical clock: it moves with every change that a cached decision may rest on, and the
 //! thing that changed is stamped with it. A flow entry remembers the epoch at which it was last found right. While the
-//! clock stands, a hit compares one word. When it has moved, a hit asks whether anything happened behind the two members that
-//! it passes between, then whether one of its MACs was stirred or its network touched; only then are the entry's own scopes
+//! clock stands, a hit compares one word. When it has moved, a plain packet on a known way asks whether anything happened
+//! behind the two members that it passes between, then, as other hits at once, whether one of its MACs was stirred or its network touched; only then are the entry's own scopes
 //! (ingress and egress member, network, both FDB entries) compared, once, and only what really changed is decided anew.
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use crate::{
     tally::Tally,
 };
 
-/// One queue pair and the frames of this turn that will leave by it.
+/// One queue pair and the frames that will leave by it: of this turn, and of those before it where the port gathers them.
 struct Lane<P> {
     queue: P,
     waiting: Burst,

@@ -23,7 +23,7 @@ pub enum Order<P> {
         /// The port to let go.
         port: PortId,
     },
-    /// Receive nothing more, send what is held, answer [`Report::Stopped`].
+    /// Receive nothing more, send what is held, answer [`Report::Stopped`]; what lanes gather leaves in the same turn.
     Stop,
 }
 

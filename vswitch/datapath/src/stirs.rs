@@ -2,7 +2,7 @@
 //! those who do, a MAC that moves disturbs who talks to it, or as it, and one in four thousand others.
 //!
 //! Both questions are filters in front of the comparison of what a decision really rests on: they may say yes in vain, and never
-//! no. The first is of two words that all flows between two members share, so that asking again and again costs little.
+//! no. The first is of words that all flows between two members share, so that asking again and again costs little.
 
 use table::{FdbEntry, MemberId};
 use wire::Mac;

@@ -45,7 +45,7 @@ pub struct WorkerConfig {
 /// What a turn was worth, for whoever decides whether the worker may rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Frames or orders were handled.
+    /// Frames or orders were handled, or frames wait for a moment for others to the same port.
     Busy,
     /// Nothing was there.
     Idle,
@@ -53,7 +53,7 @@ pub enum Turn {
     Stopped,
 }
 
-/// Batches of one turn at most: only the last row of a turn is cut short by its end, and sending a super-frame costs much the
+/// Batches of one turn at most: as a rule the last row of a turn is cut short by its end, and sending a super-frame costs much the
 /// same however long it is.
 const BATCHES_A_TURN: usize = 16;
 /// Deltas heard in one turn from one other worker.
@@ -164,16 +164,19 @@ impl<P: Port, M: Pool> Worker<P, M> {
         self.hear_others();
         self.take_injected();
         let gathers = self.end_lanes();
-        let idle = !mail && self.tally.worker.credit() == before && self.backlog.is_empty() && !gathers;
+        let idle = !mail && self.tally.worker.credit() == before && self.backlog.is_empty();
         self.sweeper.step(idle, &mut self.brain, &mut self.tally, &mut self.wires.peers);
-        self.finish(idle, mail)
+        match self.finish(idle, mail) {
+            Turn::Idle if gathers => Turn::Busy,
+            turn => turn,
+        }
     }
 
     /// Sends what waits. Whether something waits still, for more to come; nothing does in a worker that has stopped.
     #[inline]
     fn end_lanes(&mut self) -> bool {
         if self.stopped {
-            self.lanes.flush(&mut self.tally, &mut self.pool);
+            self.flush();
         }
         self.lanes.end_turn(&mut self.tally, &mut self.pool)
     }
@@ -196,6 +199,12 @@ impl<P: Port, M: Pool> Worker<P, M> {
             (_, true) => Turn::Idle,
             (_, false) => Turn::Busy,
         }
+    }
+
+    /// Sends what waits for others, for whoever takes no further turn.
+    pub fn flush(&mut self) {
+        self.lanes.flush(&mut self.tally, &mut self.pool);
+        self.lanes.end_turn(&mut self.tally, &mut self.pool);
     }
 
     /// Lets others see the books as they are now, between two turns. Turns do it by themselves: each without frames, and of

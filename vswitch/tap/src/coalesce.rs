@@ -2,15 +2,18 @@
 //!
 //! The kernel wakes who reads a socket for each packet that is written while it sleeps. Many small packets one by one wake it for
 //! each, and the CPU time goes into that; NICs have known it for long and hold interrupts back (ethtool, `adaptive-rx`). Here as
-//! there it is the rate that decides: whoever asks and waits for the answer gets few packets, and each at once.
+//! there it is the rate that decides, of the whole queue: two who answer each other one packet at a time stay below it, and where
+//! many who ask have all asked, so that nobody has more to say before he is answered, it is noticed that nothing more comes.
 
 use std::time::{Duration, Instant};
 
 /// How long packets are counted before their rate is known.
 const WINDOW: Duration = Duration::from_millis(1);
-/// Packets in a window from which on they are many. Two that answer each other as soon as they can, one packet at a time, come to
-/// half of that.
-const MANY: u32 = 50;
+/// Packets in a window from which on they are many: more than two that answer each other one at a time come to where a packet
+/// takes 7 us each way, which is less than two threads take that wake each other.
+const MANY: u32 = 75;
+/// Packets that could have come, as often as they do, while none did: then none is waited for any more.
+const MISSING: u32 = 4;
 
 /// Counts the packets for one queue of a TAP, and says which wait.
 #[derive(Clone, Copy, Debug)]
@@ -20,26 +23,26 @@ pub(crate) struct Coalesce {
     /// Packets sent since `began`.
     sent: u32,
     began: Option<Instant>,
-    /// There were many in the last window.
-    are_many: bool,
-    /// When the first of those that wait was seen.
-    since: Option<Instant>,
+    /// The mean time between packets in the last window, where they were many.
+    gap: Option<Duration>,
+    /// When the first of those that wait was seen, when the last was, and how many they are.
+    waiting: Option<(Instant, Instant, usize)>,
 }
 
 impl Coalesce {
     pub(crate) fn new(longest: Duration) -> Coalesce {
-        Coalesce { longest, sent: 0, began: None, are_many: false, since: None }
+        Coalesce { longest, sent: 0, began: None, gap: None, waiting: None }
     }
 
-    /// Packets have been sent, and none waits any more.
+    /// Packets have been sent; what waits from now on, waits anew.
     #[inline]
     pub(crate) fn sent(&mut self, packets: usize) {
-        self.sent += packets as u32;
-        self.since = None;
+        self.sent = self.sent.saturating_add(packets as u32);
+        self.waiting = None;
     }
 
-    /// Whether those that are to be sent now wait on.
-    pub(crate) fn waits(&mut self, now: impl FnOnce() -> Instant) -> bool {
+    /// Whether those that are to be sent now, so many, wait on.
+    pub(crate) fn waits(&mut self, packets: usize, now: impl FnOnce() -> Instant) -> bool {
         if self.longest.is_zero() {
             return false;
         }
@@ -47,10 +50,17 @@ impl Coalesce {
         let counted = now.saturating_duration_since(*self.began.get_or_insert(now));
         if counted >= WINDOW {
             // By the length that the window had: those who come once a minute are not many.
-            self.are_many = u128::from(self.sent) * WINDOW.as_nanos() >= u128::from(MANY) * counted.as_nanos();
+            let gap = counted / self.sent.max(1);
+            self.gap = (gap <= WINDOW / MANY).then_some(gap);
             (self.sent, self.began) = (0, Some(now));
         }
-        self.are_many && now.saturating_duration_since(*self.since.get_or_insert(now)) < self.longest
+        let Some(gap) = self.gap else { return false };
+        let (first, last, seen) = self.waiting.get_or_insert((now, now, packets));
+        if *seen != packets {
+            (*last, *seen) = (now, packets);
+        }
+        let is_since = |moment: &Instant, limit: Duration| now.saturating_duration_since(*moment) < limit;
+        is_since(first, self.longest) && is_since(last, gap * MISSING)
     }
 }
 
@@ -70,7 +80,7 @@ mod tests {
             (waiting, first) = (waiting + 1, if waiting == 0 { now } else { first });
             while now < next {
                 if waiting > 0 {
-                    if coalesce.waits(|| now) {
+                    if coalesce.waits(waiting, || now) {
                         waited += 1;
                     } else {
                         longest = longest.max(now - first);
@@ -86,7 +96,7 @@ mod tests {
     #[test]
     fn who_gets_few_packets_gets_each_at_once() {
         let (mut coalesce, start) = (Coalesce::new(50 * US), Instant::now());
-        assert_eq!(waits(&mut coalesce, start, 2000, 25 * US), (0, Duration::ZERO), "forty thousand a second");
+        assert_eq!(waits(&mut coalesce, start, 2000, 15 * US), (0, Duration::ZERO), "66,000 a second");
     }
 
     #[test]
@@ -98,5 +108,16 @@ mod tests {
         assert!(waited < 1000, "{waited} of 10,000 turns: a window later it is noticed that they are few again");
         let (waited, _) = waits(&mut Coalesce::new(Duration::ZERO), start, 2000, 8 * US);
         assert_eq!(waited, 0, "switched off");
+    }
+
+    #[test]
+    fn where_nothing_more_comes_nobody_waits_for_it() {
+        let (mut coalesce, start) = (Coalesce::new(50 * US), Instant::now());
+        waits(&mut coalesce, start, 300, 5 * US);
+        // Eight at once, as of eight who ask and wait: the mean gap is that of those before.
+        let asked = start + 1500 * US;
+        coalesce.sent(0);
+        let until = (0..100).find(|&us| !coalesce.waits(8, || asked + us * US));
+        assert_eq!(until, Some(20));
     }
 }

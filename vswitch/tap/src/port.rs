@@ -247,8 +247,8 @@ impl<M: Pool> Port for TapPort<M> {
         received
     }
 
-    fn gathers(&mut self, _: usize) -> bool {
-        !self.gone && self.coalesce.waits(Instant::now)
+    fn gathers(&mut self, waiting: usize) -> bool {
+        !self.gone && self.coalesce.waits(waiting, Instant::now)
     }
 
     fn tx_burst(&mut self, burst: &mut Burst) -> Sent {
