@@ -8,6 +8,11 @@ REQUESTS=/dev/cpu_dma_latency
 CPUIDLE=/sys/devices/system/cpu/cpuidle
 [[ -w $REQUESTS ]] || skip "needs $REQUESTS"
 
+# target: the least that anybody asks for now.
+target() { od -An -t d4 "$REQUESTS" | tr -d ' '; }
+# Before there is a switch: its containers' kernels ask for routers when they like, and that is traffic.
+others=$(target)
+
 netns_add node1 c1 c2
 config_switch node1
 echo 'cpu_latency_us = 0' >>"$WORK/node1.toml"
@@ -22,8 +27,6 @@ lets_go() { ! holds; }
 says() {
     millrace node1 show workers --json | jq -e --argjson held "$1" '.cpu_latency | .max_us == 0 and .held == $held' >/dev/null
 }
-# target: the least that anybody asks for now.
-target() { od -An -t d4 "$REQUESTS" | tr -d ' '; }
 # sum FILE...: of the numbers in them.
 sum() { awk '{ sum += $1 } END { print sum + 0 }' "$@"; }
 # idle_second: counts for a second how often CPUs with nothing to do POLLED, which is the first state, and how often they SLEPT.
@@ -39,7 +42,6 @@ idle_second() {
 step "in silence nothing is held"
 wait_until 10 "the request to be let go of" lets_go
 wait_until 5 "the switch to say so" says false
-others=$(target)
 
 step "traffic takes it, at once"
 ping_all c1=10.0.0.1 c2=10.0.0.2
@@ -89,5 +91,10 @@ ping_all c1=10.0.0.1 c2=10.0.0.2
 wait_until 5 "the request" holds
 kill -KILL "${MILLRACED_PID[node1]}"
 wait_until 5 "the switch to die" gone "${MILLRACED_PID[node1]}"
-as_before() { (($(target) == others)); }
-wait_until 5 "the target to be what it was" as_before
+# Others take and let go of theirs when they like. Ours was 0.
+if ((others == 0)); then
+    echo "not measured: somebody else kept CPUs awake"
+else
+    is_gone() { (($(target) != 0)); }
+    wait_until 5 "the kernel's target to be another one" is_gone
+fi
