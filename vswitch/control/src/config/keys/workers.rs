@@ -80,8 +80,8 @@ pub(in crate::config) const TAP_COALESCE_US: Key = Key::number("tap_coalesce_us"
     .change(Restart)
     .meaning(
         "For how long packets for a container on a TAP may wait for others, so that it is woken once for several of them: \
-         what NICs call interrupt coalescing. Only where there are many, 75,000 a second and more to one queue, and no longer \
-         than four others could have come in: two that answer each other one packet at a time get each at once. A container \
+         what NICs call interrupt coalescing. Only where there are many, 60,000 a second and more to one queue, and no longer \
+         than six others could have come in: two that answer each other one packet at a time get each at once. A container \
          gets a quarter more small datagrams through. 0: each packet is written at once, whatever there are.",
     );
 
