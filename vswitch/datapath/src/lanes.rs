@@ -36,7 +36,7 @@ pub(crate) struct Lanes<P> {
     asked: usize,
     /// Lanes with frames waiting.
     loaded: Vec<PortId>,
-    /// Frames that waited when the last turn ended.
+    /// Frames that wait for others from one turn to the next, as they were booked last.
     gathered: u64,
     /// Which of the ports held are polled.
     pub(crate) lookout: Lookout,
@@ -254,6 +254,7 @@ impl<P: Port> Lanes<P> {
         while let Some(port) = self.loaded.pop() {
             self.flush_one(port, tally, pool);
         }
+        self.book_gathered(0, tally);
     }
 
     /// Sends what waits at the end of a turn, but for what a port gathers ([`Port::gathers`]): that is in the worker's hands from this
@@ -272,9 +273,13 @@ impl<P: Port> Lanes<P> {
             }
             gathers
         });
+        self.book_gathered(gathered, tally);
+        gathered > 0
+    }
+
+    fn book_gathered(&mut self, gathered: u64, tally: &mut Tally) {
         let before = std::mem::replace(&mut self.gathered, gathered);
         tally.worker.held = tally.worker.held + gathered - before;
-        gathered > 0
     }
 
     fn flush_one(&mut self, port: PortId, tally: &mut Tally, pool: &mut impl Pool) {

@@ -204,7 +204,6 @@ impl<P: Port, M: Pool> Worker<P, M> {
     /// Sends what waits for others, for whoever takes no further turn.
     pub fn flush(&mut self) {
         self.lanes.flush(&mut self.tally, &mut self.pool);
-        self.lanes.end_turn(&mut self.tally, &mut self.pool);
     }
 
     /// Lets others see the books as they are now, between two turns. Turns do it by themselves: each without frames, and of

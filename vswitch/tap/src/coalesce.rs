@@ -26,8 +26,17 @@ pub(crate) struct Coalesce {
     began: Option<Instant>,
     /// The mean time between packets in the last window, where they were many.
     gap: Option<Duration>,
-    /// When the first of those that wait was seen, when the last was, and how many they are.
-    waiting: Option<(Instant, Instant, usize)>,
+    waiting: Option<Waiting>,
+}
+
+/// Packets that wait for others.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// When the first of them was seen.
+    first: Instant,
+    /// When the last was.
+    last: Instant,
+    packets: usize,
 }
 
 impl Coalesce {
@@ -56,12 +65,12 @@ impl Coalesce {
             (self.sent, self.began) = (0, Some(now));
         }
         let Some(gap) = self.gap else { return false };
-        let (first, last, seen) = self.waiting.get_or_insert((now, now, packets));
-        if *seen != packets {
-            (*last, *seen) = (now, packets);
+        let waiting = self.waiting.get_or_insert(Waiting { first: now, last: now, packets });
+        if waiting.packets != packets {
+            (waiting.last, waiting.packets) = (now, packets);
         }
-        let is_since = |moment: &Instant, limit: Duration| now.saturating_duration_since(*moment) < limit;
-        is_since(first, self.longest) && is_since(last, gap * MISSING)
+        let is_within = |limit: Duration, moment: Instant| now.saturating_duration_since(moment) < limit;
+        is_within(self.longest, waiting.first) && is_within(gap * MISSING, waiting.last)
     }
 }
 

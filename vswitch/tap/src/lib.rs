@@ -7,9 +7,9 @@
 //!
 //! One system call a packet; several workers share the packets of a container that has several queues. Where small ones are many,
 //! they wait for each other for some microseconds, so that their reader is woken once for several (`coalesce.rs`). So that few
-//! packets do for much, kernel and switch leave each other work ([`Offloads`]): what a container sends comes as super-frames of up to 64 KiB, of which a header in front
-//! ([`wire::virtio_net`]) says into which segments they are to be cut, and goes to the next container as it came. The port
-//! believes of that header what the packet bears out, and drops the rest by name.
+//! packets do for much, kernel and switch leave each other work ([`Offloads`]): what a container sends comes as super-frames of
+//! up to 64 KiB, of which a header in front ([`wire::virtio_net`]) says into which segments they are to be cut, and goes to the
+//! next container as it came. The port believes of that header what the packet bears out, and drops the rest by name.
 //!
 //! Behind a TAP can also be the node's own network, with the other ends of the switch's tunnels ([`Behind`]). Then super-frames come
 //! and go in their tunnels, and what is left is said of both headers ([`wire::virtio_net::TunnelHeader`]).
