@@ -47,6 +47,9 @@ exec 3<>/dev/ttyS1
 while true; do
     read -r mark command <&3 || continue
     [ -n "$command" ] || continue
+    # Who hears nothing asks again; nothing is done twice.
+    [ "$mark" != "$last" ] || continue
+    last=$mark
     printf '%s begins\n' "$mark" >&3
     sh -c "$command" >&3 2>&1 </dev/null
     printf '\n%s ended %d\n' "$mark" $? >&3
