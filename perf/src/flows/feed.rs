@@ -40,7 +40,8 @@ impl Flow {
 impl Flow {
     /// The first words of its key where it comes in by the first port: what its hash is made of.
     pub(crate) fn key_words(self) -> [u64; 2] {
-        [1 << 48 | receiver(self.dst).to_u64(), load::mac(SENDER, self.src).to_u64()]
+        let (first_member, by_macs) = (1 << 48, 8 << 56);
+        [first_member | receiver(self.dst).to_u64(), by_macs | load::mac(SENDER, self.src).to_u64()]
     }
 }
 

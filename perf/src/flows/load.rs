@@ -47,6 +47,8 @@ pub(crate) fn zipf(flows: &[Flow], exponent: f64, random: &mut Random) -> Arc<[F
 
 /// The attacker's buckets are one in so many.
 const AIM: u64 = 128;
+/// Slots of a bucket.
+const SLOTS: u64 = 8;
 
 /// Flows that an attacker sends who believes that the switch hashes under `key` into so many buckets: both buckets of each
 /// are among the first few, which do not hold them all.
@@ -55,9 +57,9 @@ pub(crate) fn colliding(count: usize, key: HashKey, buckets: u64) -> Vec<Flow> {
     let aimed = (0u32..).filter_map(|src| {
         let flow = Flow { dst: 0, src };
         let hash = fold(&flow.key_words(), key);
-        // As `table` makes them: the second bucket from the first and the tag.
+        // As `table` makes them: the first bucket from the home slot, the second from the first and the tag.
         let tag = ((hash >> 48) as u32).max(1);
-        let first = u64::from(hash as u32) & mask;
+        let first = (u64::from(hash as u32) / SLOTS) & mask;
         let second = first ^ (u64::from(tag.wrapping_mul(0x9e37_79b1) | 1) & mask);
         (first < aim && second < aim).then_some(flow)
     });

@@ -37,8 +37,8 @@ impl Profile {
 /// The key of a flow: four words, packed so that equal words mean equal flows. IPv6 five-tuples have a [`Tail`] of four more.
 ///
 /// Words 0 and 1 hold the destination and source MAC in their low 48 bits; their high 16 bits hold the ingress member
-/// (24 bits) and the kind byte (0 for [`Profile::L2`]). Words 2 and 3 hold the source address, or 0; of a five-tuple, word 3
-/// holds its transport word, and its addresses lie in word 2, or in the tail.
+/// (24 bits) and the kind byte, which is never 0: memory that nobody has written to is no key. Words 2 and 3 hold the source
+/// address, or 0; of a five-tuple, word 3 holds its transport word, and its addresses lie in word 2, or in the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey(pub [u64; KEY_WORDS]);
 
@@ -51,7 +51,7 @@ pub const MEMBERS_MAX: u32 = 1 << 24;
 /// The kind byte: what words 2 and 3 mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    L2 = 0,
+    L2 = 8,
     Ipv4 = 1,
     Ipv6 = 2,
     /// A source-bound port sent something without an IP header.

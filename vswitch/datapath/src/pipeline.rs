@@ -5,8 +5,9 @@
 //!                                     └─ miss ─► decide ─────┘
 //! ```
 //!
-//! The verbs are fused into three loops over one batch: (1) parse, admit, key and hash, prefetch the tags; (2) compare
-//! tags, prefetch the entry; (3) compare key and epoch, count, rewrite, place in a lane. Plain packets go through all three
+//! The verbs are fused into three loops over one batch: (1) parse, admit, key and hash, prefetch the entry where the flow most
+//! likely is; (2) find out whether it is there, else compare tags and prefetch the entry that they tell of; (3) compare key
+//! and epoch, count, rewrite, place in a lane. Plain packets go through all three
 //! by themselves, without a question that does not concern them; any other is looked at closely, out of line. What needs a
 //! decision or copies leaves for a list that runs afterwards.
 
@@ -33,9 +34,11 @@ const FEW: usize = 8;
 
 /// Takes every frame of the batch to where it belongs. Afterwards the batch is empty.
 pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
-    match worker.brain.keys.any_by_tuple {
-        true => loops::<P, M, true>(worker),
-        false => loops::<P, M, false>(worker),
+    match (worker.brain.keys.any_by_tuple, !worker.brain.flows.is_sparse()) {
+        (false, false) => loops::<P, M, false, false>(worker),
+        (false, true) => loops::<P, M, false, true>(worker),
+        (true, false) => loops::<P, M, true, false>(worker),
+        (true, true) => loops::<P, M, true, true>(worker),
     }
     if worker.batch.rest.len() > FEW {
         worker.lanes.flush(&mut worker.tally, &mut worker.pool);
@@ -47,11 +50,12 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     worker.release_dead();
 }
 
-/// The three loops. They are there twice: where no network tells its flows apart by their five-tuples (`TUPLES`), nobody asks.
+/// The three loops. They are there four times: where no network tells its flows apart by their five-tuples (`TUPLES`), and where
+/// nearly all flows are at home in their table, so that no tags are compared (`TAGS`), nobody asks.
 #[inline(always)]
-fn loops<P: Port, M: Pool, const TUPLES: bool>(worker: &mut Worker<P, M>) {
-    parse::batch::<TUPLES>(&mut worker.batch, &worker.brain);
-    lookup::batch::<TUPLES>(&mut worker.batch, &worker.brain);
+fn loops<P: Port, M: Pool, const TUPLES: bool, const TAGS: bool>(worker: &mut Worker<P, M>) {
+    parse::batch::<TUPLES, TAGS>(&mut worker.batch, &worker.brain);
+    lookup::batch::<TUPLES, TAGS>(&mut worker.batch, &worker.brain);
     act::<P, M, TUPLES>(worker);
 }
 

@@ -291,3 +291,31 @@ fn without_id(mut packet: Vec<u8>) -> Vec<u8> {
     }
     packet
 }
+
+/// A table of 4096 slots is sparse with these flows, one of 64 is nearly full, and one of 256 is between.
+#[test]
+fn however_full_the_table_is_each_packet_is_a_hit_of_its_own_flow_or_decided_about() {
+    let all: Vec<_> =
+        (0..40).map(|flow| datagram(flow % 2 == 1, (1000 + flow / 2, 53), 40 + usize::from(flow))).collect();
+    for profile in [Profile::L2, Profile::FiveTuple] {
+        for flows in [4096, 256, 64] {
+            let mut rig = rig_with(Size { flows, ..Size::default() }, profile);
+            for round in 1..=3 {
+                let before = rig.total();
+                all.iter().for_each(|packet| assert!(rig.peers[&1].send(packet)));
+                rig.settle();
+                let sent: Vec<_> = std::iter::from_fn(|| rig.peers[&2].recv()).collect();
+                assert_eq!(sent, all, "{profile:?}, {flows} slots, round {round}: each once, in their order");
+                let after = rig.total();
+                let (hits, misses) = (after.flow_hits - before.flow_hits, after.flow_misses - before.flow_misses);
+                assert_eq!(hits + misses, 40);
+                assert!(round == 1 || flows == 64 || misses == 0, "{profile:?}, {flows} slots: {misses} misses");
+            }
+            if (profile, flows) != (Profile::FiveTuple, 64) {
+                let packets: u64 = tuples(&rig).values().map(|flow| flow.packets).sum();
+                assert_eq!(packets, if profile == Profile::L2 { 0 } else { 120 }, "each is counted on its flow");
+            }
+            rig.assert_at_rest();
+        }
+    }
+}

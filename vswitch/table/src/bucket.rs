@@ -24,6 +24,12 @@ impl SlotSet {
         self.0.count_ones()
     }
 
+    /// Whether this slot of the first bucket is among them.
+    #[inline]
+    pub(crate) fn has(self, slot: u32) -> bool {
+        self.0 & 1 << slot != 0
+    }
+
     /// Of the free slots of two buckets, those of the first while half of it is free, so that lookups rarely need the second;
     /// otherwise those of the bucket that has more of them.
     #[inline]
@@ -93,8 +99,8 @@ impl TagGroup {
 /// it is rarely asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
-    /// The first bucket.
-    pub(crate) bucket: u32,
+    /// The slot where the key is unless that was taken when it came, counted through the whole table.
+    pub(crate) home: u32,
     pub(crate) tag: u16,
     /// The first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none did.
     pub(crate) first: u32,
@@ -105,25 +111,31 @@ pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 impl Probe {
     /// A probe that finds nothing, to fill arrays with.
-    pub const EMPTY: Probe = Probe { bucket: 0, tag: 0, first: NO_SLOT };
+    pub const EMPTY: Probe = Probe { home: 0, tag: 0, first: NO_SLOT };
 
-    /// The first bucket and the tag of a hash in a table of `mask + 1` buckets.
+    /// The home and the tag of a hash in a table of so many slots less one.
     #[inline]
-    pub(crate) fn new(hash: u64, mask: u32) -> Probe {
-        Probe { bucket: hash as u32 & mask, tag: ((hash >> 48) as u16).max(1), first: NO_SLOT }
+    pub(crate) fn new(hash: u64, slots_mask: u32) -> Probe {
+        Probe { home: hash as u32 & slots_mask, tag: ((hash >> 48) as u16).max(1), first: NO_SLOT }
+    }
+
+    /// The first bucket: that of the home.
+    #[inline]
+    pub(crate) fn bucket(&self) -> u32 {
+        self.home / SLOTS
     }
 
     /// The other bucket: the first xor an odd number made of the tag, so that it is another one, and either can be told from
-    /// the other.
+    /// the other. The table has `mask + 1` buckets.
     #[inline]
     pub(crate) fn second(&self, mask: u32) -> u32 {
-        self.bucket ^ ((u32::from(self.tag).wrapping_mul(0x9e37_79b1) | 1) & mask)
+        self.bucket() ^ ((u32::from(self.tag).wrapping_mul(0x9e37_79b1) | 1) & mask)
     }
 
     /// Both.
     #[inline]
     pub(crate) fn buckets(&self, mask: u32) -> [u32; 2] {
-        [self.bucket, self.second(mask)]
+        [self.bucket(), self.second(mask)]
     }
 
     /// Whether no tag matched: the key is not in the table.
@@ -159,7 +171,7 @@ mod tests {
     fn a_keys_buckets_differ_and_stay_within_the_table() {
         for hash in (0..100_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
             for mask in [1, 3, 0xff, 0xf_ffff] {
-                let probe = Probe::new(hash, mask);
+                let probe = Probe::new(hash, mask * SLOTS + SLOTS - 1);
                 let [first, second] = probe.buckets(mask);
                 assert!(first != second && first <= mask && second <= mask && probe.tag != 0);
             }
@@ -170,7 +182,7 @@ mod tests {
     fn four_slots_are_sampled_two_of_each_bucket_and_every_slot_now_and_then() {
         let mut seen = std::collections::HashSet::new();
         for hash in (0..10_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
-            let probe = Probe::new(hash, 7);
+            let probe = Probe::new(hash, 7 * SLOTS + SLOTS - 1);
             let (sample, buckets) = (probe.sample(7), probe.buckets(7));
             assert_eq!(std::collections::HashSet::from(sample).len(), 4);
             assert_eq!(sample.map(|slot| slot / SLOTS), [0, 0, 1, 1].map(|choice| buckets[choice]));

@@ -33,13 +33,22 @@ pub struct Inserted {
     pub replaced: bool,
 }
 
+/// A table is sparse while one slot in so many is taken at most: then 94 of 100 flows are at home, or more.
+const SPARSE: usize = 8;
+
 /// Flows by keys of `W` words. Never full: where both buckets of a key are, one of four of the sixteen flows there gives way,
 /// the one not seen for the longest time. To look at all of them would take sixteen lines of memory, for little: who is at
 /// rest is among any four soon.
 ///
 /// A lookup is three steps, so that a batch can take each step for all its frames while memory answers: [`probe`],
-/// [`candidates`], [`find`]. Each is bounded: two groups of tags, and the entries whose tags match.
+/// [`candidates`], [`find`]. Each is bounded: two groups of tags, and the entries whose tags match. A flow has a home, one slot
+/// of its first bucket, where it is unless somebody else was there first. While the table [is sparse] nearly all are at home, and
+/// [`is_at_home`] comes before [`candidates`]: then a lookup is one line of memory.
 ///
+/// A key that is all zeros, or begins with two words of them, there must not be: slots never used look like that.
+///
+/// [is sparse]: FlowTable::is_sparse
+/// [`is_at_home`]: FlowTable::is_at_home
 /// [`probe`]: FlowTable::probe
 /// [`candidates`]: FlowTable::candidates
 /// [`find`]: FlowTable::find
@@ -50,6 +59,8 @@ pub struct Inserted {
 pub struct FlowTable<const W: usize> {
     pub(crate) parts: FlowParts<W>,
     len: usize,
+    /// Flows at most while it is sparse.
+    sparse_max: usize,
 }
 
 impl<const W: usize> FlowTable<W> {
@@ -57,7 +68,7 @@ impl<const W: usize> FlowTable<W> {
     /// keys are hashed under `seed`; `huge` asks for hugepages.
     pub fn create(name: &str, entries_max: usize, seed: HashKey, huge: bool) -> Result<Self, RegionError> {
         let parts = Parts::create((name, KIND, layout::<W>()), entries_max, seed, huge)?;
-        Ok(FlowTable { parts, len: 0 })
+        Ok(FlowTable::of(parts, 0))
     }
 
     /// Octets of a table for `entries_max` flows, without the region's own.
@@ -69,9 +80,14 @@ impl<const W: usize> FlowTable<W> {
     /// written are forgotten.
     pub fn attach(fd: OwnedFd) -> Result<Self, RegionError> {
         let parts = Parts::attach(fd, KIND, layout::<W>(), Access::ReadWrite)?;
-        parts.heal(|_| ());
+        parts.heal(FlowEntry::forget_key);
         let len = parts.occupied().count();
-        Ok(FlowTable { parts, len })
+        Ok(FlowTable::of(parts, len))
+    }
+
+    fn of(parts: FlowParts<W>, len: usize) -> Self {
+        let sparse_max = parts.entries.len() / SPARSE;
+        FlowTable { parts, len, sparse_max }
     }
 
     /// The memory, to give its descriptor to readers and successors.
@@ -111,13 +127,40 @@ impl<const W: usize> FlowTable<W> {
         fold(words, self.parts.seed)
     }
 
-    /// First step of a lookup: where the key of this hash can be; prefetches the tags of its first bucket.
+    /// Whether so few flows are here that nearly all are at home.
+    #[inline]
+    pub fn is_sparse(&self) -> bool {
+        self.len <= self.sparse_max
+    }
+
+    /// First step of a lookup: where the key of this hash can be; prefetches the entry at its home.
     #[inline]
     pub fn probe(&self, hash: u64) -> Probe {
         self.parts.probe(hash)
     }
 
-    /// Second step: compares the tags; prefetches the entry of the first that matches.
+    /// Asks for the tags that [`FlowTable::candidates`] compares first: right behind the first step in a table that is not
+    /// sparse. Memory answers for both at once, where to ask for one after the other would be to wait twice.
+    #[inline]
+    pub fn expect_tags(&self, probe: &Probe) {
+        self.parts.expect_tags(probe);
+    }
+
+    /// Second step in a sparse table: whether the key is at home; prefetches tags where it is not, and
+    /// [`FlowTable::candidates`] is to follow.
+    #[inline(always)]
+    pub fn is_at_home(&self, probe: &mut Probe, key: &[u64; W]) -> bool {
+        self.parts.is_at_home(probe, |entry| entry.has_key(key))
+    }
+
+    /// The same for keys that differ in their first two words wherever they differ; of others it may say so wrongly, which the
+    /// third step finds out.
+    #[inline(always)]
+    pub fn is_at_home_by_front(&self, probe: &mut Probe, key: &[u64; W]) -> bool {
+        self.parts.is_at_home(probe, |entry| entry.has_front(key))
+    }
+
+    /// Second step: compares the tags; prefetches the entry of the first that matches, unless that is at home.
     #[inline]
     pub fn candidates(&self, probe: &mut Probe) {
         self.parts.candidates(probe);
@@ -172,7 +215,7 @@ impl<const W: usize> FlowTable<W> {
             self.update(slot, value);
             return Inserted { slot, evicted: false, replaced: true };
         }
-        self.insert_new(&self.parts.probe(hash), key, value)
+        self.insert_new(&self.probe(hash), key, value)
     }
 
     /// Remembers a flow that is not here, as a lookup with this probe has just found out.
@@ -250,138 +293,4 @@ impl<const W: usize> FlowTable<W> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Tick;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    const SEED: HashKey = HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3211]);
-
-    fn value(last_seen: u32) -> FlowValue {
-        FlowValue { recipe: last_seen, dst_slot: None, checked_at: 1, last_seen: Tick(last_seen) }
-    }
-
-    fn key(n: u64) -> [u64; 4] {
-        [n, !n, n.rotate_left(17), 7]
-    }
-
-    /// Inserts flows number `range`, each seen at its number; returns how many were evicted.
-    fn fill(table: &mut FlowTable<4>, range: std::ops::Range<u32>) -> usize {
-        range.filter(|&n| table.insert(table.hash(&key(n.into())), &key(n.into()), value(n)).evicted).count()
-    }
-
-    #[test]
-    fn the_least_recently_seen_of_four_in_both_buckets_gives_way() {
-        let mut table = FlowTable::<4>::create("test", 1024, SEED, false).unwrap();
-        let mut evictions = 0;
-        for n in 0..4000u32 {
-            let key = key(n.into());
-            let hash = table.hash(&key);
-            let probe = table.probe(hash);
-            let slots: Vec<_> = table.parts.slots_of(&probe).collect();
-            let full = slots.iter().all(|&slot| table.parts.is_occupied(slot));
-            let sample = table.parts.sample(&probe);
-            let before = sample.map(|slot| table.parts.entry(slot).last_seen().0);
-            let inserted = table.insert(hash, &key, value(n * 7919 % 5003));
-            assert!(slots.contains(&inserted.slot.0), "one of the key's own slots");
-            assert_eq!(inserted.evicted, full);
-            if full {
-                let place = sample.iter().position(|&slot| slot == inserted.slot.0).expect("one of the four");
-                // Where some of them were seen after the newcomer, they count as seen just now.
-                if before.iter().all(|&seen| seen <= n * 7919 % 5003) {
-                    assert_eq!(Some(&before[place]), before.iter().min());
-                    evictions += 1;
-                }
-            }
-        }
-        assert!(evictions > 50, "{evictions}");
-        assert!(table.len() <= 1024 && table.len() == table.occupied().count());
-    }
-
-    #[test]
-    fn flows_that_are_seen_every_tick_hardly_ever_give_way_to_those_that_come_and_go() {
-        let mut table = FlowTable::<4>::create("test", 4096, SEED, false).unwrap();
-        fill(&mut table, 0..20_000);
-        let mut forgotten = 0;
-        for tick in 20_000..20_200 {
-            for n in 0..256 {
-                let key = key(1 << 40 | n);
-                forgotten += u32::from(!table.insert(table.hash(&key), &key, value(tick)).replaced);
-            }
-            // An eighth of the table comes anew: were those who give way drawn by lot, 6,400 would be forgotten.
-            for n in 0..512 {
-                let key = key(1 << 41 | u64::from(tick) << 16 | n);
-                table.insert(table.hash(&key), &key, value(tick));
-            }
-        }
-        assert!(forgotten - 256 < 256, "{forgotten} of 51,200");
-    }
-
-    #[test]
-    fn a_lookup_looks_at_two_buckets_whatever_the_load() {
-        let mut table = FlowTable::<4>::create("test", 4096, SEED, false).unwrap();
-        fill(&mut table, 0..20_000);
-        assert!(table.len() > 4090, "{}: the table is full", table.len());
-        let (mut candidates, mut keys) = (0, 0);
-        for n in 0..40_000 {
-            let mut probe = table.probe(table.hash(&key(n)));
-            table.candidates(&mut probe);
-            candidates += u32::from(probe.first != crate::bucket::NO_SLOT);
-            if let Some(slot) = table.find(&probe, &key(n)) {
-                assert!(table.parts.slots_of(&probe).any(|own| own == slot.0));
-                assert_eq!(table.entry(slot).key(), key(n));
-                keys += 1;
-            }
-        }
-        assert_eq!(keys as usize, table.len());
-        assert!(candidates - keys < 40, "{candidates} candidates for {keys} keys: 16 in 65,536 tags meet by chance");
-    }
-
-    #[test]
-    fn hardly_any_flow_gives_way_at_three_quarters_and_few_at_nine_tenths() {
-        let mut table = FlowTable::<4>::create("test", 65_536, SEED, false).unwrap();
-        assert_eq!(fill(&mut table, 0..36_864), 0, "nine sixteenths");
-        let evicted = fill(&mut table, 36_864..49_152);
-        assert!(evicted < 5, "{evicted}: one in ten thousand");
-        let evicted = fill(&mut table, 49_152..58_982);
-        assert!(evicted < 590, "{evicted}: one in a hundred");
-    }
-
-    #[test]
-    fn a_flow_removed_between_two_steps_is_not_found() {
-        let mut table = FlowTable::<4>::create("test", 16, SEED, false).unwrap();
-        let slot = table.insert(table.hash(&key(1)), &key(1), value(1)).slot;
-        let mut probe = table.probe(table.hash(&key(1)));
-        table.candidates(&mut probe);
-        assert_eq!(table.find(&probe, &key(1)), Some(slot));
-        table.remove(slot);
-        assert_eq!(table.find(&probe, &key(1)), None);
-        assert_eq!(table.find(&Probe::EMPTY, &key(1)), None);
-    }
-
-    #[test]
-    fn a_successor_empties_the_bucket_its_predecessor_died_in_and_no_other() {
-        let mut table = FlowTable::<4>::create("test", 64, SEED, false).unwrap();
-        fill(&mut table, 0..40);
-        let victim = table.get(table.hash(&key(7)), &key(7)).unwrap().0;
-        let died = catch_unwind(AssertUnwindSafe(|| {
-            table.parts.rewrite(victim, |entry| {
-                entry.begin(&key(99), value(99));
-                panic!("killed here");
-            })
-        }));
-        assert!(died.is_err());
-        let lost: Vec<_> = table.occupied().filter(|slot| slot.0 / 8 == victim / 8).collect();
-        let reader = table.reader();
-        assert_eq!(reader.iter().count(), 40 - lost.len(), "nobody sees a bucket half written");
-        let fd = table.region().fd().try_clone_to_owned().unwrap();
-        drop(table);
-        let mut next = FlowTable::<4>::attach(fd).unwrap();
-        assert_eq!((next.len(), next.region().generation()), (40 - lost.len(), 2));
-        assert!(!lost.is_empty() && lost.iter().all(|slot| !next.parts.is_occupied(slot.0)));
-        let all = (0..40).filter(|&n| next.get(next.hash(&key(n)), &key(n)).is_some()).count();
-        assert_eq!(all, next.len());
-        fill(&mut next, 0..40);
-        assert_eq!(reader.iter().count(), 40, "the bucket is whole again");
-    }
-}
+mod tests;

@@ -162,19 +162,36 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         self.entries.at(slot)
     }
 
-    /// First step of a lookup: where the key can be; asks for the group of tags where it most likely is.
+    /// First step of a lookup: where the key can be; asks for the entry where it most likely is.
     #[inline]
     pub(crate) fn probe(&self, hash: u64) -> Probe {
-        let probe = Probe::new(hash, self.mask());
-        prefetch_at(&self.groups, probe.bucket);
+        let probe = Probe::new(hash, self.entries.mask());
+        prefetch_at(&self.entries, probe.home);
         probe
+    }
+
+    /// Asks for the tags that [`Parts::candidates`] compares first.
+    #[inline]
+    pub(crate) fn expect_tags(&self, probe: &Probe) {
+        prefetch_at(&self.groups, probe.bucket());
+    }
+
+    /// Second step without tags: whether the entry at home `looks_like_it`; asks for the tags where it does not.
+    #[inline(always)]
+    pub(crate) fn is_at_home(&self, probe: &mut Probe, looks_like_it: impl Fn(&E) -> bool) -> bool {
+        if looks_like_it(self.entry(probe.home)) {
+            probe.first = probe.home;
+            return true;
+        }
+        self.expect_tags(probe);
+        false
     }
 
     /// Second step: compares the tags, of the second bucket where none of the first is it; asks for the first candidate's entry.
     #[inline]
     pub(crate) fn candidates(&self, probe: &mut Probe) {
-        let first = self.group(probe.bucket).matching(probe.tag).next();
-        probe.first = first.map_or_else(|| self.second_candidate(probe), |(_, slot)| probe.bucket * SLOTS + slot);
+        let first = self.group(probe.bucket()).matching(probe.tag).next();
+        probe.first = first.map_or_else(|| self.second_candidate(probe), |(_, slot)| probe.bucket() * SLOTS + slot);
         // Of no slot it is the table's last entry, which does no harm.
         prefetch_at(&self.entries, probe.first & self.entries.mask());
     }
@@ -221,13 +238,18 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         slot < self.slots() && self.tag(slot) != 0
     }
 
-    /// A free slot in the key's first bucket while half of that is free, then in the emptier of both.
+    /// A free slot in the key's first bucket while half of that is free, then in the emptier of both; its home, where that is
+    /// among them.
     #[inline]
     pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
         let buckets = probe.buckets(self.mask());
         let [first, second] = buckets.map(|bucket| self.group(bucket));
         let free = TagGroup::matching_pair(first, second, 0);
-        let (choice, slot) = free.first_or_emptier().next()?;
+        let mut choices = free.first_or_emptier();
+        if choices.has(probe.home % SLOTS) {
+            return Some(probe.home);
+        }
+        let (choice, slot) = choices.next()?;
         Some(buckets[choice] * SLOTS + slot)
     }
 

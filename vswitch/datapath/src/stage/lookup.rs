@@ -1,5 +1,6 @@
-//! lookup: the flow table, in two passes over the batch: compare tags and prefetch, then compare keys.
+//! lookup: the flow table, in two passes over the batch: where the flow is (at home, or where tags say), then whether it is it.
 
+use frame::BURST_MAX;
 use table::{FlowEntry, FlowSlot, FlowTable, MemberId};
 
 use crate::{
@@ -11,16 +12,55 @@ use crate::{
     way::Way,
 };
 
-/// The second loop.
+/// The second loop. `TAGS`: where they are compared of all frames, which parse has asked for.
 #[inline(never)]
-pub(crate) fn batch<const TUPLES: bool>(batch: &mut Batch, brain: &Brain) {
-    let frames = batch.frames.as_ref().map_or(0, |frames| frames.len());
-    for meta in &mut batch.meta[..frames] {
-        // Nobody asks whether a frame has a key: where it has none, an older one is looked up, which does no harm.
-        brain.flows.candidates(&mut meta.probe);
-        if TUPLES && meta.key.is_long() {
-            brain.flows.expect_tail(&meta.probe);
+pub(crate) fn batch<const TUPLES: bool, const TAGS: bool>(batch: &mut Batch, brain: &Brain) {
+    let (flows, frames) = (&brain.flows, batch.frames.as_ref().map_or(0, |frames| frames.len()));
+    let metas = &mut batch.meta[..frames];
+    // Nobody asks whether a frame has a key: where it has none, an older one is looked up, which does no harm.
+    match TAGS {
+        true => metas.iter_mut().for_each(|meta| compare_tags::<TUPLES>(meta, flows)),
+        false => look_home::<TUPLES>(metas, flows),
+    }
+}
+
+/// In a table where nearly all are at home: tags are compared of the others only.
+#[inline(always)]
+fn look_home<const TUPLES: bool>(metas: &mut [Meta], flows: &FlowTable<KEY_WORDS>) {
+    let mut elsewhere = 0u64;
+    for (place, meta) in metas.iter_mut().enumerate() {
+        let is_at_home = match TUPLES {
+            true => flows.is_at_home(&mut meta.probe, &meta.key.0),
+            false => flows.is_at_home_by_front(&mut meta.probe, &meta.key.0),
+        };
+        if !is_at_home {
+            elsewhere |= 1 << place;
+        } else if TUPLES && meta.key.is_long() {
+            flows.expect_tail(&meta.probe);
         }
+    }
+    if elsewhere != 0 {
+        look_elsewhere::<TUPLES>(elsewhere, metas, flows);
+    }
+}
+
+/// For frames in these places, whose flows are not at home, or nowhere.
+#[inline(never)]
+fn look_elsewhere<const TUPLES: bool>(mut places: u64, metas: &mut [Meta], flows: &FlowTable<KEY_WORDS>) {
+    const { assert!(BURST_MAX <= u64::BITS as usize, "a place is a bit") }
+    while places != 0 {
+        if let Some(meta) = metas.get_mut(places.trailing_zeros() as usize) {
+            compare_tags::<TUPLES>(meta, flows);
+        }
+        places &= places - 1;
+    }
+}
+
+#[inline(always)]
+fn compare_tags<const TUPLES: bool>(meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
+    flows.candidates(&mut meta.probe);
+    if TUPLES && meta.key.is_long() {
+        flows.expect_tail(&meta.probe);
     }
 }
 
