@@ -122,8 +122,15 @@ impl Beyond {
     /// Of windows of work with a window of the floor before each and behind the last; of all of them where too few count,
     /// which [`Beyond::is_sound`] tells.
     pub(crate) fn of(work: &[Window], floor: &[Window]) -> Beyond {
+        Beyond::at_speed(f64::INFINITY, work, floor)
+    }
+
+    /// The same of those windows whose floors took about `floor_ns` or less a packet: at one speed of the core, as the multiple
+    /// is somewhat smaller at the lower.
+    pub(crate) fn at_speed(floor_ns: f64, work: &[Window], floor: &[Window]) -> Beyond {
         let all = || work.iter().zip(floor.windows(2)).filter_map(|(work, beside)| Beside::of(work, beside));
-        let mut floors: Vec<_> = all().filter(|beside| beside.counts).map(|beside| beside.floors).collect();
+        let at_speed = |beside: &Beside| beside.counts && beside.floor_ns <= floor_ns * (1.0 + ONE_SPEED);
+        let mut floors: Vec<_> = all().filter(at_speed).map(|beside| beside.floors).collect();
         let windows = floors.len();
         if windows < WINDOWS_MIN {
             floors = all().map(|beside| beside.floors).collect();
@@ -141,6 +148,8 @@ impl Beyond {
 /// One window of work beside the two of the floor around it.
 struct Beside {
     floors: f64,
+    /// What the floor took a packet in the slower of both.
+    floor_ns: f64,
     /// Nobody came between, and the speed was one.
     counts: bool,
 }
@@ -151,7 +160,7 @@ impl Beside {
         let [low, high] = [f64::min, f64::max].map(|of| of(before.packet_ns(), after.packet_ns()));
         let alone = ![*work, before, after].iter().any(Window::is_disturbed);
         let floors = 2.0 * work.packet_ns() / (low + high) - 1.0;
-        (low > 0.0).then_some(Beside { floors, counts: alone && high <= low * (1.0 + ONE_SPEED) })
+        (low > 0.0).then_some(Beside { floors, floor_ns: high, counts: alone && high <= low * (1.0 + ONE_SPEED) })
     }
 }
 
@@ -183,6 +192,11 @@ mod tests {
         let beyond = Beyond::of(&work, &floor);
         assert_eq!((beyond.floors, beyond.windows), (4.0, 39), "the speed changed in one");
         assert_eq!(Beyond::of(&work[30..], &floor[30..]).floors, 4.0);
+        let slower: Vec<_> =
+            work.iter().map(|w| if w.cpu_ns > 2500 { Window { cpu_ns: 2800, ..*w } } else { *w }).collect();
+        assert_eq!(Beyond::at_speed(5.0, &slower, &floor), Beyond { floors: 4.0, windows: 29 });
+        assert_eq!(Beyond::at_speed(7.0, &slower[30..], &floor[30..]), Beyond { floors: 3.0, windows: 10 });
+        assert!(!Beyond::at_speed(4.0, &slower, &floor).is_sound());
         assert!(!Beyond::of(&[], &floor[..1]).is_sound());
         let disturbed = Window { switches: 1, ..work[0] };
         assert_eq!(Beyond::of(&[disturbed; 30], &floor).windows, 0);

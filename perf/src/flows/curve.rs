@@ -53,6 +53,9 @@ pub(crate) struct Point {
     pub(crate) over_floor_ns: f64,
     /// Packets that were decided about anew, as a share.
     pub(crate) misses: f64,
+    /// Ours and the floor's.
+    #[serde(skip)]
+    pub(crate) windows: [Vec<Window>; 2],
 }
 
 impl Point {
@@ -67,9 +70,16 @@ impl Point {
 }
 
 /// Tells what all of them cost at one speed, that of the fastest floor among them: the speed of a shared machine changes
-/// between rows.
+/// between rows. Of each row count the windows at about that speed, or all where it had too few such.
 pub(crate) fn at_one_speed(points: &mut [Point]) {
     let Some(floor) = points.iter().map(|point| point.floor.ns).reduce(f64::min) else { return };
+    for point in &mut *points {
+        let [ours, floors] = &point.windows;
+        let beyond = Beyond::at_speed(floor, ours, floors);
+        if beyond.is_sound() {
+            point.beyond = beyond;
+        }
+    }
     points.iter_mut().for_each(|point| point.over_floor_ns = (point.over(floor) * 100.0).round() / 100.0);
 }
 
@@ -123,10 +133,11 @@ fn point(load: String, flows: usize, switch: &mut Switch, drawn: Arc<[Flow]>, sc
     assert_eq!(after.rx - before.rx, after.tx - before.tx, "every frame is sent");
     let misses = (after.flow_misses - before.flow_misses) as f64 / (after.rx - before.rx) as f64;
     let beyond = Beyond::of(&ours, &floor);
-    let (ours, floor) = (Cost::of(&ours), Cost::of(&floor));
+    let windows = [ours, floor];
+    let [ours, floor] = windows.each_ref().map(|windows| Cost::of(windows));
     let aging = aging(beyond, floor.ns, &mut wire, switch, scale);
     eprintln!("{load}, {flows} flows: {:.2} times the floor over it", beyond.floors);
-    Point { load, flows, ours, floor, beyond, aging, over_floor_ns: 0.0, misses }
+    Point { load, flows, ours, floor, beyond, aging, over_floor_ns: 0.0, misses, windows }
 }
 
 /// Windows of work with one of the floor before each and behind the last: so many, and where too few of them count as many
@@ -187,6 +198,7 @@ mod tests {
             aging: 0.0,
             over_floor_ns: 0.0,
             misses: 0.0,
+            windows: [Vec::new(), Vec::new()],
         };
         let mut points = [point(5.0), point(7.0), Point { aging: 0.5, ..point(7.0) }];
         at_one_speed(&mut points);

@@ -176,7 +176,7 @@ fn curve(points: &[Point]) -> String {
             "load", "flows", "ns", "p50-p90", "floor", "times", "aging", "over", "misses", "disturbed"
         );
     }
-    for Point { load, flows, ours, floor, beyond, aging, over_floor_ns, misses } in points {
+    for Point { load, flows, ours, floor, beyond, aging, over_floor_ns, misses, .. } in points {
         text += &format!(
             "{load:<22} {flows:>8} {:>8.1} {:>15} {:>7.1} {:>7.2} {:>6.1}% {over_floor_ns:>7.1} {:>7.2}% {:>9}\n",
             ours.ns,
