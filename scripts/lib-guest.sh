@@ -46,13 +46,17 @@ stty -F /dev/ttyS1 raw -echo
 exec 3<>/dev/ttyS1
 while true; do
     read -r mark command <&3 || continue
-    [ -n "$command" ] || continue
-    # Who hears nothing asks again; nothing is done twice.
-    [ "$mark" != "$last" ] || continue
-    last=$mark
+    # A line that was cut on its way does not end with its mark.
+    [ -n "$command" ] && [ "${command##* }" = "$mark" ] || continue
     printf '%s begins\n' "$mark" >&3
-    sh -c "$command" >&3 2>&1 </dev/null
-    printf '\n%s ended %d\n' "$mark" $? >&3
+    # Who did not hear the answer asks again, and is told again: nothing is done twice.
+    if [ "$mark" != "$last" ]; then
+        last=$mark
+        sh -c "${command% *}" >/run/said 2>&1 </dev/null
+        code=$?
+    fi
+    cat /run/said >&3
+    printf '\n%s ended %d\n' "$mark" "$code" >&3
 done
 INIT
 }
