@@ -110,7 +110,7 @@ const ONE_SPEED: f64 = 0.1;
 ///
 /// The core of a shared machine runs half as fast for seconds, and fast again. The floor does so, too, so it is taken
 /// between any two windows of work: each is compared with the two beside it, and does not count where these differ by more
-/// than a tenth. The median multiple is the same at either speed, to a few per cent; nanoseconds are not.
+/// than a tenth. The median multiple differs little between speeds (it is somewhat smaller at the lower), nanoseconds much.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Beyond {
     pub(crate) floors: f64,
@@ -125,8 +125,7 @@ impl Beyond {
         Beyond::at_speed(f64::INFINITY, work, floor)
     }
 
-    /// The same of those windows whose floors took about `floor_ns` or less a packet: at one speed of the core, as the multiple
-    /// is somewhat smaller at the lower.
+    /// The same of those windows whose floors took about `floor_ns` or less a packet: at one speed of the core.
     pub(crate) fn at_speed(floor_ns: f64, work: &[Window], floor: &[Window]) -> Beyond {
         let all = || work.iter().zip(floor.windows(2)).filter_map(|(work, beside)| Beside::of(work, beside));
         let at_speed = |beside: &Beside| beside.counts && beside.floor_ns <= floor_ns * (1.0 + ONE_SPEED);

@@ -189,7 +189,7 @@ fn curve(points: &[Point]) -> String {
         );
     }
     if !points.is_empty() {
-        text += "    over: ns beyond the floor at the speed of the run's fastest floor, of times, which holds at any speed, and aging\n";
+        text += "    over: ns beyond the floor at the speed of the run's fastest floor, of times at that speed, and aging\n";
     }
     text
 }
