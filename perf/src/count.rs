@@ -21,6 +21,8 @@ use record::{Counts, Record};
 pub(crate) enum Job {
     /// From one access port to another, by MAC.
     L2,
+    /// The same with more than an eighth of the flow table taken.
+    L2Full,
     /// From an access port into a tunnel.
     VxlanEncap,
     /// Out of a tunnel to an access port.
@@ -36,11 +38,13 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    const ALL: [Job; 6] = [Job::L2, Job::VxlanEncap, Job::VxlanDecap, Job::EncapTuple, Job::DecapTuple, Job::Miss];
+    const ALL: [Job; 7] =
+        [Job::L2, Job::L2Full, Job::VxlanEncap, Job::VxlanDecap, Job::EncapTuple, Job::DecapTuple, Job::Miss];
 
     fn name(self) -> &'static str {
         match self {
             Job::L2 => "l2",
+            Job::L2Full => "l2-full",
             Job::VxlanEncap => "vxlan-encap",
             Job::VxlanDecap => "vxlan-decap",
             Job::EncapTuple => "encap-5t",

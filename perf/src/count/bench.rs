@@ -146,7 +146,7 @@ impl Bench {
         let config = WorkerConfig {
             id: WorkerId(0),
             switch: "count".into(),
-            flows_max: 1 << 17,
+            flows_max: job.flows_max(),
             macs_max: 1 << 12,
             flow_idle_ticks: 100,
             burst,
@@ -209,6 +209,11 @@ impl Job {
         packets
     }
 
+    /// Flows the table is for.
+    fn flows_max(self) -> usize {
+        if self == Job::L2Full { 4 * PAIRS as usize } else { 1 << 17 }
+    }
+
     /// Turns with frames before those that count. One round where a flow is to be known; for misses only the first.
     fn warm_up(self) -> usize {
         if self == Job::Miss { 1 } else { WARM_UP }
@@ -216,7 +221,7 @@ impl Job {
 
     fn change(self) -> Change {
         match self {
-            Job::L2 | Job::Miss => Change::None,
+            Job::L2 | Job::L2Full | Job::Miss => Change::None,
             Job::VxlanEncap | Job::EncapTuple => Change::Longer(wire::outer::OUTER_IPV4_LEN),
             Job::VxlanDecap | Job::DecapTuple => Change::Shorter(wire::outer::OUTER_IPV4_LEN),
         }
@@ -279,7 +284,7 @@ fn member(kind: MemberKind) -> Option<Member> {
 
 fn network(job: Job, vni: Vni) -> Network {
     let members = match job {
-        Job::L2 | Job::Miss => vec![SENDER, RECEIVER],
+        Job::L2 | Job::L2Full | Job::Miss => vec![SENDER, RECEIVER],
         Job::VxlanEncap | Job::EncapTuple => vec![SENDER, REMOTE],
         Job::VxlanDecap | Job::DecapTuple => vec![RECEIVER, REMOTE],
     };

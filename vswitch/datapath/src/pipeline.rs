@@ -51,7 +51,7 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 }
 
 /// The three loops. They are there four times: where no network tells its flows apart by their five-tuples (`TUPLES`), and where
-/// nearly all flows are at home in their table, so that no tags are compared (`TAGS`), nobody asks.
+/// most flows are at home in their table, so that no tags are compared (`TAGS`), nobody asks.
 #[inline(always)]
 fn loops<P: Port, M: Pool, const TUPLES: bool, const TAGS: bool>(worker: &mut Worker<P, M>) {
     parse::batch::<TUPLES, TAGS>(&mut worker.batch, &worker.brain);

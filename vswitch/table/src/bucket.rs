@@ -102,7 +102,8 @@ pub struct Probe {
     /// The slot where the key is unless that was taken when it came, counted through the whole table.
     pub(crate) home: u32,
     pub(crate) tag: u16,
-    /// The first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none did.
+    /// Where to look first: home, or the first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none
+    /// did.
     pub(crate) first: u32,
 }
 
@@ -110,7 +111,7 @@ pub struct Probe {
 pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 impl Probe {
-    /// A probe that finds nothing, to fill arrays with.
+    /// A probe of no key, to fill arrays with.
     pub const EMPTY: Probe = Probe { home: 0, tag: 0, first: NO_SLOT };
 
     /// The home and the tag of a hash in a table of so many slots less one.

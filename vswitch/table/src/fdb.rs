@@ -14,7 +14,7 @@ use crate::{
 /// The kind of region an FDB lies in.
 pub(crate) const KIND: &str = "fdb";
 /// The layout of an FDB.
-pub(crate) const LAYOUT: u64 = fingerprint::<FdbCell>(1);
+pub(crate) const LAYOUT: u64 = fingerprint::<FdbCell>(2);
 
 /// What came of a source address seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

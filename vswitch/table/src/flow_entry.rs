@@ -127,7 +127,7 @@ impl<const W: usize> FlowEntry<W> {
         pairs.fold(0, |difference, (mine, wanted)| difference | (mine.load(Relaxed) ^ wanted)) == 0
     }
 
-    /// Loses its key, so that a lookup under way does not find what was removed. No frame has this one.
+    /// Loses its key, so that no lookup, under way or later, finds what was removed. No frame has this one.
     pub(crate) fn forget_key(&self) {
         self.key.iter().for_each(|word| word.store(u64::MAX, Relaxed));
     }

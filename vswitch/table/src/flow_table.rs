@@ -16,7 +16,7 @@ pub(crate) const KIND: &str = "flows";
 
 /// The layout of a flow table with keys of `W` words.
 pub(crate) const fn layout<const W: usize>() -> u64 {
-    fingerprint::<FlowEntry<W>>((W * size_of::<TailCell>()) as u64)
+    fingerprint::<FlowEntry<W>>(2 << 32 | (W * size_of::<TailCell>()) as u64)
 }
 
 /// What a flow table is made of.
@@ -33,7 +33,8 @@ pub struct Inserted {
     pub replaced: bool,
 }
 
-/// A table is sparse while one slot in so many is taken at most: then 94 of 100 flows are at home, or more.
+/// A table is sparse while one slot in so many is taken at most. Of flows that came when it was so 94 of 100 are at home or more,
+/// 87 where flows come and go all the time; after a flood that filled the table fewer, until those flows have gone.
 const SPARSE: usize = 8;
 
 /// Flows by keys of `W` words. Never full: where both buckets of a key are, one of four of the sixteen flows there gives way,
@@ -41,9 +42,10 @@ const SPARSE: usize = 8;
 /// rest is among any four soon.
 ///
 /// A lookup is three steps, so that a batch can take each step for all its frames while memory answers: [`probe`],
-/// [`candidates`], [`find`]. Each is bounded: two groups of tags, and the entries whose tags match. A flow has a home, one slot
-/// of its first bucket, where it is unless somebody else was there first. While the table [is sparse] nearly all are at home, and
-/// [`is_at_home`] comes before [`candidates`]: then a lookup is one line of memory.
+/// [`candidates`], [`find`]. Each is bounded: the entry at home, two groups of tags, and the entries whose tags
+/// match. Home is one slot of a flow's first bucket, where it is unless somebody else was there first; nobody moves in later.
+/// While the table [is sparse] most are at home, and [`is_at_home`] comes before [`candidates`]: then a lookup is one line of
+/// memory.
 ///
 /// A key that is all zeros, or begins with two words of them, there must not be: slots never used look like that.
 ///
@@ -127,7 +129,7 @@ impl<const W: usize> FlowTable<W> {
         fold(words, self.parts.seed)
     }
 
-    /// Whether so few flows are here that nearly all are at home.
+    /// Whether so few flows are here that most are at home.
     #[inline]
     pub fn is_sparse(&self) -> bool {
         self.len <= self.sparse_max
@@ -160,7 +162,7 @@ impl<const W: usize> FlowTable<W> {
         self.parts.is_at_home(probe, |entry| entry.has_front(key))
     }
 
-    /// Second step: compares the tags; prefetches the entry of the first that matches, unless that is at home.
+    /// Second step: compares the tags; prefetches the entry of the first that matches.
     #[inline]
     pub fn candidates(&self, probe: &mut Probe) {
         self.parts.candidates(probe);

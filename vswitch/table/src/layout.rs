@@ -54,8 +54,8 @@ impl Offsets {
     }
 }
 
-/// The layout's name, so that no program attaches a table of another layout. `version` counts changes of the entry that
-/// its size does not show.
+/// The layout's name, so that no program attaches a table of another layout. `version` counts changes of the entry,
+/// and of where a key goes, that no size shows.
 pub(crate) const fn fingerprint<E>(version: u64) -> u64 {
     let parts = [version, size_of::<E>() as u64, align_of::<E>() as u64, SLOTS as u64, size_of::<TagGroup>() as u64];
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
@@ -203,8 +203,8 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         self.group(second).matching(probe.tag).next().map_or(NO_SLOT, |(_, slot)| second * SLOTS + slot)
     }
 
-    /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since its tag was compared: whoever
-    /// empties slots between the steps sees to it that such an entry is not it.
+    /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since the second: whoever empties slots
+    /// sees to it that such an entry is not it, nor looks like it to [`Parts::is_at_home`].
     #[inline(always)]
     pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
         if probe.first == NO_SLOT {
@@ -324,7 +324,8 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         (0..8).find_map(|_| attempt())?
     }
 
-    /// Empties the buckets whose writer died in the middle, telling `lost` of each slot of theirs.
+    /// Empties the buckets whose writer died in the middle, telling `lost` of each slot of theirs: in a
+    /// table where [`Parts::is_at_home`] is asked it sees to it that the entry looks like no key.
     pub(crate) fn heal(&self, lost: impl Fn(&E)) {
         for (bucket, sequence) in (0..).zip(self.sequences.iter()).filter(|(_, sequence)| sequence.is_writing()) {
             sequence.begin_write();

@@ -24,7 +24,7 @@ pub(crate) fn batch<const TUPLES: bool, const TAGS: bool>(batch: &mut Batch, bra
     }
 }
 
-/// In a table where nearly all are at home: tags are compared of the others only.
+/// In a table where most are at home: tags are compared of the others only.
 #[inline(always)]
 fn look_home<const TUPLES: bool>(metas: &mut [Meta], flows: &FlowTable<KEY_WORDS>) {
     let mut elsewhere = 0u64;
