@@ -1,10 +1,10 @@
 //! Keyed state of fixed size, in shared memory.
 //!
 //! [`FlowTable`] holds the cached verdict for every flow of one worker, [`Fdb`] says behind which member of a network a
-//! MAC is. Both are hash tables of eight-slot buckets with two choices a key: a lookup reads the entry at the key's home or, where
-//! that is another's, two groups of tags and, but for one in some thousands, one entry more, whatever the table's size and load.
-//! Nothing moves, nothing grows, nothing is
-//! allocated after creation.
+//! MAC is. Both are hash tables of eight-slot buckets with two choices a key: a lookup reads two groups of tags at most and,
+//! but for one in some thousands, one entry, whatever the table's size and load. A sparse flow table is asked for the entry at
+//! the key's home first, and for tags only where that is another's. Nothing moves, nothing grows, nothing is allocated after
+//! creation.
 //!
 //! A table has one writer, which owns it. Everybody else, in this process or another, looks through a reader, which sees
 //! whole entries. The memory is a [`sync::Region`]: when the writer dies, its successor attaches it and goes on.
