@@ -35,11 +35,21 @@ pub(crate) enum Job {
     DecapTuple,
     /// The first frame of every flow: from one access port to another.
     Miss,
+    /// The same where the flow table is full, and another flow has to give way to each.
+    Churn,
 }
 
 impl Job {
-    const ALL: [Job; 7] =
-        [Job::L2, Job::L2Full, Job::VxlanEncap, Job::VxlanDecap, Job::EncapTuple, Job::DecapTuple, Job::Miss];
+    const ALL: [Job; 8] = [
+        Job::L2,
+        Job::L2Full,
+        Job::VxlanEncap,
+        Job::VxlanDecap,
+        Job::EncapTuple,
+        Job::DecapTuple,
+        Job::Miss,
+        Job::Churn,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -50,6 +60,7 @@ impl Job {
             Job::EncapTuple => "encap-5t",
             Job::DecapTuple => "decap-5t",
             Job::Miss => "miss",
+            Job::Churn => "churn",
         }
     }
 

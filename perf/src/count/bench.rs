@@ -196,11 +196,11 @@ impl Job {
         let shape = if self.is_decap() { Shape::Vxlan } else { Shape::Plain };
         let load = match self {
             // Every station of one side with every one of the other, so that no frame has a decision.
-            Job::Miss => Load { shape, flows: PAIRS * PAIRS * 8, mac_pairs: PAIRS, seed: 1 },
+            Job::Miss | Job::Churn => Load { shape, flows: PAIRS * PAIRS * 8, mac_pairs: PAIRS, seed: 1 },
             _ => Load { shape, flows: FLOWS, mac_pairs: PAIRS, seed: 1 },
         };
         let mut packets: Vec<_> = load.packets().collect();
-        if self == Job::Miss {
+        if matches!(self, Job::Miss | Job::Churn) {
             for (nth, packet) in (0..).zip(&mut packets) {
                 packet[..6].copy_from_slice(&mac(2, nth % PAIRS).octets());
                 packet[6..12].copy_from_slice(&mac(1, nth / PAIRS).octets());
@@ -211,17 +211,26 @@ impl Job {
 
     /// Flows the table is for.
     fn flows_max(self) -> usize {
-        if self == Job::L2Full { 4 * PAIRS as usize } else { 1 << 17 }
+        match self {
+            Job::L2Full => 4 * PAIRS as usize,
+            Job::Churn => 1 << 12,
+            _ => 1 << 17,
+        }
     }
 
     /// Turns with frames before those that count. One round where a flow is to be known; for misses only the first.
     fn warm_up(self) -> usize {
-        if self == Job::Miss { 1 } else { WARM_UP }
+        match self {
+            Job::Miss => 1,
+            // Of bursts of eight, until every place in the table has been taken.
+            Job::Churn => 8 * WARM_UP,
+            _ => WARM_UP,
+        }
     }
 
     fn change(self) -> Change {
         match self {
-            Job::L2 | Job::L2Full | Job::Miss => Change::None,
+            Job::L2 | Job::L2Full | Job::Miss | Job::Churn => Change::None,
             Job::VxlanEncap | Job::EncapTuple => Change::Longer(wire::outer::OUTER_IPV4_LEN),
             Job::VxlanDecap | Job::DecapTuple => Change::Shorter(wire::outer::OUTER_IPV4_LEN),
         }
@@ -284,7 +293,7 @@ fn member(kind: MemberKind) -> Option<Member> {
 
 fn network(job: Job, vni: Vni) -> Network {
     let members = match job {
-        Job::L2 | Job::L2Full | Job::Miss => vec![SENDER, RECEIVER],
+        Job::L2 | Job::L2Full | Job::Miss | Job::Churn => vec![SENDER, RECEIVER],
         Job::VxlanEncap | Job::EncapTuple => vec![SENDER, REMOTE],
         Job::VxlanDecap | Job::DecapTuple => vec![RECEIVER, REMOTE],
     };
@@ -329,7 +338,7 @@ mod tests {
             let before = flows(&bench);
             bench.measured_turns(100);
             let after = flows(&bench);
-            let expected = if job == Job::Miss { (0, 3200) } else { (3200, 0) };
+            let expected = if matches!(job, Job::Miss | Job::Churn) { (0, 3200) } else { (3200, 0) };
             assert_eq!((after.0 - before.0, after.1 - before.1), expected, "{job:?}");
         }
     }

@@ -45,25 +45,15 @@ pub(crate) fn zipf(flows: &[Flow], exponent: f64, random: &mut Random) -> Arc<[F
     (0..DRAWN).map(|_| draw()).collect()
 }
 
-/// The attacker's buckets are one in so many.
-const AIM: u64 = 128;
-/// Slots of a bucket.
-const SLOTS: u64 = 8;
+/// The attacker aims at so many flows a home: those at home in one slot have sixteen slots at most, which they share with others.
+const A_HOME: u64 = 64;
 
-/// Flows that an attacker sends who believes that the switch hashes under `key` into so many buckets: both buckets of each
-/// are among the first few, which do not hold them all.
-pub(crate) fn colliding(count: usize, key: HashKey, buckets: u64) -> Vec<Flow> {
-    let (mask, aim) = (buckets - 1, buckets / AIM);
-    let aimed = (0u32..).filter_map(|src| {
-        let flow = Flow { dst: 0, src };
-        let hash = fold(&flow.key_words(), key);
-        // As `table` makes them: the first bucket from the home slot, the second from the first and the tag.
-        let tag = ((hash >> 48) as u32).max(1);
-        let first = (u64::from(hash as u32) / SLOTS) & mask;
-        let second = first ^ (u64::from(tag.wrapping_mul(0x9e37_79b1) | 1) & mask);
-        (first < aim && second < aim).then_some(flow)
-    });
-    aimed.take(count).collect()
+/// Flows that an attacker sends who believes that the switch hashes under `key` into so many slots: so many are at home in the
+/// first few that those and all that these may go to instead do not hold them.
+pub(crate) fn colliding(count: usize, key: HashKey, slots: u64) -> Vec<Flow> {
+    // As `table` makes it: the home is the low bits of the hash.
+    let is_aimed = |flow: &Flow| fold(&flow.key_words(), key) & (slots - 1) < (count as u64).div_ceil(A_HOME);
+    (0u32..).map(|src| Flow { dst: 0, src }).filter(is_aimed).take(count).collect()
 }
 
 #[cfg(test)]
@@ -85,7 +75,7 @@ mod tests {
     #[test]
     fn an_attack_collides_under_the_key_it_was_made_for_and_under_no_other() {
         let (known, other) = (HashKey([3, 5]), HashKey([11, 7]));
-        let flows: Arc<[Flow]> = colliding(256, known, 512).into();
+        let flows: Arc<[Flow]> = colliding(256, known, 4096).into();
         let misses = |hash_key| {
             let size = Size { flows_max: 4096, receivers: 1, burst: 32, hash_key, huge: false };
             let mut switch = Switch::new(&size, Wanders::Elsewhere);
@@ -95,7 +85,7 @@ mod tests {
             switch.counts().flow_misses - before
         };
         assert_eq!(misses(other), 0);
-        assert!(misses(known) > 200, "{}: four buckets hold 32 flows", misses(known));
+        assert!(misses(known) > 200, "{}: four homes hold 36 flows", misses(known));
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub(crate) struct Batch {
     pub(crate) rest: Burst,
     /// By place in `rest`: the place in `meta`.
     pub(crate) rest_meta: [u8; BURST_MAX],
+    /// The bits ([`Probe::bit`]) of flows that were remembered while `rest` was gone through.
+    pub(crate) newcomers: u64,
     /// Frames whose way ends here, released in bulk.
     pub(crate) dead: Burst,
     /// Who was found to send VXLAN lately; stays from batch to batch.
@@ -122,6 +124,7 @@ impl Batch {
             meta: [Meta::blank(probe); BURST_MAX + 1],
             rest: Burst::new(),
             rest_meta: [0; BURST_MAX],
+            newcomers: 0,
             dead: Burst::new(),
             senders: Senders::new(),
         }

@@ -6,10 +6,9 @@
 //! ```
 //!
 //! The verbs are fused into three loops over one batch: (1) parse, admit, key and hash, prefetch the entry where the flow most
-//! likely is; (2) find out whether it is there, else compare tags and prefetch the entry that they tell of; (3) compare key
-//! and epoch, count, rewrite, place in a lane. Plain packets go through all three
-//! by themselves, without a question that does not concern them; any other is looked at closely, out of line. What needs a
-//! decision or copies leaves for a list that runs afterwards.
+//! likely is; (2) find out whether it is there, else prefetch the entries that that one names; (3) compare key and epoch,
+//! count, rewrite, place in a lane. Plain packets go through all three by themselves, without a question that does not concern
+//! them; any other is looked at closely, out of line. What needs a decision or copies leaves for a list that runs afterwards.
 
 use std::{ops::Range, sync::Arc};
 
@@ -34,11 +33,9 @@ const FEW: usize = 8;
 
 /// Takes every frame of the batch to where it belongs. Afterwards the batch is empty.
 pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
-    match (worker.brain.keys.any_by_tuple, !worker.brain.flows.is_sparse()) {
-        (false, false) => loops::<P, M, false, false>(worker),
-        (false, true) => loops::<P, M, false, true>(worker),
-        (true, false) => loops::<P, M, true, false>(worker),
-        (true, true) => loops::<P, M, true, true>(worker),
+    match worker.brain.keys.any_by_tuple {
+        true => loops::<P, M, true>(worker),
+        false => loops::<P, M, false>(worker),
     }
     if worker.batch.rest.len() > FEW {
         worker.lanes.flush(&mut worker.tally, &mut worker.pool);
@@ -50,12 +47,11 @@ pub(crate) fn run<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     worker.release_dead();
 }
 
-/// The three loops. They are there four times: where no network tells its flows apart by their five-tuples (`TUPLES`), and where
-/// most flows are at home in their table, so that no tags are compared (`TAGS`), nobody asks.
+/// The three loops. They are there twice: where no network tells its flows apart by their five-tuples (`TUPLES`), nobody asks.
 #[inline(always)]
-fn loops<P: Port, M: Pool, const TUPLES: bool, const TAGS: bool>(worker: &mut Worker<P, M>) {
-    parse::batch::<TUPLES, TAGS>(&mut worker.batch, &worker.brain);
-    lookup::batch::<TUPLES, TAGS>(&mut worker.batch, &worker.brain);
+fn loops<P: Port, M: Pool, const TUPLES: bool>(worker: &mut Worker<P, M>) {
+    parse::batch::<TUPLES>(&mut worker.batch, &worker.brain);
+    lookup::batch::<TUPLES>(&mut worker.batch, &worker.brain);
     act::<P, M, TUPLES>(worker);
 }
 
@@ -113,7 +109,7 @@ fn send_hits<P: Port, M: Pool, const TUPLES: bool>(
 ) -> (usize, Met) {
     let Worker { batch, brain, lanes, tally, pool, .. } = worker;
     let frames = places.len();
-    let mut metas = batch.meta[places].iter();
+    let mut metas = batch.meta[places].iter_mut();
     let met = loop {
         let Some(meta) = metas.next() else { return (frames, Met::End) };
         let Some(mut frame) = left.next() else { break Met::End };
@@ -154,6 +150,7 @@ fn look_closely<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worke
 #[inline(never)]
 fn put_aside<P: Port, M: Pool>(frame: Frame, place: usize, worker: &mut Worker<P, M>) {
     let batch = &mut worker.batch;
+    worker.brain.flows.expect_room(&batch.meta[place].probe);
     batch.rest_meta[batch.rest.len()] = place as u8;
     if batch.rest.push(frame).is_err() {
         unreachable!("a batch puts aside at most what it holds");
@@ -176,6 +173,7 @@ fn decide_rest<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
 fn decide_each<P: Port, M: Pool>(worker: &mut Worker<P, M>) {
     let snapshot = Arc::clone(&worker.brain.snapshot);
     let mut rest = std::mem::take(&mut worker.batch.rest);
+    worker.batch.newcomers = 0;
     decide::expect(&rest, &worker.batch, &worker.brain);
     for (nth, frame) in rest.drain().enumerate() {
         let place = usize::from(worker.batch.rest_meta[nth]);

@@ -1,4 +1,5 @@
-//! The tags in front of a table's entries: eight 16-bit tags a bucket, compared all at once, two buckets a key.
+//! The tags in front of a table's entries: eight 16-bit tags a bucket, compared all at once, two buckets a key. In one table
+//! they are a part of the key's hash, in another they say where the key is at home.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -19,9 +20,25 @@ pub(crate) struct TagGroup([AtomicU64; 2]);
 pub(crate) struct SlotSet(u32);
 
 impl SlotSet {
+    #[inline(always)]
+    pub(crate) fn from_bits(bits: u16) -> SlotSet {
+        SlotSet(bits.into())
+    }
+
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u16 {
+        self.0 as u16
+    }
+
     #[cfg(test)]
     pub(crate) fn len(self) -> u32 {
         self.0.count_ones()
+    }
+
+    /// With this slot, or without it.
+    #[inline]
+    pub(crate) fn set(self, slot: u32, is_in: bool) -> SlotSet {
+        SlotSet(self.0 & !(1 << slot) | u32::from(is_in) << slot)
     }
 
     /// Whether this slot of the first bucket is among them.
@@ -30,14 +47,18 @@ impl SlotSet {
         self.0 & 1 << slot != 0
     }
 
-    /// Of the free slots of two buckets, those of the first while half of it is free, so that lookups rarely need the second;
-    /// otherwise those of the bucket that has more of them.
+    /// Of the free slots of two buckets, those of the first while half of it is free, so that lookups that begin there rarely
+    /// need the second; otherwise those of the bucket that has more of them.
     #[inline]
     pub(crate) fn first_or_emptier(self) -> SlotSet {
+        let first = self.0 & 0xff;
+        if first.count_ones() >= SLOTS / 2 { SlotSet(first) } else { self.emptier() }
+    }
+
+    /// Of the free slots of two buckets, those of the bucket that has more of them.
+    #[inline]
+    pub(crate) fn emptier(self) -> SlotSet {
         let [first, second] = [self.0 & 0xff, self.0 & 0xff00];
-        if first.count_ones() >= SLOTS / 2 {
-            return SlotSet(first);
-        }
         SlotSet(if second.count_ones() > first.count_ones() { second } else { first })
     }
 }
@@ -102,8 +123,8 @@ pub struct Probe {
     /// The slot where the key is unless that was taken when it came, counted through the whole table.
     pub(crate) home: u32,
     pub(crate) tag: u16,
-    /// Where to look first: home, or the first slot whose tag matched, counted through the whole table; [`NO_SLOT`] where none
-    /// did.
+    /// Where to look first, counted through the whole table: home, the home's first guest, or the first slot whose tag matched;
+    /// [`NO_SLOT`] where there is none.
     pub(crate) first: u32,
 }
 
@@ -117,7 +138,7 @@ impl Probe {
     /// The home and the tag of a hash in a table of so many slots less one.
     #[inline]
     pub(crate) fn new(hash: u64, slots_mask: u32) -> Probe {
-        Probe { home: hash as u32 & slots_mask, tag: ((hash >> 48) as u16).max(1), first: NO_SLOT }
+        Probe { home: hash as u32 & slots_mask, tag: ((hash >> 48) as u16).max(1), ..Probe::EMPTY }
     }
 
     /// The first bucket: that of the home.
@@ -126,71 +147,35 @@ impl Probe {
         self.home / SLOTS
     }
 
-    /// The other bucket: the first xor an odd number made of the tag, so that it is another one, and either can be told from
-    /// the other. The table has `mask + 1` buckets.
+    /// One of 64 bits. Keys with different ones differ.
     #[inline]
-    pub(crate) fn second(&self, mask: u32) -> u32 {
-        self.bucket() ^ ((u32::from(self.tag).wrapping_mul(0x9e37_79b1) | 1) & mask)
+    pub fn bit(&self) -> u64 {
+        1 << (self.home % u64::BITS)
     }
 
-    /// Both.
+    /// Notes that the key is not where it can be.
     #[inline]
-    pub(crate) fn buckets(&self, mask: u32) -> [u32; 2] {
-        [self.bucket(), self.second(mask)]
+    pub fn give_up(&mut self) {
+        self.first = NO_SLOT;
     }
 
-    /// Whether no tag matched: the key is not in the table.
+    /// Whether there is nowhere to look: the key is not in the table.
     #[inline]
     pub fn is_vain(&self) -> bool {
         self.first == NO_SLOT
     }
+}
 
-    /// Four different slots of this probe's buckets, two of each: those looked at when one of sixteen must give way. Which
-    /// they are depends on the tag, so that all slots are looked at in turn.
-    #[inline]
-    pub(crate) fn sample(&self, mask: u32) -> [u32; 4] {
-        let [first, second] = self.buckets(mask).map(|bucket| bucket * SLOTS);
-        const HALF: u32 = SLOTS / 2;
-        let (here, there) = (u32::from(self.tag) % SLOTS, u32::from(self.tag >> 3) % SLOTS);
-        [first + here, first + (here ^ HALF), second + there, second + (there ^ HALF)]
-    }
-
-    /// The slots, counted through the whole table, of a set in this probe's two buckets.
-    #[inline]
-    pub(crate) fn slots(self, set: SlotSet, mask: u32) -> impl Iterator<Item = u32> {
-        let buckets = self.buckets(mask);
-        set.map(move |(choice, slot)| buckets[choice] * SLOTS + slot)
-    }
+/// The slots, counted through the whole table, of a set in these two buckets.
+#[inline]
+pub(crate) fn slots(set: SlotSet, buckets: [u32; 2]) -> impl Iterator<Item = u32> {
+    set.map(move |(choice, slot)| buckets[choice] * SLOTS + slot)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn a_keys_buckets_differ_and_stay_within_the_table() {
-        for hash in (0..100_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
-            for mask in [1, 3, 0xff, 0xf_ffff] {
-                let probe = Probe::new(hash, mask * SLOTS + SLOTS - 1);
-                let [first, second] = probe.buckets(mask);
-                assert!(first != second && first <= mask && second <= mask && probe.tag != 0);
-            }
-        }
-    }
-
-    #[test]
-    fn four_slots_are_sampled_two_of_each_bucket_and_every_slot_now_and_then() {
-        let mut seen = std::collections::HashSet::new();
-        for hash in (0..10_000u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
-            let probe = Probe::new(hash, 7 * SLOTS + SLOTS - 1);
-            let (sample, buckets) = (probe.sample(7), probe.buckets(7));
-            assert_eq!(std::collections::HashSet::from(sample).len(), 4);
-            assert_eq!(sample.map(|slot| slot / SLOTS), [0, 0, 1, 1].map(|choice| buckets[choice]));
-            seen.extend(sample);
-        }
-        assert_eq!(seen.len(), 64);
-    }
 
     proptest! {
         #[test]

@@ -81,7 +81,7 @@ impl Fdb {
     /// which must be later than any of the writer's.
     pub fn attach(fd: OwnedFd, epoch: u32) -> Result<Self, RegionError> {
         let parts = Parts::<FdbCell>::attach(fd, KIND, LAYOUT, Access::ReadWrite)?;
-        parts.heal(|cell| cell.set_changed_at(epoch));
+        parts.heal(|_, cell| cell.set_changed_at(epoch));
         let mut fdb = Self::around(parts);
         for slot in fdb.parts.occupied() {
             fdb.counts[fdb.parts.entry(slot).network().index()] += 1;
@@ -143,7 +143,7 @@ impl Fdb {
     fn find(&self, key: u64) -> Option<u32> {
         let mut probe = self.probe(key);
         self.parts.candidates(&mut probe);
-        self.parts.find(&probe, |_, cell| cell.key() == key).map(|(slot, _)| slot)
+        self.parts.find(&probe, |cell| cell.key() == key).map(|(slot, _)| slot)
     }
 
     /// Where a MAC is kept, if it is known.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use sync::Counter;
 use zerocopy::FromBytes;
 
-use crate::{FdbSlot, Tail, Tick};
+use crate::{FdbSlot, Tail, Tick, bucket::SlotSet};
 
-/// The place of a flow in its table. Stays the flow's until it is removed or evicted.
+/// The place of a flow in its table. The flow's until it is removed, gives way, or moves as another one comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowSlot(pub(crate) u32);
 
@@ -34,6 +34,9 @@ pub struct FlowValue {
 
 /// One flow: its key of `W` words, its value, its counts; one cache line with a key of four words. Only the worker that
 /// owns the table writes; others read copies ([`FlowReading`]).
+///
+/// It is a slot at the same time, and the home of flows: where those are (its natives), be it here or as guests elsewhere, is
+/// said here too, whoever has the slot, so that a lookup that finds somebody else at home need not ask anywhere else.
 #[repr(C, align(64))]
 #[derive(Debug, FromBytes)]
 pub struct FlowEntry<const W: usize> {
@@ -42,9 +45,13 @@ pub struct FlowEntry<const W: usize> {
     dst_slot: AtomicU32,
     checked_at: AtomicU32,
     last_seen: AtomicU32,
-    packets: Counter,
+    /// Frames counted, and in the low [`NATIVE_BITS`] the natives.
+    packets_and_natives: Counter,
     bytes: Counter,
 }
+
+/// One for each slot of two buckets. 48 bits are left to count frames: 108 days at 30 million a second, all of one flow.
+const NATIVE_BITS: u32 = 16;
 
 /// `dst_slot` of a verdict that rests on none; no table has that many slots.
 const NO_SLOT: u32 = u32::MAX;
@@ -92,7 +99,7 @@ impl<const W: usize> FlowEntry<W> {
     /// Frames counted.
     #[inline]
     pub fn packets(&self) -> u64 {
-        self.packets.get()
+        self.packets_and_natives.get() >> NATIVE_BITS
     }
 
     /// Octets counted.
@@ -104,7 +111,7 @@ impl<const W: usize> FlowEntry<W> {
     /// Counts one frame of the flow, seen `now`. For the owner.
     #[inline]
     pub fn hit(&self, bytes: u64, now: Tick) {
-        self.packets.add(1);
+        self.packets_and_natives.add(1 << NATIVE_BITS);
         self.bytes.add(bytes);
         self.last_seen.store(now.0, Relaxed);
     }
@@ -132,12 +139,39 @@ impl<const W: usize> FlowEntry<W> {
         self.key.iter().for_each(|word| word.store(u64::MAX, Relaxed));
     }
 
-    /// Becomes a new flow that has seen no frame.
+    /// The slots, of the two buckets of keys that are at home here, that they have.
+    #[inline(always)]
+    pub(crate) fn natives(&self) -> SlotSet {
+        SlotSet::from_bits(self.packets_and_natives.get() as u16)
+    }
+
+    pub(crate) fn set_natives(&self, natives: SlotSet) {
+        let packets = self.packets_and_natives.get() >> NATIVE_BITS << NATIVE_BITS;
+        self.packets_and_natives.set(packets | u64::from(natives.bits()));
+    }
+
+    /// Becomes a new flow that has seen no frame. Its slot's natives stay.
     pub(crate) fn begin(&self, key: &[u64; W], value: FlowValue) {
         self.key.iter().zip(key).for_each(|(mine, word)| mine.store(*word, Relaxed));
-        self.packets.set(0);
+        self.packets_and_natives.set(self.natives().bits().into());
         self.bytes.set(0);
         self.set_value(value);
+    }
+
+    /// Becomes the flow that is in another slot, with its counts. The slot's natives stay.
+    pub(crate) fn move_in(&self, other: &FlowEntry<W>) {
+        self.begin(&other.key(), other.value());
+        self.packets_and_natives.add(other.packets() << NATIVE_BITS);
+        self.bytes.set(other.bytes());
+    }
+
+    fn value(&self) -> FlowValue {
+        FlowValue {
+            recipe: self.recipe(),
+            dst_slot: self.dst_slot(),
+            checked_at: self.checked_at(),
+            last_seen: self.last_seen(),
+        }
     }
 
     pub(crate) fn set_value(&self, value: FlowValue) {

@@ -7,8 +7,11 @@ use wire::{HashKey, fold};
 
 use crate::{
     FlowEntry, FlowReader, FlowSlot, FlowValue, Probe, Sweep,
+    bucket::NO_SLOT,
+    flow_home::Stay,
     flow_tail::TailCell,
     layout::{Parts, fingerprint},
+    prefetch::prefetch_at,
 };
 
 /// The kind of region a flow table lies in.
@@ -16,7 +19,7 @@ pub(crate) const KIND: &str = "flows";
 
 /// The layout of a flow table with keys of `W` words.
 pub(crate) const fn layout<const W: usize>() -> u64 {
-    fingerprint::<FlowEntry<W>>(2 << 32 | (W * size_of::<TailCell>()) as u64)
+    fingerprint::<FlowEntry<W>>(3 << 32 | (W * size_of::<TailCell>()) as u64)
 }
 
 /// What a flow table is made of.
@@ -33,26 +36,21 @@ pub struct Inserted {
     pub replaced: bool,
 }
 
-/// A table is sparse while one slot in so many is taken at most. Of flows that came when it was so 94 of 100 are at home or more,
-/// 87 where flows come and go all the time; after a flood that filled the table fewer, until those flows have gone.
-const SPARSE: usize = 8;
-
-/// Flows by keys of `W` words. Never full: where both buckets of a key are, one of four of the sixteen flows there gives way,
-/// the one not seen for the longest time. To look at all of them would take sixteen lines of memory, for little: who is at
-/// rest is among any four soon.
+/// Flows by keys of `W` words. Never full: where both buckets of a key are, one of four of the sixteen flows there moves to the
+/// other bucket of its own, or where none finds room the one not seen for the longest time gives way. To look at all of them
+/// would take sixteen lines of memory, for little: who is at rest is among any four soon.
 ///
 /// A lookup is three steps, so that a batch can take each step for all its frames while memory answers: [`probe`],
-/// [`candidates`], [`find`]. Each is bounded: the entry at home, two groups of tags, and the entries whose tags
-/// match. Home is one slot of a flow's first bucket, where it is unless somebody else was there first; nobody moves in later.
-/// While the table [is sparse] most are at home, and [`is_at_home`] comes before [`candidates`]: then a lookup is one line of
-/// memory.
+/// [`is_at_home`] and [`ask_guests`] of those who are not, [`find`]. Each flow has a home, one slot of its first bucket, where it
+/// is unless somebody else was there first. Then it is a guest in another slot of its two buckets, and its home's entry says
+/// in which ([`FlowEntry`]). So a lookup is one line of memory or two, however full the table is, and each step is
+/// bounded: a home has fifteen guests at most. Nobody moves in later.
 ///
 /// A key that is all zeros, or begins with two words of them, there must not be: slots never used look like that.
 ///
-/// [is sparse]: FlowTable::is_sparse
-/// [`is_at_home`]: FlowTable::is_at_home
 /// [`probe`]: FlowTable::probe
-/// [`candidates`]: FlowTable::candidates
+/// [`is_at_home`]: FlowTable::is_at_home
+/// [`ask_guests`]: FlowTable::ask_guests
 /// [`find`]: FlowTable::find
 ///
 /// A key may be longer than an entry has words for. Its front lies in the entry as if it were all, the rest ([`crate::Tail`]) beside
@@ -60,9 +58,7 @@ const SPARSE: usize = 8;
 #[derive(Debug)]
 pub struct FlowTable<const W: usize> {
     pub(crate) parts: FlowParts<W>,
-    len: usize,
-    /// Flows at most while it is sparse.
-    sparse_max: usize,
+    pub(crate) len: usize,
 }
 
 impl<const W: usize> FlowTable<W> {
@@ -70,7 +66,7 @@ impl<const W: usize> FlowTable<W> {
     /// keys are hashed under `seed`; `huge` asks for hugepages.
     pub fn create(name: &str, entries_max: usize, seed: HashKey, huge: bool) -> Result<Self, RegionError> {
         let parts = Parts::create((name, KIND, layout::<W>()), entries_max, seed, huge)?;
-        Ok(FlowTable::of(parts, 0))
+        Ok(FlowTable { parts, len: 0 })
     }
 
     /// Octets of a table for `entries_max` flows, without the region's own.
@@ -82,14 +78,13 @@ impl<const W: usize> FlowTable<W> {
     /// written are forgotten.
     pub fn attach(fd: OwnedFd) -> Result<Self, RegionError> {
         let parts = Parts::attach(fd, KIND, layout::<W>(), Access::ReadWrite)?;
-        parts.heal(FlowEntry::forget_key);
-        let len = parts.occupied().count();
-        Ok(FlowTable::of(parts, len))
-    }
-
-    fn of(parts: FlowParts<W>, len: usize) -> Self {
-        let sparse_max = parts.entries.len() / SPARSE;
-        FlowTable { parts, len, sparse_max }
+        let mut table = FlowTable { parts, len: 0 };
+        table.parts.heal(|slot, entry| {
+            table.leave(slot);
+            entry.forget_key();
+        });
+        table.len = table.parts.occupied().count();
+        Ok(table)
     }
 
     /// The memory, to give its descriptor to readers and successors.
@@ -129,43 +124,35 @@ impl<const W: usize> FlowTable<W> {
         fold(words, self.parts.seed)
     }
 
-    /// Whether so few flows are here that most are at home.
-    #[inline]
-    pub fn is_sparse(&self) -> bool {
-        self.len <= self.sparse_max
-    }
-
     /// First step of a lookup: where the key of this hash can be; prefetches the entry at its home.
     #[inline]
     pub fn probe(&self, hash: u64) -> Probe {
         self.parts.probe(hash)
     }
 
-    /// Asks for the tags that [`FlowTable::candidates`] compares first: right behind the first step in a table that is not
-    /// sparse. Memory answers for both at once, where to ask for one after the other would be to wait twice.
-    #[inline]
-    pub fn expect_tags(&self, probe: &Probe) {
-        self.parts.expect_tags(probe);
-    }
-
-    /// Second step in a sparse table: whether the key is at home; prefetches tags where it is not, and
-    /// [`FlowTable::candidates`] is to follow.
+    /// Second step: whether the key is at home. Where it is not, [`FlowTable::ask_guests`] is to follow.
     #[inline(always)]
     pub fn is_at_home(&self, probe: &mut Probe, key: &[u64; W]) -> bool {
-        self.parts.is_at_home(probe, |entry| entry.has_key(key))
+        probe.first = probe.home;
+        self.parts.entry(probe.home).has_key(key)
     }
 
     /// The same for keys that differ in their first two words wherever they differ; of others it may say so wrongly, which the
     /// third step finds out.
     #[inline(always)]
     pub fn is_at_home_by_front(&self, probe: &mut Probe, key: &[u64; W]) -> bool {
-        self.parts.is_at_home(probe, |entry| entry.has_front(key))
+        probe.first = probe.home;
+        self.parts.entry(probe.home).has_front(key)
     }
 
-    /// Second step: compares the tags; prefetches the entry of the first that matches.
+    /// Second step of a key that is not at home: prefetches the guests of its home, one of whom it is if it is here.
     #[inline]
-    pub fn candidates(&self, probe: &mut Probe) {
-        self.parts.candidates(probe);
+    pub fn ask_guests(&self, probe: &mut Probe) {
+        let mut guests = self.guests(probe);
+        probe.first = guests.next().unwrap_or(NO_SLOT);
+        // Of no slot it is the table's last entry, which does no harm.
+        prefetch_at(&self.parts.entries, probe.first & self.parts.entries.mask());
+        guests.for_each(|slot| prefetch_at(&self.parts.entries, slot));
     }
 
     /// Third step: compares the keys. A flow inserted since the second step may be missed; one removed is not found.
@@ -177,21 +164,57 @@ impl<const W: usize> FlowTable<W> {
     /// The same, with the entry.
     #[inline(always)]
     pub fn find_entry(&self, probe: &Probe, key: &[u64; W]) -> Option<(FlowSlot, &FlowEntry<W>)> {
-        self.parts.find(probe, |_, entry| entry.has_key(key)).map(|(slot, entry)| (FlowSlot(slot), entry))
+        self.find_where(probe, |_, entry| entry.has_key(key))
     }
 
     /// The same for keys that differ in their first two words wherever they differ.
     #[inline(always)]
     pub fn find_by_front(&self, probe: &Probe, key: &[u64; W]) -> Option<&FlowEntry<W>> {
-        self.parts.find(probe, |_, entry| entry.has_front(key)).map(|(_, entry)| entry)
+        self.find_where(probe, |_, entry| entry.has_front(key)).map(|(_, entry)| entry)
+    }
+
+    #[inline(always)]
+    pub(crate) fn find_where(
+        &self,
+        probe: &Probe,
+        is_it: impl Fn(u32, &FlowEntry<W>) -> bool,
+    ) -> Option<(FlowSlot, &FlowEntry<W>)> {
+        if probe.is_vain() {
+            return None;
+        }
+        // Almost always the first is it: no loop is set up for it.
+        let entry = self.parts.entry(probe.first);
+        if is_it(probe.first, entry) { Some((FlowSlot(probe.first), entry)) } else { self.find_guest(probe, is_it) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_guest(
+        &self,
+        probe: &Probe,
+        is_it: impl Fn(u32, &FlowEntry<W>) -> bool,
+    ) -> Option<(FlowSlot, &FlowEntry<W>)> {
+        let mut entries =
+            self.guests(probe).filter(|&slot| slot != probe.first).map(|slot| (slot, self.parts.entry(slot)));
+        entries.find(|&(slot, entry)| is_it(slot, entry)).map(|(slot, entry)| (FlowSlot(slot), entry))
+    }
+
+    /// The second step and the third at once, as of now.
+    #[inline]
+    pub fn find_now(&self, probe: &Probe, key: &[u64; W]) -> Option<FlowSlot> {
+        self.find_now_where(probe, |_, entry| entry.has_key(key))
+    }
+
+    #[inline(always)]
+    pub(crate) fn find_now_where(&self, probe: &Probe, is_it: impl Fn(u32, &FlowEntry<W>) -> bool) -> Option<FlowSlot> {
+        let mut slots = self.natives(probe);
+        slots.find(|&slot| is_it(slot, self.parts.entry(slot))).map(FlowSlot)
     }
 
     /// All three steps at once.
     #[inline]
     pub fn get(&self, hash: u64, key: &[u64; W]) -> Option<FlowSlot> {
-        let mut probe = self.probe(hash);
-        self.candidates(&mut probe);
-        self.find(&probe, key)
+        self.find_now(&self.probe(hash), key)
     }
 
     /// The entry in a slot, whether a flow is still there or not.
@@ -203,12 +226,6 @@ impl<const W: usize> FlowTable<W> {
     /// The slots that hold flows.
     pub fn occupied(&self) -> impl Iterator<Item = FlowSlot> + '_ {
         self.parts.occupied().map(FlowSlot)
-    }
-
-    /// Asks for the lines that [`FlowTable::insert_new`] will write.
-    #[inline]
-    pub fn expect(&self, probe: &Probe) {
-        self.parts.expect(probe);
     }
 
     /// Remembers a flow, or gives one that is here already a new value and keeps its counts.
@@ -234,26 +251,14 @@ impl<const W: usize> FlowTable<W> {
         value: FlowValue,
         change: impl FnOnce(&TailCell, &FlowEntry<W>),
     ) -> Inserted {
-        let free = self.parts.free_slot(probe);
+        let free = self.free_slot(probe.home).or_else(|| self.make_room(probe));
         let slot = free.unwrap_or_else(|| self.least_recently_seen(probe, value));
-        let cell = self.tail_cell(slot);
-        self.parts.write(slot, probe.tag, |entry| change(cell, entry));
+        let (cell, stay) = (self.tail_cell(slot), Stay::new(probe.home, slot));
+        self.leave(slot);
+        self.parts.write(slot, stay.tag(), |entry| change(cell, entry));
+        self.note(stay, true);
         self.len += usize::from(free.is_some());
         Inserted { slot: FlowSlot(slot), evicted: free.is_none(), replaced: false }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn least_recently_seen(&self, probe: &Probe, value: FlowValue) -> u32 {
-        let [first, others @ ..] = self.parts.sample(probe);
-        let age = |slot: u32| value.last_seen.since(self.parts.entry(slot).last_seen());
-        others
-            .into_iter()
-            .fold((first, age(first)), |oldest, slot| {
-                let age = age(slot);
-                if age > oldest.1 { (slot, age) } else { oldest }
-            })
-            .0
     }
 
     /// Gives the flow in a slot a new value; its counts go on.
@@ -266,7 +271,7 @@ impl<const W: usize> FlowTable<W> {
     /// Forgets the flow in a slot, if there is one.
     pub fn remove(&mut self, slot: FlowSlot) {
         if self.parts.is_occupied(slot.0) {
-            self.parts.write(slot.0, 0, FlowEntry::forget_key);
+            self.vacate(slot.0);
             self.len -= 1;
         }
     }

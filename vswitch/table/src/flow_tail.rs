@@ -33,8 +33,13 @@ impl<const W: usize> FlowTable<W> {
     /// As [`FlowTable::find_entry`], for a long key.
     #[inline]
     pub fn find_long(&self, probe: &Probe, front: &[u64; W], tail: &Tail) -> Option<(FlowSlot, &FlowEntry<W>)> {
-        let is_it = |slot, entry: &FlowEntry<W>| entry.has_key(front) && self.tail_cell(slot).is(tail);
-        self.parts.find(probe, is_it).map(|(slot, entry)| (FlowSlot(slot), entry))
+        self.find_where(probe, |slot, entry| entry.has_key(front) && self.tail_cell(slot).is(tail))
+    }
+
+    /// As [`FlowTable::find_now`], for a long key.
+    #[inline]
+    pub fn find_long_now(&self, probe: &Probe, front: &[u64; W], tail: &Tail) -> Option<FlowSlot> {
+        self.find_now_where(probe, |slot, entry| entry.has_key(front) && self.tail_cell(slot).is(tail))
     }
 
     /// Asks for the tail of the first candidate, which [`FlowTable::find_long`] will look at.

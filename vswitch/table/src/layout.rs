@@ -8,7 +8,7 @@ use wire::HashKey;
 use zerocopy::FromBytes;
 
 use crate::{
-    bucket::{NO_SLOT, Probe, SLOTS, TagGroup},
+    bucket::{Probe, SLOTS, SlotSet, TagGroup},
     prefetch::prefetch_at,
 };
 
@@ -170,66 +170,13 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         probe
     }
 
-    /// Asks for the tags that [`Parts::candidates`] compares first.
     #[inline]
-    pub(crate) fn expect_tags(&self, probe: &Probe) {
-        prefetch_at(&self.groups, probe.bucket());
-    }
-
-    /// Second step without tags: whether the entry at home `looks_like_it`; asks for the tags where it does not.
-    #[inline(always)]
-    pub(crate) fn is_at_home(&self, probe: &mut Probe, looks_like_it: impl Fn(&E) -> bool) -> bool {
-        if looks_like_it(self.entry(probe.home)) {
-            probe.first = probe.home;
-            return true;
-        }
-        self.expect_tags(probe);
-        false
-    }
-
-    /// Second step: compares the tags, of the second bucket where none of the first is it; asks for the first candidate's entry.
-    #[inline]
-    pub(crate) fn candidates(&self, probe: &mut Probe) {
-        let first = self.group(probe.bucket()).matching(probe.tag).next();
-        probe.first = first.map_or_else(|| self.second_candidate(probe), |(_, slot)| probe.bucket() * SLOTS + slot);
-        // Of no slot it is the table's last entry, which does no harm.
-        prefetch_at(&self.entries, probe.first & self.entries.mask());
-    }
-
-    /// The first slot of the second bucket whose tag matches, or [`NO_SLOT`].
-    #[inline]
-    fn second_candidate(&self, probe: &Probe) -> u32 {
-        let second = probe.second(self.mask());
-        self.group(second).matching(probe.tag).next().map_or(NO_SLOT, |(_, slot)| second * SLOTS + slot)
-    }
-
-    /// Third step: the candidate whose entry `is_it`. The slot may have been emptied since the second: whoever empties slots
-    /// sees to it that such an entry is not it, nor looks like it to [`Parts::is_at_home`].
-    #[inline(always)]
-    pub(crate) fn find(&self, probe: &Probe, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
-        if probe.first == NO_SLOT {
-            return None;
-        }
-        // Almost always the first is it: no loop is set up for it.
-        let entry = self.entry(probe.first);
-        if is_it(probe.first, entry) { Some((probe.first, entry)) } else { self.find_further(probe, is_it) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn find_further(&self, probe: &Probe, is_it: impl Fn(u32, &E) -> bool) -> Option<(u32, &E)> {
-        let [first, second] = probe.buckets(self.mask()).map(|bucket| self.group(bucket));
-        let slots = probe.slots(TagGroup::matching_pair(first, second, probe.tag), self.mask());
-        slots.map(|slot| (slot, self.entry(slot))).find(|&(slot, entry)| is_it(slot, entry))
-    }
-
-    #[inline]
-    fn group(&self, bucket: u32) -> &TagGroup {
+    pub(crate) fn group(&self, bucket: u32) -> &TagGroup {
         self.groups.at(bucket)
     }
 
     #[inline]
-    fn tag(&self, slot: u32) -> u16 {
+    pub(crate) fn tag(&self, slot: u32) -> u16 {
         self.group(slot / SLOTS).get(slot % SLOTS)
     }
 
@@ -238,46 +185,24 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         slot < self.slots() && self.tag(slot) != 0
     }
 
-    /// A free slot in the key's first bucket while half of that is free, then in the emptier of both; its home, where that is
-    /// among them.
+    /// The free slots of two buckets.
     #[inline]
-    pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
-        let buckets = probe.buckets(self.mask());
+    pub(crate) fn free(&self, buckets: [u32; 2]) -> SlotSet {
         let [first, second] = buckets.map(|bucket| self.group(bucket));
-        let free = TagGroup::matching_pair(first, second, 0);
-        let mut choices = free.first_or_emptier();
-        if choices.has(probe.home % SLOTS) {
-            return Some(probe.home);
-        }
-        let (choice, slot) = choices.next()?;
-        Some(buckets[choice] * SLOTS + slot)
+        TagGroup::matching_pair(first, second, 0)
     }
 
-    /// Asks for the lines that are written when the key of this probe gets an entry of its own: those of the slot that it
-    /// would get now.
+    /// Asks for the tags of two buckets.
     #[inline]
-    pub(crate) fn expect(&self, probe: &Probe) {
-        let ask = |slot| {
-            prefetch_at(&self.entries, slot);
-            prefetch_at(&self.sequences, slot / SLOTS);
-        };
-        match self.free_slot(probe) {
-            Some(slot) => ask(slot),
-            // Of these one must give way.
-            None => self.sample(probe).into_iter().for_each(ask),
-        }
+    pub(crate) fn expect_tags(&self, buckets: [u32; 2]) {
+        buckets.into_iter().for_each(|bucket| prefetch_at(&self.groups, bucket));
     }
 
-    /// Those of the key's slots of which one gives way where none is free ([`Probe::sample`]).
+    /// Asks for the lines of this slot that [`Parts::write`] writes.
     #[inline]
-    pub(crate) fn sample(&self, probe: &Probe) -> [u32; 4] {
-        probe.sample(self.mask())
-    }
-
-    /// All sixteen slots of the key's buckets.
-    pub(crate) fn slots_of(&self, probe: &Probe) -> impl Iterator<Item = u32> + use<E, B> {
-        let buckets = probe.buckets(self.mask());
-        buckets.into_iter().flat_map(|bucket| (0..SLOTS).map(move |slot| bucket * SLOTS + slot))
+    pub(crate) fn expect_slot(&self, slot: u32) {
+        prefetch_at(&self.entries, slot);
+        prefetch_at(&self.sequences, slot / SLOTS);
     }
 
     /// Changes an entry and its tag (0 empties the slot) as one: readers see neither half.
@@ -324,13 +249,12 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         (0..8).find_map(|_| attempt())?
     }
 
-    /// Empties the buckets whose writer died in the middle, telling `lost` of each slot of theirs: in a
-    /// table where [`Parts::is_at_home`] is asked it sees to it that the entry looks like no key.
-    pub(crate) fn heal(&self, lost: impl Fn(&E)) {
+    /// Empties the buckets whose writer died in the middle, telling `lost` of each slot of theirs before.
+    pub(crate) fn heal(&self, lost: impl Fn(u32, &E)) {
         for (bucket, sequence) in (0..).zip(self.sequences.iter()).filter(|(_, sequence)| sequence.is_writing()) {
             sequence.begin_write();
             for slot in 0..SLOTS {
-                lost(self.entry(bucket * SLOTS + slot));
+                lost(bucket * SLOTS + slot, self.entry(bucket * SLOTS + slot));
                 self.group(bucket).set(slot, 0);
             }
             sequence.end_write();

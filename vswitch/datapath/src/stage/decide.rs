@@ -32,12 +32,8 @@ impl Decision {
 
 /// Asks for what decisions about these frames will write, so that memory answers once for all of them.
 pub(crate) fn expect(rest: &Burst, batch: &Batch, brain: &Brain) {
-    for &place in &batch.rest_meta[..rest.len()] {
-        let meta = &batch.meta[usize::from(place)];
-        if meta.class.has_key() {
-            brain.flows.expect(&meta.probe);
-        }
-    }
+    let metas = batch.rest_meta[..rest.len()].iter().map(|&place| &batch.meta[usize::from(place)]);
+    metas.filter(|meta| meta.class.has_key()).for_each(|meta| brain.flows.expect(&meta.probe));
 }
 
 /// When what was decided is done.
@@ -61,8 +57,10 @@ pub(crate) fn course<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, wor
         };
     }
     // Once more: the flow's first frame may have been decided about since.
-    brain.flows.candidates(&mut meta.probe);
-    let known = lookup::entry(meta, &brain.flows).map(|(slot, _)| slot);
+    let known = match meta.probe.is_vain() && batch.newcomers & meta.probe.bit() == 0 {
+        true => None,
+        false => lookup::slot_now(meta, &brain.flows),
+    };
     if let Some(slot) = known
         && brain.holds(slot, &meta.key)
     {
@@ -78,6 +76,7 @@ pub(crate) fn course<P, M>(frame: &Frame, place: usize, snapshot: &Snapshot, wor
         return Course::Behind(member);
     }
     remember(known, meta, &decision, brain, tally);
+    batch.newcomers |= meta.probe.bit();
     Course::Now(decision.recipe)
 }
 

@@ -1,6 +1,6 @@
-//! lookup: the flow table, in two passes over the batch: where the flow is (at home, or where tags say), then whether it is it.
+//! lookup: the flow table, in two passes over the batch: where the flow is (at home, or where its home says), then whether it is
+//! it.
 
-use frame::BURST_MAX;
 use table::{FlowEntry, FlowSlot, FlowTable, MemberId};
 
 use crate::{
@@ -12,53 +12,26 @@ use crate::{
     way::Way,
 };
 
-/// The second loop. `TAGS`: where they are compared of all frames, which parse has asked for.
+/// The second loop.
 #[inline(never)]
-pub(crate) fn batch<const TUPLES: bool, const TAGS: bool>(batch: &mut Batch, brain: &Brain) {
+pub(crate) fn batch<const TUPLES: bool>(batch: &mut Batch, brain: &Brain) {
     let (flows, frames) = (&brain.flows, batch.frames.as_ref().map_or(0, |frames| frames.len()));
-    let metas = &mut batch.meta[..frames];
     // Nobody asks whether a frame has a key: where it has none, an older one is looked up, which does no harm.
-    match TAGS {
-        true => metas.iter_mut().for_each(|meta| compare_tags::<TUPLES>(meta, flows)),
-        false => look_home::<TUPLES>(metas, flows),
+    for meta in &mut batch.meta[..frames] {
+        look::<TUPLES>(meta, flows);
     }
 }
 
-/// In a table where most are at home: tags are compared of the others only.
+/// Finds out where a frame's flow is, if it is anywhere.
 #[inline(always)]
-fn look_home<const TUPLES: bool>(metas: &mut [Meta], flows: &FlowTable<KEY_WORDS>) {
-    let mut elsewhere = 0u64;
-    for (place, meta) in metas.iter_mut().enumerate() {
-        let is_at_home = match TUPLES {
-            true => flows.is_at_home(&mut meta.probe, &meta.key.0),
-            false => flows.is_at_home_by_front(&mut meta.probe, &meta.key.0),
-        };
-        if !is_at_home {
-            elsewhere |= 1 << place;
-        } else if TUPLES && meta.key.is_long() {
-            flows.expect_tail(&meta.probe);
-        }
+fn look<const TUPLES: bool>(meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
+    let is_at_home = match TUPLES {
+        true => flows.is_at_home(&mut meta.probe, &meta.key.0),
+        false => flows.is_at_home_by_front(&mut meta.probe, &meta.key.0),
+    };
+    if !is_at_home {
+        flows.ask_guests(&mut meta.probe);
     }
-    if elsewhere != 0 {
-        look_elsewhere::<TUPLES>(elsewhere, metas, flows);
-    }
-}
-
-/// For frames in these places, whose flows are not at home, or nowhere.
-#[inline(never)]
-fn look_elsewhere<const TUPLES: bool>(mut places: u64, metas: &mut [Meta], flows: &FlowTable<KEY_WORDS>) {
-    const { assert!(BURST_MAX <= u64::BITS as usize, "a place is a bit") }
-    while places != 0 {
-        if let Some(meta) = metas.get_mut(places.trailing_zeros() as usize) {
-            compare_tags::<TUPLES>(meta, flows);
-        }
-        places &= places - 1;
-    }
-}
-
-#[inline(always)]
-fn compare_tags<const TUPLES: bool>(meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
-    flows.candidates(&mut meta.probe);
     if TUPLES && meta.key.is_long() {
         flows.expect_tail(&meta.probe);
     }
@@ -73,14 +46,28 @@ pub(crate) fn entry<'f>(meta: &Meta, flows: &'f FlowTable<KEY_WORDS>) -> Option<
     }
 }
 
+/// Where a frame's flow is by now, if it is anywhere.
+#[inline]
+pub(crate) fn slot_now(meta: &Meta, flows: &FlowTable<KEY_WORDS>) -> Option<FlowSlot> {
+    match meta.key.is_long() {
+        true => flows.find_long_now(&meta.probe, &meta.key.0, &meta.tail),
+        false => flows.find_now(&meta.probe, &meta.key.0),
+    }
+}
+
 /// The member a plain packet goes to and the way there, if that is decided, still holds, and nothing else is to be done to
-/// the packet; then the hit is counted on its flow. `TUPLES`: where some packets are keyed by their five-tuples.
+/// the packet; then the hit is counted on its flow. Where the flow is not known, `meta` says so. `TUPLES`: where some packets are
+/// keyed by their five-tuples.
 #[inline(always)]
-pub(crate) fn way<'b, const TUPLES: bool>(meta: &Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
-    let entry = match meta.class {
-        Class::Plain => brain.flows.find_by_front(&meta.probe, &meta.key.0)?,
-        Class::PlainTuple if TUPLES => entry(meta, &brain.flows)?.1,
+pub(crate) fn way<'b, const TUPLES: bool>(meta: &mut Meta, brain: &'b Brain) -> Option<(MemberId, &'b Way)> {
+    let found = match meta.class {
+        Class::Plain => brain.flows.find_by_front(&meta.probe, &meta.key.0),
+        Class::PlainTuple if TUPLES => entry(meta, &brain.flows).map(|(_, entry)| entry),
         _ => return None,
+    };
+    let Some(entry) = found else {
+        meta.probe.give_up();
+        return None;
     };
     let Recipe::Forward(member) = Recipe::decode(entry.recipe()) else { return None };
     let way = simple_way(member, meta, brain)?;

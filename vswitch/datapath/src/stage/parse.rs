@@ -13,9 +13,9 @@ use crate::{
     stage::admit::{self, Admitted, Own},
 };
 
-/// The first loop. `TAGS`: where lookup compares them of all frames.
+/// The first loop.
 #[inline(never)]
-pub(crate) fn batch<const TUPLES: bool, const TAGS: bool>(batch: &mut Batch, brain: &Brain) {
+pub(crate) fn batch<const TUPLES: bool>(batch: &mut Batch, brain: &Brain) {
     let Batch { frames: Some(frames), runs, meta, senders, .. } = batch else { return };
     senders.hold_for(brain.snapshot.generation);
     let (mut frames, mut meta) = (frames.as_mut_slice(), &mut meta[..]);
@@ -27,12 +27,12 @@ pub(crate) fn batch<const TUPLES: bool, const TAGS: bool>(batch: &mut Batch, bra
         // A loop of its own for each kind of port.
         *octets = match at.spec.map_or(Door::Any, |spec| Door::of::<TUPLES>(spec, brain)) {
             Door::Bare(member) => {
-                each(run, run_meta, at, senders, |data, meta, brain, _| bare::<TAGS>(member, data, meta, brain))
+                each(run, run_meta, at, senders, |data, meta, brain, _| bare(member, data, meta, brain))
             }
             Door::BareTuple(member) if TUPLES => {
-                each(run, run_meta, at, senders, |data, meta, brain, _| bare_tuple::<TAGS>(member, data, meta, brain))
+                each(run, run_meta, at, senders, |data, meta, brain, _| bare_tuple(member, data, meta, brain))
             }
-            Door::Tunnel => each(run, run_meta, at, senders, tunnelled::<TUPLES, TAGS>),
+            Door::Tunnel => each(run, run_meta, at, senders, tunnelled::<TUPLES>),
             Door::BareTuple(_) | Door::Any => each(run, run_meta, at, senders, |_, _, _, _| false),
         };
     }
@@ -88,7 +88,7 @@ fn any(frame: &mut Frame, meta: &mut Meta, at: At<'_>, senders: &mut Senders) {
         Ok(class) => gso::admit(frame, meta).map_or_else(|cause| Class::Drop(cause.into()), |()| class),
     };
     if let Class::Flow = meta.class {
-        ask::<true>(meta.key.hash(&meta.tail, &at.brain.flows), meta, &at.brain.flows);
+        meta.probe = at.brain.flows.probe(meta.key.hash(&meta.tail, &at.brain.flows));
     }
 }
 
@@ -132,33 +132,28 @@ impl Door {
 
 /// Lets an untagged plain packet in that comes from `member`.
 #[inline(always)]
-fn bare<const TAGS: bool>(member: MemberId, data: &[u8], meta: &mut Meta, brain: &Brain) -> bool {
+fn bare(member: MemberId, data: &[u8], meta: &mut Meta, brain: &Brain) -> bool {
     // Plain packets are TCP or UDP over IP: neither ARP nor neighbour discovery.
     let Some(link) = data.first_chunk().filter(|_| wire::is_plain(data)) else { return false };
     (meta.outer_len, meta.inner_len, meta.ecn_mark) = (0, data.len() as u16, 0);
     meta.ingress = member;
-    key_by_macs::<TAGS>(link, meta, &brain.flows);
+    key_by_macs(link, meta, &brain.flows);
     true
 }
 
 /// The same by its five-tuple.
 #[inline(always)]
-fn bare_tuple<const TAGS: bool>(member: MemberId, data: &[u8], meta: &mut Meta, brain: &Brain) -> bool {
+fn bare_tuple(member: MemberId, data: &[u8], meta: &mut Meta, brain: &Brain) -> bool {
     let Some(link) = data.first_chunk().filter(|_| wire::is_plain(data)) else { return false };
     (meta.outer_len, meta.inner_len, meta.ecn_mark) = (0, data.len() as u16, 0);
     meta.ingress = member;
-    key_by_tuple::<TAGS>(link, data, meta, &brain.flows);
+    key_by_tuple(link, data, meta, &brain.flows);
     true
 }
 
 /// Lets a plain packet in out of a tunnel; `TUPLES`: where some network tells its flows apart by their five-tuples.
 #[inline(always)]
-fn tunnelled<const TUPLES: bool, const TAGS: bool>(
-    data: &[u8],
-    meta: &mut Meta,
-    brain: &Brain,
-    senders: &Senders,
-) -> bool {
+fn tunnelled<const TUPLES: bool>(data: &[u8], meta: &mut Meta, brain: &Brain, senders: &Senders) -> bool {
     let Some((inner, outer_tos)) = vxlan::recognise(data, meta, senders) else { return false };
     let Some(link) = inner.first_chunk().filter(|_| wire::is_plain(inner)) else { return false };
     meta.inner_len = inner.len() as u16;
@@ -168,35 +163,26 @@ fn tunnelled<const TUPLES: bool, const TAGS: bool>(
         meta.ecn_mark = mark;
     }
     match TUPLES && brain.keys.is_by_tuple(meta.ingress) {
-        true => key_by_tuple::<TAGS>(link, inner, meta, &brain.flows),
-        false => key_by_macs::<TAGS>(link, meta, &brain.flows),
+        true => key_by_tuple(link, inner, meta, &brain.flows),
+        false => key_by_macs(link, meta, &brain.flows),
     }
     true
 }
 
 /// Gives a plain packet from `meta.ingress` its key, and asks where that can be.
 #[inline(always)]
-fn key_by_macs<const TAGS: bool>(link: &[u8; 14], meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
+fn key_by_macs(link: &[u8; 14], meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
     meta.key = FlowKey::l2(meta.ingress, link);
     meta.class = Class::Plain;
-    ask::<TAGS>(flows.hash(&meta.key.front()), meta, flows);
+    meta.probe = flows.probe(flows.hash(&meta.key.front()));
 }
 
 /// The same with its five-tuple.
 #[inline(always)]
-fn key_by_tuple<const TAGS: bool>(link: &[u8; 14], data: &[u8], meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
+fn key_by_tuple(link: &[u8; 14], data: &[u8], meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
     (meta.key, meta.tail) = FlowKey::plain_tuple(meta.ingress, link, data);
     meta.class = Class::PlainTuple;
-    ask::<TAGS>(meta.key.tuple_hash(&meta.tail, flows), meta, flows);
-}
-
-/// Asks memory for what lookup will look at first.
-#[inline(always)]
-fn ask<const TAGS: bool>(hash: u64, meta: &mut Meta, flows: &FlowTable<KEY_WORDS>) {
-    meta.probe = flows.probe(hash);
-    if TAGS {
-        flows.expect_tags(&meta.probe);
-    }
+    meta.probe = flows.probe(meta.key.tuple_hash(&meta.tail, flows));
 }
 
 fn class_of(frame: &mut Frame, meta: &mut Meta, at: At<'_>, senders: &mut Senders) -> Result<Class, DropReason> {
