@@ -32,9 +32,8 @@ pub(crate) const ZIPF: [f64; 3] = [0.0, 0.8, 1.1];
 
 /// Slots of the table that is attacked: the default, of which an attacker hits all with few flows.
 const ATTACKED: usize = 65_536;
-/// Flows of the attack, and buckets of that table.
+/// Flows of the attack.
 const ATTACKERS: usize = 4096;
-const BUCKETS: u64 = ATTACKED as u64 / 8;
 
 /// What a packet costs with so many flows.
 #[derive(Clone, Debug, Serialize)]
@@ -43,13 +42,13 @@ pub(crate) struct Point {
     pub(crate) load: String,
     pub(crate) flows: usize,
     pub(crate) ours: Cost,
-    /// The same frames without a switch between.
+    /// The yardstick's frames beside them.
     pub(crate) floor: Cost,
     /// What ours cost beyond the floor beside them, while aging has nothing to do.
     pub(crate) beyond: Beyond,
     /// The share of a CPU that aging takes with so many flows, all of them active.
     pub(crate) aging: f64,
-    /// Both together, at the speed of the fastest floor of the run, which [`at_one_speed`] knows.
+    /// Both together, at the speed of the fastest floor of the run, which the [`Yardstick`] knows.
     pub(crate) over_floor_ns: f64,
     /// Packets that were decided about anew, as a share.
     pub(crate) misses: f64,
@@ -69,10 +68,40 @@ impl Point {
     }
 }
 
-/// Tells what all of them cost at one speed, that of the fastest floor among them: the speed of a shared machine changes
-/// between rows. Of each row count the windows at about that speed, or all where it had too few such, which it says then.
-pub(crate) fn at_one_speed(points: &mut [Point]) {
-    let Some(floor) = points.iter().map(|point| point.floor.ns).reduce(f64::min) else { return };
+/// What all rows of a run are measured by: frames without a switch between, the same for all rows.
+pub(crate) struct Yardstick {
+    wire: Wire,
+    /// The fastest met so far, in nanoseconds a packet: the speed at which rows are compared.
+    fastest_ns: f64,
+}
+
+impl Yardstick {
+    /// With the speed found in a second or two.
+    pub(crate) fn new(scale: &Scale) -> Yardstick {
+        let flows = (0..FRAMES as u32).map(|src| Flow { dst: 0, src }).collect();
+        let mut yardstick = Yardstick { wire: Wire::new(flows), fastest_ns: f64::INFINITY };
+        for _ in 0..ATTEMPTS {
+            let floors: Vec<_> = (0..scale.windows).map(|_| yardstick.window()).collect();
+            yardstick.note(&floors);
+        }
+        yardstick
+    }
+
+    /// A window of frames that have been carried just before: what other work pushes out of the caches is that work's cost.
+    fn window(&mut self) -> Window {
+        self.wire.carry(FRAMES, BURST);
+        Window::of(|| self.wire.carry(FRAMES, BURST))
+    }
+
+    fn note(&mut self, floors: &[Window]) {
+        self.fastest_ns = self.fastest_ns.min(Cost::of(floors).ns);
+    }
+}
+
+/// Tells what all of them cost at one speed: that of a shared machine changes between rows. Of each row count the windows at
+/// about that speed, or all where it had too few such, which it says then.
+pub(crate) fn at_one_speed(points: &mut [Point], yardstick: &Yardstick) {
+    let floor = yardstick.fastest_ns;
     for point in &mut *points {
         let [ours, floors] = &point.windows;
         point.beyond = Beyond::at_speed(floor, ours, floors);
@@ -81,7 +110,7 @@ pub(crate) fn at_one_speed(points: &mut [Point]) {
 }
 
 /// All distributions with so many flows, in one switch.
-pub(crate) fn points(flows: usize, scale: &Scale) -> Vec<Point> {
+pub(crate) fn points(flows: usize, scale: &Scale, yardstick: &mut Yardstick) -> Vec<Point> {
     let mut random = Random::new(scale.seed);
     let all: Vec<_> = square(flows).collect();
     let size = Size {
@@ -96,58 +125,63 @@ pub(crate) fn points(flows: usize, scale: &Scale) -> Vec<Point> {
     switch.know(all.clone().into(), BURST);
     let mut point = |exponent: f64| {
         let drawn = zipf(&all, exponent, &mut random);
-        point(format!("zipf {exponent}"), flows, &mut switch, drawn, scale)
+        point(format!("zipf {exponent}"), flows, &mut switch, drawn, (scale, yardstick))
     };
     ZIPF.map(&mut point).into()
 }
 
 /// As many flows as an attacker has, chosen evenly; by one who knows the hash but not its key; by one who knows both.
-pub(crate) fn attacks(scale: &Scale) -> Vec<Point> {
+pub(crate) fn attacks(scale: &Scale, yardstick: &mut Yardstick) -> Vec<Point> {
     let (key, guess) = (HashKey::random(), HashKey::random());
     let plain: Vec<_> = (0..ATTACKERS as u32).map(|src| Flow { dst: 0, src }).collect();
     let loads = [
         ("ordinary", plain),
-        ("collide, key unknown", colliding(ATTACKERS, guess, BUCKETS)),
-        ("collide, key known", colliding(ATTACKERS, key, BUCKETS)),
+        ("collide, key unknown", colliding(ATTACKERS, guess, ATTACKED as u64)),
+        ("collide, key known", colliding(ATTACKERS, key, ATTACKED as u64)),
     ];
     let points = loads.map(|(name, flows)| {
         let size = Size { flows_max: ATTACKED, receivers: 1, burst: BURST, hash_key: key, huge: scale.hugepages };
         let mut switch = Switch::new(&size, Wanders::Elsewhere);
         switch.know(flows.clone().into(), BURST);
-        point(name.to_owned(), ATTACKERS, &mut switch, flows.into(), scale)
+        point(name.to_owned(), ATTACKERS, &mut switch, flows.into(), (scale, yardstick))
     });
     points.into()
 }
 
-fn point(load: String, flows: usize, switch: &mut Switch, drawn: Arc<[Flow]>, scale: &Scale) -> Point {
-    let mut wire = Wire::new(Arc::clone(&drawn));
+fn point(
+    load: String,
+    flows: usize,
+    switch: &mut Switch,
+    drawn: Arc<[Flow]>,
+    (scale, yardstick): (&Scale, &mut Yardstick),
+) -> Point {
     switch.feed(super::switch::IN).set(drawn);
     switch.carry(FRAMES, BURST);
     switch.catch_up();
     let before = switch.counts();
-    let [floor, ours] = by_turns(&mut wire, scale.windows, || Window::of(|| switch.carry(FRAMES, BURST)));
+    let [floor, ours] = by_turns(yardstick, scale.windows, || Window::of(|| switch.carry(FRAMES, BURST)));
     let after = switch.counts();
     assert_eq!(after.rx - before.rx, after.tx - before.tx, "every frame is sent");
     let misses = (after.flow_misses - before.flow_misses) as f64 / (after.rx - before.rx) as f64;
     let beyond = Beyond::of(&ours, &floor);
     let windows = [ours, floor];
     let [ours, floor] = windows.each_ref().map(|windows| Cost::of(windows));
-    let aging = aging(beyond, floor.ns, &mut wire, switch, scale);
+    let aging = aging(beyond, floor.ns, switch, (scale, yardstick));
     eprintln!("{load}, {flows} flows: {:.2} times the floor over it", beyond.floors);
     Point { load, flows, ours, floor, beyond, aging, over_floor_ns: 0.0, misses, windows }
 }
 
-/// Windows of work with one of the floor before each and behind the last: so many, and where too few of them count as many
-/// again, some times.
-fn by_turns(wire: &mut Wire, windows: usize, mut work: impl FnMut() -> Window) -> [Vec<Window>; 2] {
-    let mut floor = || Window::of(|| wire.carry(FRAMES, BURST));
-    let [mut floors, mut works] = [vec![floor()], Vec::new()];
+/// Windows of work with one of the floor before each and behind the last: so many, and where too few of them are at the run's
+/// speed as many again, some times.
+fn by_turns(yardstick: &mut Yardstick, windows: usize, mut work: impl FnMut() -> Window) -> [Vec<Window>; 2] {
+    let [mut floors, mut works] = [vec![yardstick.window()], Vec::new()];
     for _ in 0..ATTEMPTS {
         for _ in 0..windows {
             works.push(work());
-            floors.push(floor());
+            floors.push(yardstick.window());
         }
-        if Beyond::of(&works, &floors).is_sound() {
+        yardstick.note(&floors);
+        if Beyond::at_speed(yardstick.fastest_ns, &works, &floors).is_sound() {
             break;
         }
     }
@@ -156,8 +190,8 @@ fn by_turns(wire: &mut Wire, windows: usize, mut work: impl FnMut() -> Window) -
 
 /// The share of a CPU that aging takes at the pace of a switch's defaults: what windows cost more in whose every turn the
 /// walk is behind, for each slot that is looked at, times the slots there are in the time of a pass.
-fn aging(beyond: Beyond, floor_ns: f64, wire: &mut Wire, switch: &mut Switch, scale: &Scale) -> f64 {
-    let [floor, ours] = by_turns(wire, scale.windows, || {
+fn aging(beyond: Beyond, floor_ns: f64, switch: &mut Switch, (scale, yardstick): (&Scale, &mut Yardstick)) -> f64 {
+    let [floor, ours] = by_turns(yardstick, scale.windows, || {
         switch.fall_due();
         Window::of(|| switch.carry(FRAMES, BURST))
     });
@@ -176,7 +210,8 @@ mod tests {
     #[test]
     fn known_flows_are_hits_whatever_their_number() {
         let scale = Scale { windows: 2, ..Scale::tiny() };
-        for point in [1, 1000].into_iter().flat_map(|flows| points(flows, &scale)) {
+        let mut yardstick = Yardstick::new(&scale);
+        for point in [1, 1000].into_iter().flat_map(|flows| points(flows, &scale, &mut yardstick)) {
             assert_eq!(point.misses, 0.0, "{point:?}");
             assert!(point.ours.ns > point.floor.ns, "{point:?}");
             assert!((0.0..0.5).contains(&point.aging), "{point:?}");
@@ -200,7 +235,7 @@ mod tests {
             windows: [vec![window(5.0 * floor); 30], vec![window(floor); 31]],
         };
         let mut points = [point(5.0), point(5.4), Point { aging: 0.5, ..point(5.4) }, point(7.0)];
-        at_one_speed(&mut points);
+        at_one_speed(&mut points, &Yardstick { fastest_ns: 5.0, ..Yardstick::new(&Scale::tiny()) });
         assert_eq!(points.each_ref().map(|point| point.over_floor_ns), [20.0, 20.0, 45.0, 20.0]);
         assert_eq!(points.map(|point| point.is_sound()), [true, true, true, false], "one was never at that speed");
     }

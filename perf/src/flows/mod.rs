@@ -21,7 +21,7 @@ use clap::Args;
 
 use crate::{
     fingerprint::Fingerprint,
-    flows::{change::Change, report::Report},
+    flows::{change::Change, curve::Yardstick, report::Report},
     output::{self, OutputError},
     run,
 };
@@ -169,10 +169,12 @@ fn measure(
 ) -> Report {
     let mut report = Report::new(fingerprint);
     if curve {
-        report.curve = FLOWS.into_iter().filter(|&flows| flows <= most).flat_map(|n| curve::points(n, scale)).collect();
-        report.attacks = curve::attacks(scale);
-        curve::at_one_speed(&mut report.curve);
-        curve::at_one_speed(&mut report.attacks);
+        let mut yardstick = Yardstick::new(scale);
+        let flows = FLOWS.into_iter().filter(|&flows| flows <= most);
+        report.curve = flows.flat_map(|flows| curve::points(flows, scale, &mut yardstick)).collect();
+        report.attacks = curve::attacks(scale, &mut yardstick);
+        curve::at_one_speed(&mut report.curve, &yardstick);
+        curve::at_one_speed(&mut report.attacks, &yardstick);
     }
     let live = LIVE.min(most);
     if set_up {
