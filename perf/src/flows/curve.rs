@@ -163,7 +163,7 @@ fn point(
     let after = switch.counts();
     assert_eq!(after.rx - before.rx, after.tx - before.tx, "every frame is sent");
     let misses = (after.flow_misses - before.flow_misses) as f64 / (after.rx - before.rx) as f64;
-    let beyond = Beyond::of(&ours, &floor);
+    let beyond = Beyond::at_speed(yardstick.fastest_ns, &ours, &floor);
     let windows = [ours, floor];
     let [ours, floor] = windows.each_ref().map(|windows| Cost::of(windows));
     let aging = aging(beyond, floor.ns, switch, (scale, yardstick));
@@ -197,7 +197,8 @@ fn aging(beyond: Beyond, floor_ns: f64, switch: &mut Switch, (scale, yardstick):
     });
     switch.catch_up();
     let Pace { slots_a_turn, slots, .. } = switch.pace();
-    let more = (Beyond::of(&ours, &floor).floors - beyond.floors).max(0.0) * floor_ns;
+    let walking = Beyond::at_speed(yardstick.fastest_ns, &ours, &floor);
+    let more = (walking.floors - beyond.floors).max(0.0) * floor_ns;
     let slot_ns = more * BURST as f64 / f64::from(slots_a_turn);
     let pass_ns = f64::from(Pace::pass_ticks(USUAL_IDLE_TICKS)) * 1e8;
     (slot_ns * slots as f64 / pass_ns).min(0.9)

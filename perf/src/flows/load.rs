@@ -45,14 +45,19 @@ pub(crate) fn zipf(flows: &[Flow], exponent: f64, random: &mut Random) -> Arc<[F
     (0..DRAWN).map(|_| draw()).collect()
 }
 
-/// The attacker aims at so many flows a home: those at home in one slot have sixteen slots at most, which they share with others.
-const A_HOME: u64 = 64;
+/// The attacker aims at so many flows a home, of which sixteen find a place.
+const A_HOME: u64 = 128;
+/// Homes aimed at are so many slots apart: in every other bucket, so that none shares its slots with another.
+const APART: u64 = 16;
 
-/// Flows that an attacker sends who believes that the switch hashes under `key` into so many slots: so many are at home in the
-/// first few that those and all that these may go to instead do not hold them.
+/// Flows that an attacker sends who believes that the switch hashes under `key` into so many slots.
 pub(crate) fn colliding(count: usize, key: HashKey, slots: u64) -> Vec<Flow> {
-    // As `table` makes it: the home is the low bits of the hash.
-    let is_aimed = |flow: &Flow| fold(&flow.key_words(), key) & (slots - 1) < (count as u64).div_ceil(A_HOME);
+    let homes = (count as u64).div_ceil(A_HOME);
+    let is_aimed = |flow: &Flow| {
+        // As `table` makes it: the home is the low bits of the hash.
+        let home = fold(&flow.key_words(), key) & (slots - 1);
+        home % APART == 0 && home / APART < homes
+    };
     (0u32..).map(|src| Flow { dst: 0, src }).filter(is_aimed).take(count).collect()
 }
 
@@ -85,7 +90,7 @@ mod tests {
             switch.counts().flow_misses - before
         };
         assert_eq!(misses(other), 0);
-        assert!(misses(known) > 200, "{}: four homes hold 36 flows", misses(known));
+        assert!(misses(known) > 200, "{}: two homes hold 32 flows", misses(known));
     }
 
     #[test]

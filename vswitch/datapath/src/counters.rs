@@ -99,7 +99,7 @@ block! {
         flow_hits,
         /// Frames that had to be decided about and are cached now.
         flow_misses,
-        /// Cached decisions that gave way to newer ones, because both their buckets were full.
+        /// Cached decisions that gave way to newer ones, because both their buckets were full and nobody there could move.
         flow_evicted,
         /// Cached decisions made anew, because something they rest on had changed.
         flow_redecided,

@@ -292,7 +292,7 @@ fn without_id(mut packet: Vec<u8>) -> Vec<u8> {
     packet
 }
 
-/// A table of 4096 slots is sparse with these flows, one of 64 is nearly full, and one of 256 is between.
+/// In a table of 4096 slots nearly all these flows are at home, one of 64 is nearly full, and one of 256 is between.
 #[test]
 fn however_full_the_table_is_each_packet_is_a_hit_of_its_own_flow_or_decided_about() {
     let all: Vec<_> =

@@ -81,7 +81,7 @@ impl Fdb {
     /// which must be later than any of the writer's.
     pub fn attach(fd: OwnedFd, epoch: u32) -> Result<Self, RegionError> {
         let parts = Parts::<FdbCell>::attach(fd, KIND, LAYOUT, Access::ReadWrite)?;
-        parts.heal(|_, cell| cell.set_changed_at(epoch));
+        parts.heal(|cell| cell.set_changed_at(epoch));
         let mut fdb = Self::around(parts);
         for slot in fdb.parts.occupied() {
             fdb.counts[fdb.parts.entry(slot).network().index()] += 1;

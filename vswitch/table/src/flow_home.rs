@@ -2,7 +2,7 @@
 
 use crate::{
     FlowEntry, FlowTable, FlowValue, Probe,
-    bucket::{self, SLOTS},
+    bucket::{self, SLOTS, SlotSet},
     prefetch::prefetch_at,
 };
 
@@ -107,12 +107,20 @@ impl<const W: usize> FlowTable<W> {
     /// whom one would give way, and of their homes.
     #[inline]
     pub fn expect(&self, probe: &Probe) {
-        match self.free_slot(probe.home) {
-            Some(slot) => self.parts.expect_slot(slot),
-            None => self.sample(probe).into_iter().for_each(|slot| {
-                self.parts.expect_slot(slot);
-                prefetch_at(&self.parts.entries, self.stay(slot).map_or(slot, |stay| stay.home));
-            }),
+        let Some(slot) = self.free_slot(probe.home) else { return self.expect_sample(probe) };
+        self.parts.expect_slot(slot);
+    }
+
+    /// Asks for what is looked at where one has to move or to give way.
+    #[inline]
+    fn expect_sample(&self, probe: &Probe) {
+        for slot in self.sample(probe) {
+            self.parts.expect_slot(slot);
+            let Some(stay) = self.stay(slot) else { continue };
+            prefetch_at(&self.parts.entries, stay.home);
+            if !self.is_nearly_full() {
+                self.parts.expect_tags(self.buckets(stay.home));
+            }
         }
     }
 
@@ -121,10 +129,15 @@ impl<const W: usize> FlowTable<W> {
     #[cold]
     #[inline(never)]
     pub(crate) fn make_room(&self, probe: &Probe) -> Option<u32> {
-        if self.len > self.capacity() / FULL * (FULL - 1) {
+        if self.is_nearly_full() {
             return None;
         }
         self.sample(probe).into_iter().find(|&slot| self.move_out(slot))
+    }
+
+    #[inline]
+    fn is_nearly_full(&self) -> bool {
+        self.len > self.capacity() / FULL * (FULL - 1)
     }
 
     /// Whether the flow in this slot has found another.
@@ -146,6 +159,12 @@ impl<const W: usize> FlowTable<W> {
         self.parts.write(slot, 0, FlowEntry::forget_key);
     }
 
+    /// Writes down anew at every home who is where, as a writer that died may have left a flow out; how many flows there are.
+    pub(crate) fn note_all(&self) -> usize {
+        (0..self.slots()).for_each(|slot| self.parts.entry(slot).set_natives(SlotSet::default()));
+        self.parts.occupied().filter_map(|slot| self.stay(slot)).map(|stay| self.note(stay, true)).count()
+    }
+
     /// Whoever is in this slot is there no more, as its home knows it.
     #[inline]
     pub(crate) fn leave(&self, slot: u32) {
@@ -160,8 +179,7 @@ impl<const W: usize> FlowTable<W> {
         Stay::read(self.parts.tag(slot), slot, self.parts.mask())
     }
 
-    /// Writes down at a flow's home whether it is in this place. A worker that dies before it gets here leaves a flow that nobody
-    /// finds, until it has aged.
+    /// Writes down at a flow's home whether it is in this place.
     #[inline]
     pub(crate) fn note(&self, stay: Stay, is_there: bool) {
         let home = self.parts.entry(stay.home);
@@ -189,7 +207,6 @@ mod tests {
     use wire::HashKey;
 
     use super::*;
-    use crate::bucket::SlotSet;
 
     fn table(slots: usize) -> FlowTable<4> {
         FlowTable::create("test", slots, HashKey([1, 2]), false).unwrap()

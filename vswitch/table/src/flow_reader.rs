@@ -42,7 +42,7 @@ impl<const W: usize> FlowReader<W> {
     }
 
     /// Copies of all flows, each whole. Flows that come and go meanwhile may be missed, as may those of a bucket the
-    /// writer is at whenever we look.
+    /// writer is at whenever we look; one that moves meanwhile may come twice.
     pub fn iter(&self) -> impl Iterator<Item = FlowReading<W>> + '_ {
         let reading = |slot: u32| {
             let tail = self.parts.beside.get(slot as usize)?;

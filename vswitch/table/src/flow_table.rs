@@ -43,8 +43,8 @@ pub struct Inserted {
 /// A lookup is three steps, so that a batch can take each step for all its frames while memory answers: [`probe`],
 /// [`is_at_home`] and [`ask_guests`] of those who are not, [`find`]. Each flow has a home, one slot of its first bucket, where it
 /// is unless somebody else was there first. Then it is a guest in another slot of its two buckets, and its home's entry says
-/// in which ([`FlowEntry`]). So a lookup is one line of memory or two, however full the table is, and each step is
-/// bounded: a home has fifteen guests at most. Nobody moves in later.
+/// in which ([`FlowEntry`]). So a lookup is one line of memory or two, seldom more, however full the table is, and each step
+/// is bounded: a home has fifteen guests at most.
 ///
 /// A key that is all zeros, or begins with two words of them, there must not be: slots never used look like that.
 ///
@@ -78,12 +78,9 @@ impl<const W: usize> FlowTable<W> {
     /// written are forgotten.
     pub fn attach(fd: OwnedFd) -> Result<Self, RegionError> {
         let parts = Parts::attach(fd, KIND, layout::<W>(), Access::ReadWrite)?;
+        parts.heal(FlowEntry::forget_key);
         let mut table = FlowTable { parts, len: 0 };
-        table.parts.heal(|slot, entry| {
-            table.leave(slot);
-            entry.forget_key();
-        });
-        table.len = table.parts.occupied().count();
+        table.len = table.note_all();
         Ok(table)
     }
 

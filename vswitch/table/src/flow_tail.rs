@@ -42,7 +42,7 @@ impl<const W: usize> FlowTable<W> {
         self.find_now_where(probe, |slot, entry| entry.has_key(front) && self.tail_cell(slot).is(tail))
     }
 
-    /// Asks for the tail of the first candidate, which [`FlowTable::find_long`] will look at.
+    /// Asks for the tail in the first place to look, which [`FlowTable::find_long`] will look at.
     #[inline]
     pub fn expect_tail(&self, probe: &Probe) {
         prefetch_at(&self.parts.beside, probe.first & (self.slots() - 1));

@@ -250,11 +250,11 @@ impl<E: Plain, B: Plain> Parts<E, B> {
     }
 
     /// Empties the buckets whose writer died in the middle, telling `lost` of each slot of theirs before.
-    pub(crate) fn heal(&self, lost: impl Fn(u32, &E)) {
+    pub(crate) fn heal(&self, lost: impl Fn(&E)) {
         for (bucket, sequence) in (0..).zip(self.sequences.iter()).filter(|(_, sequence)| sequence.is_writing()) {
             sequence.begin_write();
             for slot in 0..SLOTS {
-                lost(bucket * SLOTS + slot, self.entry(bucket * SLOTS + slot));
+                lost(self.entry(bucket * SLOTS + slot));
                 self.group(bucket).set(slot, 0);
             }
             sequence.end_write();

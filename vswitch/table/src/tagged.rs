@@ -55,11 +55,13 @@ impl<E: Plain, B: Plain> Parts<E, B> {
         slots.map(|slot| (slot, self.entry(slot))).find(|&(_, entry)| is_it(entry))
     }
 
-    /// A free slot in the key's first bucket while half of that is free, then in the emptier of both.
+    /// A free slot in the key's first bucket while half of that is free, then in the emptier of both; its home, where that is
+    /// among them.
     #[inline]
     pub(crate) fn free_slot(&self, probe: &Probe) -> Option<u32> {
         let buckets = self.buckets(probe);
-        bucket::slots(self.free(buckets).first_or_emptier(), buckets).next()
+        let choices = self.free(buckets).first_or_emptier();
+        if choices.has(probe.home % SLOTS) { Some(probe.home) } else { bucket::slots(choices, buckets).next() }
     }
 }
 
