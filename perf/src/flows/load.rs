@@ -56,7 +56,7 @@ pub(crate) fn colliding(count: usize, key: HashKey, slots: u64) -> Vec<Flow> {
     let is_aimed = |flow: &Flow| {
         // As `table` makes it: the home is the low bits of the hash.
         let home = fold(&flow.key_words(), key) & (slots - 1);
-        home % APART == 0 && home / APART < homes
+        home.is_multiple_of(APART) && home / APART < homes
     };
     (0u32..).map(|src| Flow { dst: 0, src }).filter(is_aimed).take(count).collect()
 }
