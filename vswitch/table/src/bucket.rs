@@ -20,6 +20,7 @@ pub(crate) struct TagGroup([AtomicU64; 2]);
 pub(crate) struct SlotSet(u32);
 
 impl SlotSet {
+    /// By bit, as [`SlotSet::bits`] tells it.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u16) -> SlotSet {
         SlotSet(bits.into())
@@ -147,7 +148,7 @@ impl Probe {
         self.home / SLOTS
     }
 
-    /// One of 64 bits. Keys with different ones differ.
+    /// One of 64 bits, told by the home. Keys with different ones differ; those with the same may.
     #[inline]
     pub fn bit(&self) -> u64 {
         1 << (self.home % u64::BITS)
