@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::cpus::Cpus;
+use super::congestion::{self, Pace};
 use crate::process::{self, Namespace, Started};
 
 /// The interface in each of them, and their addresses.
@@ -31,8 +31,10 @@ const TASKSET: &str = "Debian: `apt install util-linux iproute2`";
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// One TCP stream.
+    /// One TCP stream, as fast as it can.
     Stream,
+    /// One whose sender goes by a timer.
+    Paced,
     /// Small datagrams, as many as there can be: those received.
     Datagrams,
     /// The time of a question and its answer.
@@ -42,11 +44,15 @@ pub(super) enum Probe {
 }
 
 impl Probe {
-    pub(super) const ALL: [Probe; 4] = [Probe::Stream, Probe::Datagrams, Probe::Median, Probe::Tail];
+    pub(super) const ALL: [Probe; 5] = [Probe::Stream, Probe::Paced, Probe::Datagrams, Probe::Median, Probe::Tail];
+
+    /// Those of a question and its answer.
+    pub(super) const TRIPS: [Probe; 2] = [Probe::Median, Probe::Tail];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Probe::Stream => "TCP stream",
+            Probe::Paced => "TCP stream, paced (bbr)",
             Probe::Datagrams => "UDP of 18 octets received",
             Probe::Median => "round trip p50",
             Probe::Tail => "round trip p99",
@@ -55,7 +61,7 @@ impl Probe {
 
     pub(super) fn unit(self) -> &'static str {
         match self {
-            Probe::Stream => "Gbit/s",
+            Probe::Stream | Probe::Paced => "Gbit/s",
             Probe::Datagrams => "Mpps",
             Probe::Median | Probe::Tail => "us",
         }
@@ -106,25 +112,37 @@ impl Containers {
         Ok(())
     }
 
-    /// All probes there are for such CPUs, each for so long.
-    pub(super) fn measure(&self, window: Duration, cpus: Cpus) -> Result<Figures, String> {
-        let echo = self.start_echo()?;
+    /// Each of these probes for so long.
+    pub(super) fn measure(&self, window: Duration, probes: &[Probe]) -> Result<Figures, String> {
         let seconds = window.as_secs().max(1).to_string();
-        let [median, tail] = self.ask(&seconds)?;
-        drop(echo);
-        let mut figures = Figures(vec![(Probe::Median, median / 1e3), (Probe::Tail, tail / 1e3)]);
-        if cpus.probes().contains(&Probe::Stream) {
-            figures.0.extend(self.measure_throughput(&seconds)?);
+        let mut figures = Figures(Vec::new());
+        if Probe::TRIPS.iter().any(|trip| probes.contains(trip)) {
+            let echo = self.start_echo()?;
+            let [median, tail] = self.ask(&seconds)?;
+            drop(echo);
+            figures.0.extend([(Probe::Median, median / 1e3), (Probe::Tail, tail / 1e3)]);
+        }
+        for (probe, pace) in [(Probe::Stream, Pace::Free), (Probe::Paced, Pace::Timed)] {
+            if probes.contains(&probe) {
+                figures.0.extend(self.stream(&seconds, pace)?.map(|bits| (probe, bits / 1e9)));
+            }
+        }
+        if probes.contains(&Probe::Datagrams) {
+            let small = self.iperf(&["-t", &seconds, "-u", "-b", "0", "-l", SMALL])?;
+            let packets = received_per_second(&small).ok_or("iperf3 gave no figures")?;
+            figures.0.push((Probe::Datagrams, packets / 1e6));
         }
         Ok(figures)
     }
 
-    fn measure_throughput(&self, seconds: &str) -> Result<[(Probe, f64); 2], String> {
-        let stream = self.iperf(&["-t", seconds])?;
-        let small = self.iperf(&["-t", seconds, "-u", "-b", "0", "-l", SMALL])?;
-        let found = bits_per_second(&stream).zip(received_per_second(&small));
-        let (bits, packets) = found.ok_or("iperf3 gave no figures")?;
-        Ok([(Probe::Stream, bits / 1e9), (Probe::Datagrams, packets / 1e6)])
+    /// Bits a second of a stream of that pace, if this machine has such.
+    fn stream(&self, seconds: &str, pace: Pace) -> Result<Option<f64>, String> {
+        let set = self.ends.iter().map(|end| congestion::set(end, pace)).collect::<Vec<_>>();
+        if set.contains(&None) {
+            return Ok(None);
+        }
+        let said = self.iperf(&["-t", seconds])?;
+        bits_per_second(&said).map(Some).ok_or_else(|| "iperf3 gave no figures".to_owned())
     }
 
     /// A program in one of them, on their CPU.

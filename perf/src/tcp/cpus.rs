@@ -32,7 +32,7 @@ impl Cpus {
     pub(super) fn probes(self) -> &'static [Probe] {
         match self {
             Cpus::Asleep => &Probe::ALL,
-            Cpus::Awake => &[Probe::Median, Probe::Tail],
+            Cpus::Awake => &Probe::TRIPS,
         }
     }
 

@@ -5,8 +5,10 @@
 //! bridge works in the time of whoever sends. Round trips are measured twice, with CPUs that sleep as they like while they wait
 //! and with CPUs that may not, whatever the switch. The switches take turns, so that a slow minute of the machine hits all of them.
 
+mod congestion;
 mod containers;
 mod cpus;
+mod distance;
 mod echo;
 mod relay;
 mod report;
@@ -14,11 +16,12 @@ mod switches;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::{Failure, fingerprint, folder::Folder, ovs, run};
-use containers::Figures;
+use containers::{Figures, Probe};
 use cpus::{Awake, Cpus};
+use distance::Distances;
 pub(crate) use echo::{Echo, run as echo};
 use report::{Fingerprint, Report, Row};
 use switches::{Nodes, Stage, Switch};
@@ -32,6 +35,9 @@ pub(crate) struct Tcp {
     /// Also write the figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Only these rows, separated by commas; by default all.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROWS")]
+    only: Vec<Rows>,
     /// Measurements of each row; the median counts.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
@@ -44,6 +50,27 @@ pub(crate) struct Tcp {
     /// The switch to run; by default the millraced beside this program.
     #[arg(long, value_name = "FILE")]
     millraced: Option<PathBuf>,
+}
+
+/// Rows that are measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// TCP streams, paced and not.
+    Streams,
+    /// Small datagrams.
+    Datagrams,
+    /// Round trips.
+    Trips,
+}
+
+impl Rows {
+    fn of(probe: Probe) -> Rows {
+        match probe {
+            Probe::Stream | Probe::Paced => Rows::Streams,
+            Probe::Datagrams => Rows::Datagrams,
+            Probe::Median | Probe::Tail => Rows::Trips,
+        }
+    }
 }
 
 /// Rounds, and seconds of each probe.
@@ -66,24 +93,43 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     if let Some(us) = cpu_latency_us {
         eprintln!("warning: somebody asks CPUs to wake up within {us} us: none may sleep as it likes");
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut apart) = (Vec::new(), Vec::new());
     for (nodes, cpus) in [Nodes::One, Nodes::Two].into_iter().flat_map(|nodes| Cpus::ALL.map(|cpus| (nodes, cpus))) {
-        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder: folder.path(), window, cpus };
+        let wanted = |probe: &Probe| arguments.only.is_empty() || arguments.only.contains(&Rows::of(*probe));
+        let probes: Vec<Probe> = cpus.probes().iter().copied().filter(wanted).collect();
+        let (folder, probes) = (folder.path(), probes.as_slice());
+        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder, window, cpus, probes };
+        if probes.is_empty() {
+            continue;
+        }
         if cpus == Cpus::Awake
             && let Err(why) = Awake::hold()
         {
             eprintln!("skipped: {}{}: {why}", nodes.name(), cpus.suffix());
             continue;
         }
-        rows.extend(measure(&stage, nodes, rounds));
+        rows.extend(measure(&stage, nodes, rounds, &mut apart));
     }
     let (model, cpus, kernel) = fingerprint::machine();
     let written_s = fingerprint::now_s();
-    let window_s = seconds;
-    let fingerprint =
-        Fingerprint { model, cpus, kernel, cpu, containers_cpu, rounds, window_s, cpu_latency_us, written_s };
+    let (window_s, distance_ns) = (seconds, Distances::of(apart));
+    let fingerprint = Fingerprint {
+        model,
+        cpus,
+        kernel,
+        cpu,
+        containers_cpu,
+        rounds,
+        window_s,
+        cpu_latency_us,
+        distance_ns,
+        written_s,
+    };
     let report = Report { fingerprint, rows };
     print!("{}", report.table());
+    if let Some(distances) = distance_ns {
+        println!("{}", distances.remark());
+    }
     if let Some(path) = &arguments.json {
         crate::output::write_json(path, &report)?;
     }
@@ -91,8 +137,9 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     if failed > 0 { Err(Failure::Rows(failed)) } else { Ok(()) }
 }
 
-/// All probes between containers of one node, or of two.
-fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32) -> Vec<Row> {
+/// All probes between containers of one node, or of two. How far the CPUs are from each other is measured before each switch
+/// starts, and goes to `apart`.
+fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32, apart: &mut Vec<Duration>) -> Vec<Row> {
     let switches: Vec<Switch> = Switch::ALL.into_iter().filter(|switch| switch.can(nodes)).collect();
     let mut taken: Vec<(Switch, Vec<Figures>, Option<String>)> =
         switches.into_iter().map(|switch| (switch, Vec::new(), None)).collect();
@@ -102,7 +149,10 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32) -> Vec<Row> {
     }
     for round in 1..=rounds {
         for (switch, figures, failed) in taken.iter_mut().filter(|(.., failed)| failed.is_none()) {
-            eprint!("[{round}/{rounds}] {}, {}{} ... ", nodes.name(), switch.name(), stage.cpus.suffix());
+            let distance = distance::between(stage.cpu, stage.containers_cpu);
+            apart.push(distance);
+            let (where_, cpus) = (nodes.name(), stage.cpus.suffix());
+            eprint!("[{round}/{rounds}] {where_}, {}{cpus} (CPUs {distance:.0?} apart) ... ", switch.name());
             match stage.measure(*switch, nodes) {
                 Ok(found) => {
                     eprintln!("{found}");
@@ -115,5 +165,5 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32) -> Vec<Row> {
             }
         }
     }
-    stage.cpus.probes().iter().map(|&probe| Row::new(nodes, stage.cpus, probe, &taken)).collect()
+    stage.probes.iter().map(|&probe| Row::new(nodes, stage.cpus, probe, &taken)).collect()
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     containers::{Figures, Probe},
     cpus::Cpus,
+    distance::Distances,
     switches::{Nodes, Switch},
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Fingerprint {
     /// What others asked CPUs for when it began: to wake up within so many microseconds. Rows that do not say "CPUs awake" are
     /// not what they seem then.
     pub(super) cpu_latency_us: Option<i32>,
+    /// How far the two CPUs were from each other, there and back, before each measurement.
+    pub(super) distance_ns: Option<Distances>,
     /// When it was written, in seconds since 1970.
     pub(super) written_s: u64,
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS},
+    containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS, Probe},
     cpus::{Awake, Cpus},
     relay::Relay,
 };
@@ -81,6 +81,8 @@ pub(super) struct Stage<'a> {
     pub(super) window: Duration,
     /// What CPUs may do meanwhile.
     pub(super) cpus: Cpus,
+    /// What is asked.
+    pub(super) probes: &'a [Probe],
 }
 
 impl Stage<'_> {
@@ -91,15 +93,12 @@ impl Stage<'_> {
         match (switch, nodes) {
             (Switch::Millraced, Nodes::One) => self.one_millraced(&containers).map_err(|error| error.to_string())?,
             (Switch::Millraced, Nodes::Two) => {
-                // What the nodes are plugged into: a bridge, and each uplink a TAP in it.
                 let wire = node("wire")?;
-                bridge(&wire)?;
                 let uplink = |n: usize| {
                     let (netns, mac) = (wire.name(), format!("02:00:00:00:00:f{n}"));
                     format!("kind = \"tap\"\nnetns = \"{netns}\"\ninterface = \"up{n}\"\nmac = \"{mac}\"\n")
                 };
-                let plug = |n: usize| ip(&wire, &format!("link set up{n} master br0"));
-                self.two_millraced(&containers, uplink, plug)?
+                self.two_millraced(&containers, uplink, || cable(&wire, ["up0", "up1"]))?
             }
             (Switch::Memif, _) => {
                 let socket = self.folder.join("memif.sock");
@@ -110,7 +109,7 @@ impl Stage<'_> {
                          rsize=11\"\n"
                     )
                 };
-                self.two_millraced(&containers, uplink, |_| Ok(()))?
+                self.two_millraced(&containers, uplink, || Ok(()))?
             }
             (Switch::Ovs, _) => self.ovs(&containers),
             (Switch::Relay, _) => self.relay(&containers),
@@ -129,17 +128,17 @@ impl Stage<'_> {
         let text = self.head(self.folder, 0, "busy") + &tap(containers, 0) + &tap(containers, 1) + &network("");
         let mut switch = millraced::Running::start(self.millraced, self.folder, &text)?;
         switch.ready()?;
-        let figures = containers.measure(self.window, self.cpus);
+        let figures = containers.measure(self.window, self.probes);
         switch.stop()?;
         Ok(figures)
     }
 
-    /// Both on one CPU, with an uplink that is told by `uplink` and, when it is there, plugged in by `plug`.
+    /// Both on one CPU, each with an uplink that is told by `uplink`; when both are there, `plug` joins them.
     fn two_millraced(
         &self,
         containers: &Containers,
         uplink: impl Fn(usize) -> String,
-        plug: impl Fn(usize) -> Result<(), String>,
+        plug: impl Fn() -> Result<(), String>,
     ) -> Result<Result<Figures, String>, String> {
         let said = |error: MillracedError| error.to_string();
         let mut running = Vec::new();
@@ -153,10 +152,10 @@ impl Stage<'_> {
                 self.head(&folder, n, "adaptive") + &uplink + &tap(containers, n) + &network("\"peer\"") + &tunnel;
             let mut switch = millraced::Running::start(self.millraced, &folder, &text).map_err(said)?;
             switch.ready().map_err(said)?;
-            plug(n)?;
             running.push(switch);
         }
-        let figures = containers.measure(self.window, self.cpus);
+        plug()?;
+        let figures = containers.measure(self.window, self.probes);
         running.into_iter().try_for_each(millraced::Running::stop).map_err(said)?;
         Ok(figures)
     }
@@ -179,7 +178,7 @@ impl Stage<'_> {
             veth(&node, containers, end, 1500)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.cpus)
+        containers.measure(self.window, self.probes)
     }
 
     /// Joined by a veth pair, which carries what a NIC with all offloads would, or, plain, what one without any does.
@@ -203,12 +202,12 @@ impl Stage<'_> {
             veth(node, containers, n, 1450)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.cpus)
+        containers.measure(self.window, self.probes)
     }
 
     fn relay(&self, containers: &Containers) -> Result<Figures, String> {
         let _relay = Relay::start(containers, self.cpu)?;
-        containers.measure(self.window, self.cpus)
+        containers.measure(self.window, self.probes)
     }
 
     fn ovs(&self, containers: &Containers) -> Result<Figures, String> {
@@ -222,7 +221,7 @@ impl Stage<'_> {
             switch.ip(&format!("link set {name} netns {to} name {INTERFACE}")).map_err(said)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.cpus)
+        containers.measure(self.window, self.probes)
     }
 }
 
@@ -237,6 +236,23 @@ fn ip(node: &Namespace, words: &str) -> Result<(), String> {
 fn bridge(node: &Namespace) -> Result<(), String> {
     ip(node, "link add br0 type bridge mcast_snooping 0")?;
     ip(node, "link set br0 up")
+}
+
+/// Has whatever comes out of one interface go into the other, as a cable does, or a veth pair: all super-frames as they are.
+fn cable(wire: &Namespace, ends: [&str; 2]) -> Result<(), String> {
+    for (from, to) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+        for words in [
+            format!("qdisc add dev {from} clsact"),
+            format!(
+                "filter add dev {from} ingress protocol all u32 match u32 0 0 action mirred egress redirect dev {to}"
+            ),
+        ] {
+            let mut tc = wire.command("tc");
+            tc.args(words.split(' '));
+            crate::process::output(&mut tc, crate::process::IPROUTE).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 /// A veth pair from a node's bridge into a container.
