@@ -55,6 +55,25 @@ fn no_more_than_asked_for_and_no_more_than_fits_is_received() {
 }
 
 #[test]
+fn who_had_one_packet_is_asked_for_one_and_who_has_more_for_all() {
+    let Some(ns) = Namespace::new() else { return };
+    let (mut port, mut pool) = open(ns.config());
+    assert!(ns.run("sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1").status.success(), "it has things to say by itself");
+    assert!(ns.run("ip neigh add 10.9.0.2 lladdr 02:00:00:00:00:09 dev eth0").status.success());
+    let mut burst = Burst::new();
+    let mut look = |port: &mut TapPort<HeapPool>| {
+        let received = port.rx_burst(&mut burst, 64);
+        pool.release(&mut burst);
+        (received, port.is_dry())
+    };
+    while look(&mut port) != (0, true) {}
+    ns.run("ping -n -c 1 -W 1 10.9.0.2");
+    assert_eq!([look(&mut port), look(&mut port)], [(1, false), (0, true)], "nobody waits for what is not there");
+    ns.run("ping -n -c 9 -i 0.002 -W 1 10.9.0.2");
+    assert_eq!([(); 3].map(|()| look(&mut port)), [(1, false), (8, true), (0, true)]);
+}
+
+#[test]
 fn a_port_without_a_buffer_is_not_dry_and_one_whose_interface_was_deleted_tells_and_is() {
     let Some(ns) = Namespace::new() else { return };
     let mut pool = HeapPool::new(2, 2048);
