@@ -110,21 +110,20 @@ impl<M: Pool> TapPort<M> {
         self.spare.take().or_else(|| self.pool.alloc())
     }
 
-    /// Reads the next packet straight into `frame`, or, where it is longer, into the long frame, with which `frame` then
-    /// changes places. `false` where there is none now.
+    /// Reads the next packet into `frame`, by way of the long one where super-frames may come: one buffer for all of it and the
+    /// header costs a system call a tenth less than two do, and what is short is copied for less. `false` where there is none now.
     ///
     /// # Errors
     /// A packet that cannot be passed on; it is gone, and both frames are empty.
     fn fetch(&mut self, frame: &mut Frame) -> Result<bool, Fault> {
-        let mut header = [0; TUNNEL_HEADER_LEN];
         let header_len = self.offloads.header_len();
-        let front = frame.spare_mut();
-        let front_len = front.len();
-        let rest = self.long.as_mut().and_then(|long| long.spare_mut().get_mut(front_len..)).unwrap_or_default();
-        let room = front_len + rest.len();
-        let read = self.queue.read_vectored(&mut [&mut header[..header_len], front, rest].map(IoSliceMut::new));
+        let front_len = frame.spare_mut().len();
+        let into = self.long.as_mut().unwrap_or(frame);
+        let room = into.spare_mut().len();
+        let mut header = [0; TUNNEL_HEADER_LEN];
+        let read = read_behind(&self.queue, &mut header[..header_len], into);
         let len = match read {
-            Ok(read) => read.saturating_sub(header_len),
+            Ok(len) => len,
             Err(error) => {
                 self.note(&error);
                 self.dry = self.gone || error.kind() == ErrorKind::WouldBlock; // EINTR: next turn
@@ -134,19 +133,22 @@ impl<M: Pool> TapPort<M> {
         };
         match len {
             0 => Err(Fault::Empty),
-            // The kernel cuts a packet off at the buffers' end without a word: full buffers are taken for a cut.
+            // The kernel cuts a packet off at the buffer's end without a word: a full buffer is taken for a cut.
             len if len >= room => Err(Fault::TooLong),
-            len if len <= front_len => take_in(header, self.offloads, frame, len).map(|()| true),
+            len if len <= front_len => {
+                if let Some(long) = &mut self.long {
+                    frame.spare_mut()[..len].copy_from_slice(&long.spare_mut()[..len]);
+                }
+                take_in(header, self.offloads, frame, len).map(|()| true)
+            }
             len => self.take_in_long(header, frame, len).map(|()| true),
         }
     }
 
-    /// Makes a packet of the long frame and its beginning, which was read into `front`. Long is what is to be cut, and nothing
-    /// else: no frame that any port would take as it is lies in such a buffer.
+    /// Makes a packet of the long frame, which changes places with `front`. Long is what is to be cut, and nothing else: no frame
+    /// that any port would take as it is lies in such a buffer.
     fn take_in_long(&mut self, header: [u8; TUNNEL_HEADER_LEN], front: &mut Frame, len: usize) -> Result<(), Fault> {
         let Some(long) = &mut self.long else { return Err(Fault::TooLong) };
-        let beginning = front.spare_mut();
-        long.spare_mut()[..beginning.len()].copy_from_slice(beginning);
         take_in(header, self.offloads, long, len)?;
         if long.offload().is_none_or(|offload| offload.segment == 0) {
             long.reset();
@@ -168,7 +170,7 @@ impl<M: Pool> TapPort<M> {
         let Some(header) = left.unwrap_or(Some(TunnelHeader::default())) else { return false };
         let header = &header.emit()[..self.offloads.header_len()];
         loop {
-            match self.queue.write_vectored(&[header, frame.data()].map(IoSlice::new)) {
+            match write_behind(&self.queue, header, frame) {
                 Ok(_) => return true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {} // a signal a time: this ends
                 Err(error) => {
@@ -183,6 +185,30 @@ impl<M: Pool> TapPort<M> {
     fn note(&mut self, error: &io::Error) {
         self.gone |= error.raw_os_error() == Some(libc::EBADFD);
     }
+}
+
+/// Reads the next packet into the empty `frame`, and what is in front of it into `header`; tells the packet's length. What is read
+/// comes to lie in the headroom and behind it, so that one buffer takes all.
+fn read_behind(mut queue: &File, header: &mut [u8], frame: &mut Frame) -> io::Result<usize> {
+    if frame.push_front(header.len()).is_none() {
+        let read = queue.read_vectored(&mut [IoSliceMut::new(header), IoSliceMut::new(frame.spare_mut())])?;
+        return Ok(read.saturating_sub(header.len()));
+    }
+    let read = queue.read(frame.spare_mut());
+    header.copy_from_slice(&frame.data()[..header.len()]);
+    let _ = frame.pull_front(header.len()); // what was pushed
+    Ok(read?.saturating_sub(header.len()))
+}
+
+/// Writes a packet with `header` in front of it, from its headroom where there is enough. The frame is as it was then.
+fn write_behind(mut queue: &File, header: &[u8], frame: &mut Frame) -> io::Result<usize> {
+    let Some(all) = frame.push_front(header.len()) else {
+        return queue.write_vectored(&[header, frame.data()].map(IoSlice::new));
+    };
+    all[..header.len()].copy_from_slice(header);
+    let written = queue.write(all);
+    let _ = frame.pull_front(header.len()); // what was pushed
+    written
 }
 
 /// Bytes of the longest frame that a buffer of the pool takes, and whether there is one for super-frames beside it. An exhausted
