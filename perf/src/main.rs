@@ -24,6 +24,7 @@ mod fingerprint;
 mod flows;
 mod folder;
 mod generator;
+mod interrupt;
 mod kernel;
 mod latency;
 mod load;
@@ -190,7 +191,14 @@ const SKIPPED: u8 = 77;
 const FLOWS_MAX: i64 = load::FLOWS_MAX as i64;
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // `load` ends well when it is interrupted: with its figures.
+    if !matches!(command, Command::Load(_))
+        && let Err(error) = interrupt::watch()
+    {
+        eprintln!("warning: an interrupt will leave namespaces and programs behind: {error}");
+    }
+    let result = match command {
         Command::Generate(g) => generate(&g),
         Command::Load(l) => generator::run(&l).map_err(Failure::Load),
         Command::Replay(r) => replay::run(&r),

@@ -13,6 +13,7 @@ use api::{PortState, Reply, Request, Version};
 
 use crate::{
     control_socket::{ControlSocket, SocketError},
+    interrupt,
     load::Load,
     poll_core::PollThread,
     process,
@@ -121,6 +122,7 @@ impl Running {
         let mut command = Command::new(program);
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         command.env_remove("RUST_LOG");
+        interrupt::heed();
         let child = command.spawn().map_err(|cause| MillracedError::Start { program: program.to_owned(), cause })?;
         Ok(Running { child, socket, log })
     }

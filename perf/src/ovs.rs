@@ -17,7 +17,7 @@ use std::{
 pub(crate) use cache::Cache;
 
 use crate::{
-    acl,
+    acl, interrupt,
     load::{LOCAL_VTEP, LOCAL_VTEP_MAC, Load, NETWORK, REMOTE_VTEP, REMOTE_VTEP_MAC, mac},
     poll_core::PollThread,
     process::{self, Namespace, ProcessError, Started},
@@ -320,6 +320,7 @@ fn spawn(command: &mut Command, folder: &Path, name: &str) -> Result<Started, Ov
     let log = File::create(&path).and_then(|log| Ok((log.try_clone()?, log)));
     let (out, err) = log.map_err(|cause| OvsError::Write { path, cause })?;
     command.stdin(Stdio::null()).stdout(out).stderr(err);
+    interrupt::heed();
     let child = command.spawn().map_err(|cause| process::start_error(command, cause, PACKAGE))?;
     Ok(Started::new(child, STOP_MAX))
 }

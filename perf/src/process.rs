@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::interrupt;
+
 /// A program could not be run, or said no.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProcessError {
@@ -19,7 +21,9 @@ pub(crate) enum ProcessError {
 
 /// Runs a short command to its end and gives what it printed.
 pub(crate) fn output(command: &mut Command, hint: &'static str) -> Result<String, ProcessError> {
+    interrupt::heed();
     let output = command.stdin(Stdio::null()).output().map_err(|cause| start_error(command, cause, hint))?;
+    interrupt::heed();
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

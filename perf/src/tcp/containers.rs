@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::congestion::{self, Pace};
-use crate::process::{self, Namespace, Started};
+use crate::{
+    interrupt,
+    process::{self, Namespace, Started},
+};
 
 /// The interface in each of them, and their addresses.
 pub(super) const INTERFACE: &str = "eth0";
@@ -155,6 +158,7 @@ impl Containers {
     fn spawn(&self, end: usize, program: &str, arguments: &[&str]) -> Result<Started, String> {
         let mut command = self.command(end, program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        interrupt::heed();
         let child = command.spawn().map_err(|cause| process::start_error(&command, cause, TASKSET).to_string())?;
         Ok(Started::new(child, Duration::from_secs(2)))
     }
