@@ -192,8 +192,8 @@ const FLOWS_MAX: i64 = load::FLOWS_MAX as i64;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    // `load` ends well when it is interrupted: with its figures.
-    if !matches!(command, Command::Load(_))
+    // `load` ends well when it is interrupted: with its figures; `echo` has nothing to leave behind.
+    if !matches!(command, Command::Load(_) | Command::Echo(_))
         && let Err(error) = interrupt::watch()
     {
         eprintln!("warning: an interrupt will leave namespaces and programs behind: {error}");
