@@ -93,6 +93,23 @@ routed() {
     in_ns "$router" sysctl -qw net.ipv4.ip_forward=1
 }
 
+# vlan_on NAME IFACE VLAN [ADDRESS/LEN...]: the VLAN interface IFACE.VLAN, up: the kernel's own, or where it has none a veth
+# whose other end vlan-interface.py joins to IFACE. Either has IFACE's MAC and MTU.
+vlan_on() {
+    local node own=$2.$3 log=$WORK/vlan-$1-$2.$3.log parent=/sys/class/net/$2 cidr
+    node=$(ns "$1")
+    if ! ip -n "$node" link add link "$2" name "$own" type vlan id "$3" 2>/dev/null; then
+        ip -n "$node" link add "$own" address "$(in_ns "$1" cat "$parent/address")" mtu "$(in_ns "$1" cat "$parent/mtu")" \
+            type veth peer name "$own-p"
+        in_ns "$1" sysctl -qw "net/ipv6/conf/$own-p/disable_ipv6=1"
+        ip -n "$node" link set "$own-p" mtu 2000 up
+        spawn_in "$1" "$log" python3 "$ROOT/scripts/smoke/vlan-interface.py" "$2" "$own-p" "$3"
+        wait_until 10 "$own in $1" grep -q ready "$log"
+    fi
+    ip -n "$node" link set "$own" up
+    for cidr in "${@:4}"; do address "$1" "$own" "$cidr"; done
+}
+
 # --- Linux as the peer ---
 
 # kernel_vxlan NAME VNI PORT LOCAL [learning|nolearning] [MTU]: a VXLAN device called vx<VNI>, up, over ul0.

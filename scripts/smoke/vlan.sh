@@ -5,23 +5,6 @@ source "$(dirname "$0")/../lib.sh"
 source "$(dirname "$0")/../lib-net.sh"
 need_root
 
-# vlan_on NAME IFACE VLAN [ADDRESS/LEN]: the VLAN interface IFACE.VLAN, up: the kernel's own, or where it has none a veth
-# whose other end vlan-interface.py joins to IFACE.
-vlan_on() {
-    local node own=$2.$3 log=$WORK/vlan-$1-$2.$3.log
-    node=$(ns "$1")
-    if ! ip -n "$node" link add link "$2" name "$own" type vlan id "$3" 2>/dev/null; then
-        ip -n "$node" link add "$own" mtu "$(in_ns "$1" cat "/sys/class/net/$2/mtu")" type veth peer name "$own-p"
-        no_offloads "$1" "$own"
-        in_ns "$1" sysctl -qw "net/ipv6/conf/$own-p/disable_ipv6=1"
-        ip -n "$node" link set "$own-p" mtu 2000 up
-        spawn_in "$1" "$log" python3 "$ROOT/scripts/smoke/vlan-interface.py" "$2" "$own-p" "$3"
-        wait_until 10 "$own in $1" grep -q ready "$log"
-    fi
-    ip -n "$node" link set "$own" up
-    [[ -z ${4:-} ]] || address "$1" "$own" "$4"
-}
-
 netns_add node1 phys vm red1 blue1 kb
 underlay node1 phys
 vlan_on phys ul0 30 10.0.1.9/24
