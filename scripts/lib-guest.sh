@@ -120,6 +120,32 @@ cp_libraries() {
 # pack TREE: as an initramfs. The kernel unpacks several, one behind the other.
 pack() { (cd "$1" && find . | busybox cpio -o -H newc 2>/dev/null); }
 
+# datagrams_initramfs: a guest's, and behind it what `datagrams` and VLAN interfaces need inside: Python with what datagrams.py
+# imports, and the modules for them where scripts/setup has left any. Its path.
+datagrams_initramfs() {
+    local tree=$WORK/inside image=$WORK/inside.initramfs files=() linked=() file
+    # The same places as here, where Python looks for them.
+    mapfile -t files < <(cd "$ROOT/scripts/smoke" && python3 -BSc '
+import os, sys
+sys.path[:0] = [os.getcwd()]
+import datagrams
+files = [getattr(module, name, None) for module in list(sys.modules.values()) for name in ("__file__", "__cached__")]
+print(os.path.realpath(sys.executable), *{file for file in files if file and os.path.exists(file)}, sep="\n")')
+    mkdir -p "$tree"/{bin,modules}
+    for file in "${files[@]}"; do
+        install -Dp "$file" "$tree$file"
+        [[ $file != "${files[0]}" && $file != *.so ]] || linked+=("$file")
+    done
+    cp_libraries "$tree" "${linked[@]}"
+    # A Python that was built here has more to tell a debugger than the guest has room for.
+    find "$tree" -name '*.so*' -exec strip {} +
+    printf '#!/bin/sh\nexec %s -S %s/scripts/smoke/datagrams.py "$@"\n' "${files[0]}" "$ROOT" >"$tree/bin/datagrams"
+    chmod +x "$tree/bin/datagrams"
+    for file in "$GUEST_KIT"/vlan-modules/*; do [[ ! -e $file ]] || cp "$file" "$tree/modules/vlan-$(basename "$file")"; done
+    { cat "$(guest_initramfs)" && pack "$tree"; } >"$image"
+    echo "$image"
+}
+
 # guest_hugepages: the word for memory on hugepages where a guest's fits into those that are free, else for a memfd.
 guest_hugepages() {
     local free
@@ -138,16 +164,17 @@ declare -A GUEST_PID=()
 #   mtu=N         what the card tells the driver (1500)
 #   announce=off  its driver does not announce it after a migration, so the switch has to (on)
 #   incoming=PATH waits for another guest to migrate into it
+#   initramfs=PATH  another one than guest_initramfs makes
 #   card=PORT,MAC[,PROPERTY=VALUE...]  a further card, met at $WORK/PORT.sock, with these properties of QEMU's; any number
 # The kernel inside does not clear pages before it hands them out (init_on_alloc): one that only the switch writes to is then
 # known to a migration by the switch's log alone.
 start_guest() {
     local name=$1 mac=$2 address=$3 setting
-    local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 announce=on incoming='' cards=()
+    local queues=1 packed=off memory=memfd socket=$WORK/$1.sock listen=on mtu=1500 announce=on incoming='' initramfs='' cards=()
     shift 3
     for setting in "$@"; do
         [[ $setting != card=* ]] || { cards+=("${setting#card=}") && continue; }
-        [[ $setting =~ ^(queues|packed|memory|socket|listen|mtu|announce|incoming)= ]] || die "a guest has no setting \`$setting\`"
+        [[ $setting =~ ^(queues|packed|memory|socket|listen|mtu|announce|incoming|initramfs)= ]] || die "a guest has no setting \`$setting\`"
         local "$setting"
     done
     local backend="memory-backend-memfd,id=ram,size=$GUEST_MEMORY,share=on" meet="server=on,wait=off" mq=''
@@ -164,7 +191,7 @@ start_guest() {
     done
     spawn "$WORK/$name.qemu" qemu-system-x86_64 -nodefaults -no-user-config -display none -machine pc,accel=tcg,memory-backend=ram \
         -m "$GUEST_MEMORY" -smp "$queues" -object "$backend" \
-        -kernel "$GUEST_KIT/vmlinuz" -initrd "$(guest_initramfs)" \
+        -kernel "$GUEST_KIT/vmlinuz" -initrd "${initramfs:-$(guest_initramfs)}" \
         -append "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on init_on_alloc=0 guest.address=$address" \
         -serial "file:$WORK/$name.log" -serial "unix:$WORK/$name.serial,server=on,wait=off" \
         -qmp "unix:$WORK/$name.qmp,server=on,wait=off" \
@@ -229,6 +256,14 @@ serve_streams() {
         in_guest "$place" "head -c $1 /dev/urandom >/dev/shm/stream; sha256sum </dev/shm/stream | cut -d ' ' -f 1 >/dev/shm/sum;" \
             "nc -ll -p 5001 -e /bin/answer >/dev/null 2>&1 &"
     done
+}
+
+# guest_vlan GUEST/ROOM VLAN ADDRESS/LEN...: the VLAN interface ROOM.VLAN on that room's card.
+guest_vlan() {
+    local own=${1#*/}.$2 address
+    local inside="ip link add link ${1#*/} name $own type vlan id $2"
+    for address in "${@:3}"; do inside+=" && ip addr add $address dev $own"; done
+    in_guest "$1" "$inside && ip link set $own up"
 }
 
 # no_bad_sums_inside GUEST[/ROOM]...: TCP went through there, and the kernel has thrown no packet away for its checksum.
