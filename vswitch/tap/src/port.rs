@@ -28,15 +28,17 @@ pub struct TapPort<M: Pool> {
     control: TapControl,
     pool: M,
     offloads: Offloads,
-    /// The frame the next packet will be read into; empty.
+    /// The frame the next packet will be in; empty.
     spare: Option<Frame>,
-    /// The one in which it goes on where it is longer; empty.
+    /// The one it is read into where it may be too long for that one; empty.
     long: Option<Frame>,
     stats: DeviceStats,
     gone: bool,
     /// The last look found the kernel's queue empty.
     dry: bool,
-    /// The last look found one packet at most, and then no more.
+    /// Packets since the queue was found empty.
+    since_dry: usize,
+    /// Before it was found empty the last time, one packet at most had come.
     lone: bool,
     /// Which packets wait for more.
     coalesce: Coalesce,
@@ -81,6 +83,7 @@ impl<M: Pool> TapPort<M> {
             stats: DeviceStats::default(),
             gone: false,
             dry: false,
+            since_dry: 0,
             lone: false,
             coalesce,
         }
@@ -110,19 +113,19 @@ impl<M: Pool> TapPort<M> {
         self.spare.take().or_else(|| self.pool.alloc())
     }
 
-    /// Reads the next packet into `frame`, by way of the long one where super-frames may come: one buffer for all of it and the
-    /// header costs a system call a tenth less than two do, and what is short is copied for less. `false` where there is none now.
+    /// Reads the next packet into `frame`, by way of the long one where that takes more: one buffer for all of it and the header
+    /// costs a system call a tenth less than two do, and what is short is copied for less. `false` where there is none now.
     ///
     /// # Errors
-    /// A packet that cannot be passed on; it is gone, and both frames are empty.
+    /// A packet that cannot be passed on; it is gone, and no frame holds any of it.
     fn fetch(&mut self, frame: &mut Frame) -> Result<bool, Fault> {
         let header_len = self.offloads.header_len();
         let front_len = frame.spare_mut().len();
-        let into = self.long.as_mut().unwrap_or(frame);
+        let mut long = self.long.as_mut().filter(|long| long.len() + long.tailroom() > front_len);
+        let into = long.as_deref_mut().unwrap_or(frame);
         let room = into.spare_mut().len();
         let mut header = [0; TUNNEL_HEADER_LEN];
-        let read = read_behind(&self.queue, &mut header[..header_len], into);
-        let len = match read {
+        let len = match read_behind(&self.queue, &mut header[..header_len], into) {
             Ok(len) => len,
             Err(error) => {
                 self.note(&error);
@@ -136,7 +139,7 @@ impl<M: Pool> TapPort<M> {
             // The kernel cuts a packet off at the buffer's end without a word: a full buffer is taken for a cut.
             len if len >= room => Err(Fault::TooLong),
             len if len <= front_len => {
-                if let Some(long) = &mut self.long {
+                if let Some(long) = long {
                     frame.spare_mut()[..len].copy_from_slice(&long.spare_mut()[..len]);
                 }
                 take_in(header, self.offloads, frame, len).map(|()| true)
@@ -248,11 +251,10 @@ impl<M: Pool> Port for TapPort<M> {
     fn rx_burst(&mut self, burst: &mut Burst, max: usize) -> usize {
         let (mut received, mut octets) = (0, 0);
         self.dry = self.gone;
-        // A look that finds nothing takes half a microsecond, in which the packet that was read before it waits. Where packets
-        // came one by one, the next one is taken for the only one, and the next look tells.
-        let most = if self.lone { max.min(1) } else { max };
-        for _ in 0..most.min(burst.room()) {
-            if self.gone || octets >= OCTETS_A_BURST {
+        for _ in 0..max.min(burst.room()) {
+            // A look that finds nothing takes a quarter of a microsecond and more, in which the packet that was read before it
+            // waits. Where packets came one by one, the next one is taken for the only one; the look after it tells.
+            if self.gone || octets >= OCTETS_A_BURST || (self.lone && received == 1) {
                 break;
             }
             let Some(mut frame) = self.empty_frame() else {
@@ -276,7 +278,11 @@ impl<M: Pool> Port for TapPort<M> {
                 }
             }
         }
-        self.lone = self.dry && received <= 1;
+        self.since_dry += received;
+        self.lone = self.dry && self.since_dry <= 1;
+        if self.dry {
+            self.since_dry = 0;
+        }
         received
     }
 
