@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     folder::Folder,
     output::{self, OutputError},
+    process,
 };
 use record::{Counts, Record};
 
@@ -189,15 +190,15 @@ const PACKETS: usize = 12_800;
 fn count(job: Job, burst: usize, file: &std::path::Path) -> Result<Counts, CountError> {
     let turns = PACKETS / burst;
     let program = std::env::current_exe().map_err(CountError::Start)?;
-    let output = Command::new("valgrind")
+    let mut valgrind = Command::new("valgrind");
+    valgrind
         .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*measured_turns*", "--compress-pos=no"])
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(program)
         .args(["turns", "--job", job.name(), "--burst", &burst.to_string(), "--turns", &turns.to_string()])
         // Of the C library's several ways to copy memory the one that every x86-64 has.
-        .env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX512VL,-AVX2,-AVX,-SSSE3,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load")
-        .output();
-    let output = match output {
+        .env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX512VL,-AVX2,-AVX,-SSSE3,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load");
+    let output = match process::run(&mut valgrind) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(CountError::Skipped("valgrind is not installed; scripts/setup installs it".to_owned()));
         }

@@ -1,50 +1,69 @@
 //! What is left behind when somebody interrupts a measurement: nothing.
 //!
-//! Whatever this program makes carries its process number: namespaces, folders, DPDK's run directories; and the programs it runs
-//! are its children. So a signal needs no list of what there is at the moment; it only has to see to it that nothing is added.
+//! Namespaces, folders and DPDK's run directories carry this program's process number, so a signal needs no list of them. The
+//! programs that it runs are started here, so that they are known, and so that none is added while it cleans up.
 
 use std::{
     fs, io,
     path::Path,
-    process::{self, Command},
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    process::{self, Child, Command},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
 /// How long programs may take to end before they are ended by force.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// How long they may take that a terminal has told already: asked a second time, some end at once and clean nothing up.
+const TOLD_ALREADY: Duration = Duration::from_secs(1);
 
-/// From now on SIGINT and SIGTERM end this program with all that it has made.
+/// The numbers of all programs that were started. Held for good by whoever cleans up.
+static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn started() -> MutexGuard<'static, Vec<u32>> {
+    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP end this program with all that it has made.
 pub(crate) fn watch() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            INTERRUPTED.store(true, Relaxed);
+            let started = started();
             eprintln!("\nperf: interrupted; cleaning up");
-            clean_up();
+            if signal != SIGTERM {
+                wait(&started, TOLD_ALREADY);
+            }
+            clean_up(&started);
             process::exit(128 + signal);
         }
     })?;
     Ok(())
 }
 
-/// Called wherever a program is started, or has ended: after an interrupt nothing is begun, or judged, any more.
-pub(crate) fn heed() {
-    while INTERRUPTED.load(Relaxed) {
-        thread::park();
-    }
+/// Starts a program. After an interrupt this does not return.
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let mut started = started();
+    let child = command.spawn()?;
+    started.push(child.id());
+    Ok(child)
 }
 
-fn clean_up() {
-    end_children();
+/// Called where a program has ended: after an interrupt nothing is judged by it, and this does not return.
+pub(crate) fn heed() {
+    drop(started());
+}
+
+fn clean_up(started: &[u32]) {
+    kill("-TERM", &running(started));
+    wait(started, PATIENCE);
+    kill("-KILL", &running(started));
     let number = process::id();
     for namespace in
         entries("/run/netns").filter(|name| name.starts_with("perf-") && name.ends_with(&format!("-{number}")))
@@ -58,14 +77,12 @@ fn clean_up() {
     }
 }
 
-/// Asks them to end, and ends those that do not. Whoever started them learns of it by himself.
-fn end_children() {
-    let deadline = Instant::now() + PATIENCE;
-    kill("-TERM", &children());
-    while !children().is_empty() && Instant::now() < deadline {
+/// Waits until they have ended, for so long at most.
+fn wait(started: &[u32], patience: Duration) {
+    let deadline = Instant::now() + patience;
+    while !running(started).is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));
     }
-    kill("-KILL", &children());
 }
 
 /// The standard library has no word for signals; every shell has.
@@ -75,14 +92,14 @@ fn kill(signal: &str, numbers: &[String]) {
     }
 }
 
-/// The process numbers of the programs that this one runs (proc_pid_status(5): one that has ended is no program any more).
-fn children() -> Vec<String> {
+/// Those of the programs that run still. A number that is another program's by now is not one of our children (proc_pid_status(5)).
+fn running(started: &[u32]) -> Vec<String> {
     let ours = format!("PPid:\t{}", process::id());
-    let is_ours = |number: &String| {
+    let runs = |number: &String| {
         let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
         status.lines().any(|line| line == ours) && !status.contains("State:\tZ")
     };
-    entries("/proc").filter(|name| name.bytes().all(|octet| octet.is_ascii_digit())).filter(is_ours).collect()
+    started.iter().map(u32::to_string).filter(runs).collect()
 }
 
 /// The names of what is in a folder, if there is such a folder.
@@ -96,15 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_a_child_until_it_has_ended() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let number = child.id().to_string();
-        assert!(children().contains(&number));
-        kill("-KILL", std::slice::from_ref(&number));
-        let deadline = Instant::now() + PATIENCE;
-        while children().contains(&number) {
-            assert!(Instant::now() < deadline);
-        }
+    fn a_program_is_known_from_its_start_and_runs_until_it_has_ended() {
+        let mut child = spawn(Command::new("sleep").arg("60")).unwrap();
+        let number = child.id();
+        assert!(started().contains(&number));
+        assert_eq!(running(&[1, number]), [number.to_string()], "not whoever else has a number");
+        kill("-KILL", &[number.to_string()]);
+        wait(&[number], PATIENCE);
+        assert!(running(&[number]).is_empty());
         child.wait().unwrap();
     }
 }

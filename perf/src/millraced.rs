@@ -122,8 +122,8 @@ impl Running {
         let mut command = Command::new(program);
         command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         command.env_remove("RUST_LOG");
-        interrupt::heed();
-        let child = command.spawn().map_err(|cause| MillracedError::Start { program: program.to_owned(), cause })?;
+        let child = interrupt::spawn(&mut command)
+            .map_err(|cause| MillracedError::Start { program: program.to_owned(), cause })?;
         Ok(Running { child, socket, log })
     }
 

@@ -320,8 +320,7 @@ fn spawn(command: &mut Command, folder: &Path, name: &str) -> Result<Started, Ov
     let log = File::create(&path).and_then(|log| Ok((log.try_clone()?, log)));
     let (out, err) = log.map_err(|cause| OvsError::Write { path, cause })?;
     command.stdin(Stdio::null()).stdout(out).stderr(err);
-    interrupt::heed();
-    let child = command.spawn().map_err(|cause| process::start_error(command, cause, PACKAGE))?;
+    let child = interrupt::spawn(command).map_err(|cause| process::start_error(command, cause, PACKAGE))?;
     Ok(Started::new(child, STOP_MAX))
 }
 

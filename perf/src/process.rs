@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -21,14 +21,20 @@ pub(crate) enum ProcessError {
 
 /// Runs a short command to its end and gives what it printed.
 pub(crate) fn output(command: &mut Command, hint: &'static str) -> Result<String, ProcessError> {
-    interrupt::heed();
-    let output = command.stdin(Stdio::null()).output().map_err(|cause| start_error(command, cause, hint))?;
-    interrupt::heed();
+    let output = run(command).map_err(|cause| start_error(command, cause, hint))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(ProcessError::Failed { command: line(command), said })
+}
+
+/// Runs a short command to its end, and gives what it printed and how it ended.
+pub(crate) fn run(command: &mut Command) -> io::Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = interrupt::spawn(command)?.wait_with_output();
+    interrupt::heed();
+    output
 }
 
 pub(crate) fn start_error(command: &Command, cause: io::Error, hint: &'static str) -> ProcessError {

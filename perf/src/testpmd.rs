@@ -178,8 +178,7 @@ impl Running {
         let (output, errors) = io::pipe().map_err(error)?;
         command.stdin(Stdio::piped());
         command.stdout(errors.try_clone().map_err(error)?).stderr(errors);
-        interrupt::heed();
-        let mut child = command.spawn().map_err(error)?;
+        let mut child = interrupt::spawn(&mut command).map_err(error)?;
         // The command holds the writing end of the pipe: while it lives, the reader would wait for ever.
         drop(command);
         let commands = child.stdin.take();

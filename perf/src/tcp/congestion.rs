@@ -5,37 +5,41 @@
 //! what is between the containers. Which one a socket has from its beginning is a matter of its namespace; iperf3's `-C` is too
 //! late, for a socket that once had BBR goes on pacing.
 
-use crate::process::{self, Namespace};
+use serde::Serialize;
+
+use crate::process::{self, Namespace, ProcessError};
 
 const SYSCTL: &str = "Debian: `apt install procps`";
 
-/// Whether a timer decides when the sender may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// The window alone does.
-    Free,
-    /// BBR's timer does.
-    Timed,
+/// Those by which the window alone decides, the most usual first. Linux lets every namespace have `reno`; of the others those that
+/// `net.ipv4.tcp_allowed_congestion_control` names.
+const FREE: [&str; 2] = ["cubic", "reno"];
+/// Those by which a timer does.
+const TIMED: [&str; 1] = ["bbr"];
+
+/// The congestion controls that streams are measured with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Controls {
+    /// Of streams that are sent as fast as they can be; `None` where the machine lets namespaces have none.
+    pub(super) free: Option<&'static str>,
+    /// Of streams whose sender goes by a timer.
+    pub(super) timed: Option<&'static str>,
 }
 
-impl Pace {
-    /// The congestion controls of that kind, the most usual first. Linux knows `reno` everywhere; the others may be missing, or
-    /// not allowed to namespaces (`net.ipv4.tcp_allowed_congestion_control`).
-    fn controls(self) -> &'static [&'static str] {
-        match self {
-            Pace::Free => &["cubic", "reno"],
-            Pace::Timed => &["bbr"],
-        }
+impl Controls {
+    /// Tries which of them a namespace may have.
+    pub(super) fn find() -> Result<Controls, ProcessError> {
+        let scratch = Namespace::create("pace")?;
+        let first = |of: &[&'static str]| of.iter().copied().find(|control| set(&scratch, control).is_ok());
+        Ok(Controls { free: first(&FREE), timed: first(&TIMED) })
     }
 }
 
-/// Has new sockets of a container go by that, and tells how it is called. `None` where the machine allows none of the kind.
-pub(super) fn set(end: &Namespace, pace: Pace) -> Option<&'static str> {
-    pace.controls().iter().copied().find(|control| {
-        let mut sysctl = end.command("sysctl");
-        sysctl.args(["-q", "-w", &format!("net.ipv4.tcp_congestion_control={control}")]);
-        process::output(&mut sysctl, SYSCTL).is_ok()
-    })
+/// Has new sockets of a container go by that.
+pub(super) fn set(end: &Namespace, control: &str) -> Result<(), ProcessError> {
+    let mut sysctl = end.command("sysctl");
+    sysctl.args(["-q", "-w", &format!("net.ipv4.tcp_congestion_control={control}")]);
+    process::output(&mut sysctl, SYSCTL).map(drop)
 }
 
 #[cfg(test)]
@@ -44,8 +48,8 @@ mod tests {
 
     #[test]
     fn a_namespace_can_always_send_without_a_timer() {
-        match Namespace::create("pace") {
-            Ok(end) => assert!(set(&end, Pace::Free).is_some_and(|control| Pace::Free.controls().contains(&control))),
+        match Controls::find() {
+            Ok(found) => assert!(found.free.is_some(), "{found:?}"),
             Err(why) => println!("skipped: {why}"),
         }
     }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::congestion::{self, Pace};
+use super::congestion::{self, Controls};
 use crate::{
     interrupt,
     process::{self, Namespace, Started},
@@ -116,7 +116,7 @@ impl Containers {
     }
 
     /// Each of these probes for so long.
-    pub(super) fn measure(&self, window: Duration, probes: &[Probe]) -> Result<Figures, String> {
+    pub(super) fn measure(&self, window: Duration, probes: &[Probe], controls: Controls) -> Result<Figures, String> {
         let seconds = window.as_secs().max(1).to_string();
         let mut figures = Figures(Vec::new());
         if Probe::TRIPS.iter().any(|trip| probes.contains(trip)) {
@@ -125,9 +125,9 @@ impl Containers {
             drop(echo);
             figures.0.extend([(Probe::Median, median / 1e3), (Probe::Tail, tail / 1e3)]);
         }
-        for (probe, pace) in [(Probe::Stream, Pace::Free), (Probe::Paced, Pace::Timed)] {
-            if probes.contains(&probe) {
-                figures.0.extend(self.stream(&seconds, pace)?.map(|bits| (probe, bits / 1e9)));
+        for (probe, control) in [(Probe::Stream, controls.free), (Probe::Paced, controls.timed)] {
+            if let Some(control) = control.filter(|_| probes.contains(&probe)) {
+                figures.0.push((probe, self.stream(&seconds, control)? / 1e9));
             }
         }
         if probes.contains(&Probe::Datagrams) {
@@ -138,14 +138,10 @@ impl Containers {
         Ok(figures)
     }
 
-    /// Bits a second of a stream of that pace, if this machine has such.
-    fn stream(&self, seconds: &str, pace: Pace) -> Result<Option<f64>, String> {
-        let set = self.ends.iter().map(|end| congestion::set(end, pace)).collect::<Vec<_>>();
-        if set.contains(&None) {
-            return Ok(None);
-        }
-        let said = self.iperf(&["-t", seconds])?;
-        bits_per_second(&said).map(Some).ok_or_else(|| "iperf3 gave no figures".to_owned())
+    /// Bits a second of a stream with that congestion control.
+    fn stream(&self, seconds: &str, control: &str) -> Result<f64, String> {
+        self.ends.iter().try_for_each(|end| congestion::set(end, control)).map_err(|error| error.to_string())?;
+        bits_per_second(&self.iperf(&["-t", seconds])?).ok_or_else(|| "iperf3 gave no figures".to_owned())
     }
 
     /// A program in one of them, on their CPU.
@@ -158,8 +154,8 @@ impl Containers {
     fn spawn(&self, end: usize, program: &str, arguments: &[&str]) -> Result<Started, String> {
         let mut command = self.command(end, program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        interrupt::heed();
-        let child = command.spawn().map_err(|cause| process::start_error(&command, cause, TASKSET).to_string())?;
+        let child = interrupt::spawn(&mut command)
+            .map_err(|cause| process::start_error(&command, cause, TASKSET).to_string())?;
         Ok(Started::new(child, Duration::from_secs(2)))
     }
 

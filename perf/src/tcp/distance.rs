@@ -6,7 +6,10 @@
 
 use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -23,29 +26,31 @@ const TRIES: u32 = 5;
 #[repr(align(128))]
 struct Line(AtomicU32);
 
-/// The time from one CPU to the other and back.
-pub(super) fn between(one: u32, other: u32) -> Duration {
-    (0..TRIES).map(|_| measure(one, other)).min().unwrap_or_default()
+/// The time from one CPU to the other and back; `None` where threads cannot be put there.
+pub(super) fn between(one: u32, other: u32) -> Option<Duration> {
+    (0..TRIES).map(|_| measure(one, other)).min().flatten()
 }
 
-fn measure(one: u32, other: u32) -> Duration {
-    let line = Line(AtomicU32::new(0));
+fn measure(one: u32, other: u32) -> Option<Duration> {
+    let (line, ready, there) = (Line(AtomicU32::new(0)), Barrier::new(2), AtomicU32::new(0));
     let hand_on = |cpu: u32, mine: u32| {
-        core_affinity::set_for_current(CoreId { id: cpu as usize });
-        let mut start = None;
+        there.fetch_add(core_affinity::set_for_current(CoreId { id: cpu as usize }).into(), Ordering::Relaxed);
+        ready.wait();
+        if there.load(Ordering::Relaxed) < 2 {
+            return None; // on one CPU, each would wait for the end of the other's time slice
+        }
+        let start = Instant::now();
         for trip in 0..TRIPS {
             while line.0.load(Ordering::Acquire) != 2 * trip + mine {
                 spin_loop();
             }
-            // From the first answer on: before it, the other thread had to be started.
-            start = start.or_else(|| (trip > 0).then(Instant::now));
             line.0.store(2 * trip + mine + 1, Ordering::Release);
         }
-        start.map(|start| start.elapsed() / (TRIPS - 1)).unwrap_or_default()
+        Some(start.elapsed() / TRIPS)
     };
     thread::scope(|scope| {
         scope.spawn(|| hand_on(other, 1));
-        scope.spawn(|| hand_on(one, 0)).join().unwrap_or_default()
+        scope.spawn(|| hand_on(one, 0)).join().ok().flatten()
     })
 }
 
@@ -68,7 +73,8 @@ impl Distances {
     /// What a reader of the figures must know.
     pub(super) fn remark(&self) -> String {
         let Distances { least, median, most } = self;
-        let moved = if *most > 2 * least { ": the hypervisor moves them, so compare by rounds" } else { "" };
+        let moved =
+            if *most > 2 * least { ": a hypervisor moves them, or others use them; compare by rounds" } else { "" };
         format!("the two CPUs were {least} to {most} ns apart, there and back, {median} in the median{moved}")
     }
 }
@@ -81,8 +87,9 @@ mod tests {
     fn no_cpu_is_nowhere_and_none_is_beyond_the_moon() {
         let cores = core_affinity::get_core_ids().unwrap_or_default();
         let [one, other, ..] = cores.as_slice() else { return println!("skipped: one CPU only") };
-        let found = between(one.id as u32, other.id as u32);
+        let found = between(one.id as u32, other.id as u32).unwrap();
         assert!(found > Duration::from_nanos(5) && found < Duration::from_millis(5), "{found:?}");
+        assert_eq!(between(one.id as u32, 1000), None, "there is no such CPU");
     }
 
     #[test]
@@ -90,7 +97,7 @@ mod tests {
         let ns = |all: [u64; 3]| Distances::of(all.map(Duration::from_nanos).to_vec()).unwrap();
         assert_eq!(ns([90, 60, 70]), Distances { least: 60, median: 70, most: 90 });
         assert!(
-            !ns([90, 60, 70]).remark().contains("hypervisor") && ns([60, 580, 180]).remark().contains("hypervisor")
+            !ns([90, 60, 70]).remark().contains("moves them") && ns([60, 580, 180]).remark().contains("moves them")
         );
         assert_eq!(Distances::of(vec![]), None);
     }

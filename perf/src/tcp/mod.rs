@@ -19,6 +19,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{Failure, fingerprint, folder::Folder, ovs, run};
+use congestion::Controls;
 use containers::{Figures, Probe};
 use cpus::{Awake, Cpus};
 use distance::Distances;
@@ -93,12 +94,16 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     if let Some(us) = cpu_latency_us {
         eprintln!("warning: somebody asks CPUs to wake up within {us} us: none may sleep as it likes");
     }
+    let controls = Controls::find().map_err(|error| Failure::Vhost(error.to_string()))?;
+    if controls.timed.is_none() {
+        eprintln!("skipped: paced streams: no namespace may have bbr (net.ipv4.tcp_allowed_congestion_control)");
+    }
     let (mut rows, mut apart) = (Vec::new(), Vec::new());
     for (nodes, cpus) in [Nodes::One, Nodes::Two].into_iter().flat_map(|nodes| Cpus::ALL.map(|cpus| (nodes, cpus))) {
         let wanted = |probe: &Probe| arguments.only.is_empty() || arguments.only.contains(&Rows::of(*probe));
         let probes: Vec<Probe> = cpus.probes().iter().copied().filter(wanted).collect();
         let (folder, probes) = (folder.path(), probes.as_slice());
-        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder, window, cpus, probes };
+        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder, window, cpus, probes, controls };
         if probes.is_empty() {
             continue;
         }
@@ -121,6 +126,7 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
         containers_cpu,
         rounds,
         window_s,
+        controls,
         cpu_latency_us,
         distance_ns,
         written_s,
@@ -150,9 +156,10 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32, apart: &mut Vec<Duratio
     for round in 1..=rounds {
         for (switch, figures, failed) in taken.iter_mut().filter(|(.., failed)| failed.is_none()) {
             let distance = distance::between(stage.cpu, stage.containers_cpu);
-            apart.push(distance);
+            apart.extend(distance);
             let (where_, cpus) = (nodes.name(), stage.cpus.suffix());
-            eprint!("[{round}/{rounds}] {where_}, {}{cpus} (CPUs {distance:.0?} apart) ... ", switch.name());
+            let distance = distance.map_or(String::new(), |distance| format!(" (CPUs {distance:.0?} apart)"));
+            eprint!("[{round}/{rounds}] {where_}, {}{cpus}{distance} ... ", switch.name());
             match stage.measure(*switch, nodes) {
                 Ok(found) => {
                     eprintln!("{found}");

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    congestion::Controls,
     containers::{Figures, Probe},
     cpus::Cpus,
     distance::Distances,
@@ -22,6 +23,8 @@ pub(super) struct Fingerprint {
     pub(super) rounds: u32,
     /// Seconds of each probe.
     pub(super) window_s: u32,
+    /// The congestion controls of the streams.
+    pub(super) controls: Controls,
     /// What others asked CPUs for when it began: to wake up within so many microseconds. Rows that do not say "CPUs awake" are
     /// not what they seem then.
     pub(super) cpu_latency_us: Option<i32>,

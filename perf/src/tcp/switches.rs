@@ -10,6 +10,7 @@ use crate::{
 };
 
 use super::{
+    congestion::Controls,
     containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS, Probe},
     cpus::{Awake, Cpus},
     relay::Relay,
@@ -83,6 +84,8 @@ pub(super) struct Stage<'a> {
     pub(super) cpus: Cpus,
     /// What is asked.
     pub(super) probes: &'a [Probe],
+    /// How senders of streams find their pace.
+    pub(super) controls: Controls,
 }
 
 impl Stage<'_> {
@@ -128,7 +131,7 @@ impl Stage<'_> {
         let text = self.head(self.folder, 0, "busy") + &tap(containers, 0) + &tap(containers, 1) + &network("");
         let mut switch = millraced::Running::start(self.millraced, self.folder, &text)?;
         switch.ready()?;
-        let figures = containers.measure(self.window, self.probes);
+        let figures = containers.measure(self.window, self.probes, self.controls);
         switch.stop()?;
         Ok(figures)
     }
@@ -155,7 +158,7 @@ impl Stage<'_> {
             running.push(switch);
         }
         plug()?;
-        let figures = containers.measure(self.window, self.probes);
+        let figures = containers.measure(self.window, self.probes, self.controls);
         running.into_iter().try_for_each(millraced::Running::stop).map_err(said)?;
         Ok(figures)
     }
@@ -178,7 +181,7 @@ impl Stage<'_> {
             veth(&node, containers, end, 1500)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.probes)
+        containers.measure(self.window, self.probes, self.controls)
     }
 
     /// Joined by a veth pair, which carries what a NIC with all offloads would, or, plain, what one without any does.
@@ -202,12 +205,12 @@ impl Stage<'_> {
             veth(node, containers, n, 1450)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.probes)
+        containers.measure(self.window, self.probes, self.controls)
     }
 
     fn relay(&self, containers: &Containers) -> Result<Figures, String> {
         let _relay = Relay::start(containers, self.cpu)?;
-        containers.measure(self.window, self.probes)
+        containers.measure(self.window, self.probes, self.controls)
     }
 
     fn ovs(&self, containers: &Containers) -> Result<Figures, String> {
@@ -221,7 +224,7 @@ impl Stage<'_> {
             switch.ip(&format!("link set {name} netns {to} name {INTERFACE}")).map_err(said)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.probes)
+        containers.measure(self.window, self.probes, self.controls)
     }
 }
 
