@@ -74,8 +74,12 @@ struct Pair {
 
 impl Pair {
     fn new(offloads: [bool; 2]) -> Option<Pair> {
+        Pair::with_buffers(offloads, 2048)
+    }
+
+    fn with_buffers(offloads: [bool; 2], octets: usize) -> Option<Pair> {
         let namespaces = [Namespace::new()?, Namespace::new()?];
-        let frames = HeapPool::new(512, 2048);
+        let frames = HeapPool::new(512, octets);
         let config = |end: usize| TapConfig {
             mac: Some([2, 0, 0, 0, 0, 1 + end as u8]),
             mtu: 1500,
@@ -151,6 +155,17 @@ fn a_stream_crosses_in_super_frames_over_both_families_octet_by_octet() {
         assert_eq!(pair.last_long, Some(Transport::Tcp));
     }
     pair.end();
+}
+
+#[test]
+fn a_stream_crosses_whatever_the_length_of_buffers() {
+    // Jumbo frames, and one in which every super-frame has room: that is read into, and nothing is copied.
+    for octets in [9 << 10, SUPER_MAX] {
+        let Some(mut pair) = Pair::with_buffers([true, true], octets) else { return };
+        pair.stream("10.9.0.2");
+        assert!(pair.long > 100 && pair.longest > 40_000, "{} long frames, the longest {}", pair.long, pair.longest);
+        pair.end();
+    }
 }
 
 #[test]
