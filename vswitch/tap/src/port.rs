@@ -3,12 +3,12 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write},
+    io::{self, ErrorKind, IoSlice, Read, Write},
     os::fd::{AsFd, BorrowedFd},
     time::Instant,
 };
 
-use frame::{Burst, DeviceStats, Frame, Offload, Pool, Port, Sent, Takes, Transport};
+use frame::{Burst, DeviceStats, Frame, HEADROOM, Offload, Pool, Port, Sent, Takes, Transport};
 use wire::virtio_net::{Left, TUNNEL_HEADER_LEN, TunnelHeader};
 
 use crate::{
@@ -117,7 +117,7 @@ impl<M: Pool> TapPort<M> {
     /// costs a system call a tenth less than two do, and what is short is copied for less. `false` where there is none now.
     ///
     /// # Errors
-    /// A packet that cannot be passed on; it is gone, and no frame holds any of it.
+    /// A packet that cannot be passed on; it is gone, and what the frames hold of it the next one overwrites.
     fn fetch(&mut self, frame: &mut Frame) -> Result<bool, Fault> {
         let header_len = self.offloads.header_len();
         let front_len = frame.spare_mut().len();
@@ -191,17 +191,18 @@ impl<M: Pool> TapPort<M> {
 }
 
 /// Reads the next packet into the empty `frame`, and what is in front of it into `header`; tells the packet's length. What is read
-/// comes to lie in the headroom and behind it, so that one buffer takes all.
+/// comes to lie in the headroom, which an empty frame has all of, and behind it, so that one buffer takes it.
 fn read_behind(mut queue: &File, header: &mut [u8], frame: &mut Frame) -> io::Result<usize> {
     if frame.push_front(header.len()).is_none() {
-        let read = queue.read_vectored(&mut [IoSliceMut::new(header), IoSliceMut::new(frame.spare_mut())])?;
-        return Ok(read.saturating_sub(header.len()));
+        return Err(ErrorKind::OutOfMemory.into());
     }
     let read = queue.read(frame.spare_mut());
     header.copy_from_slice(&frame.data()[..header.len()]);
     let _ = frame.pull_front(header.len()); // what was pushed
     Ok(read?.saturating_sub(header.len()))
 }
+
+const _: () = assert!(TUNNEL_HEADER_LEN <= HEADROOM as usize, "any header fits in front of an empty frame");
 
 /// Writes a packet with `header` in front of it, from its headroom where there is enough. The frame is as it was then.
 fn write_behind(mut queue: &File, header: &[u8], frame: &mut Frame) -> io::Result<usize> {

@@ -13,6 +13,7 @@ use frame::{Burst, HeapPool, Pool, Port};
 use tap::{Netns, TapConfig, TapDevice, TapError, TapPort};
 
 mod answer;
+mod headroom;
 mod namespace;
 mod queues;
 mod super_frames;
