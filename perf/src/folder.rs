@@ -11,11 +11,24 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
 
+/// A name that no other process uses, nor this one again.
+pub(crate) fn own_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}{}", own_prefix(), NEXT.fetch_add(1, Relaxed))
+}
+
+/// Whether something has its name from this process: from [`own_name`], or as the run directory of a switch that is called after us.
+pub(crate) fn is_own_name(name: &str) -> bool {
+    name.starts_with(&own_prefix())
+}
+
+fn own_prefix() -> String {
+    format!("millrace-perf-{}-", process::id())
+}
+
 impl Folder {
     pub(crate) fn create() -> io::Result<Folder> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("millrace-perf-{}-{}", process::id(), NEXT.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = std::env::temp_dir().join(own_name());
         fs::create_dir(&path)?;
         Ok(Folder(path))
     }

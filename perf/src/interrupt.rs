@@ -12,9 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
+};
+
+use crate::{
+    folder,
+    process::{Namespace, signal},
+    testpmd,
 };
 
 /// How long programs may take to end before they are ended by force.
@@ -61,18 +68,15 @@ pub(crate) fn heed() {
 }
 
 fn clean_up(started: &[u32]) {
-    kill("-TERM", &running(started));
+    running(started).for_each(|number| signal(Signal::TERM, number));
     wait(started, PATIENCE);
-    kill("-KILL", &running(started));
-    let number = process::id();
-    for namespace in
-        entries("/run/netns").filter(|name| name.starts_with("perf-") && name.ends_with(&format!("-{number}")))
-    {
+    running(started).for_each(|number| signal(Signal::KILL, number));
+    for namespace in entries("/run/netns").filter(|name| Namespace::is_ours(name)) {
         let _ = Command::new("ip").args(["netns", "del", &namespace]).status();
     }
-    for place in [&std::env::temp_dir(), Path::new("/var/run/dpdk")] {
-        for folder in entries(place).filter(|name| name.starts_with(&format!("millrace-perf-{number}-"))) {
-            let _ = fs::remove_dir_all(place.join(folder));
+    for place in [&std::env::temp_dir(), Path::new(testpmd::RUN_DIRECTORIES)] {
+        for name in entries(place).filter(|name| folder::is_own_name(name)) {
+            let _ = fs::remove_dir_all(place.join(name));
         }
     }
 }
@@ -80,26 +84,18 @@ fn clean_up(started: &[u32]) {
 /// Waits until they have ended, for so long at most.
 fn wait(started: &[u32], patience: Duration) {
     let deadline = Instant::now() + patience;
-    while !running(started).is_empty() && Instant::now() < deadline {
+    while running(started).next().is_some() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// The standard library has no word for signals; every shell has.
-fn kill(signal: &str, numbers: &[String]) {
-    if !numbers.is_empty() {
-        let _ = Command::new("sh").args(["-c", "kill \"$@\" 2>/dev/null", "sh", signal]).args(numbers).status();
-    }
-}
-
 /// Those of the programs that run still. A number that is another program's by now is not one of our children (proc_pid_status(5)).
-fn running(started: &[u32]) -> Vec<String> {
+fn running(started: &[u32]) -> impl Iterator<Item = u32> {
     let ours = format!("PPid:\t{}", process::id());
-    let runs = |number: &String| {
+    started.iter().copied().filter(move |number| {
         let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
         status.lines().any(|line| line == ours) && !status.contains("State:\tZ")
-    };
-    started.iter().map(u32::to_string).filter(runs).collect()
+    })
 }
 
 /// The names of what is in a folder, if there is such a folder.
@@ -117,10 +113,10 @@ mod tests {
         let mut child = spawn(Command::new("sleep").arg("60")).unwrap();
         let number = child.id();
         assert!(started().contains(&number));
-        assert_eq!(running(&[1, number]), [number.to_string()], "not whoever else has a number");
-        kill("-KILL", &[number.to_string()]);
+        assert!(running(&[1, number]).eq([number]), "not whoever else has a number");
+        signal(Signal::KILL, number);
         wait(&[number], PATIENCE);
-        assert!(running(&[number]).is_empty());
+        assert_eq!(running(&[number]).next(), None);
         child.wait().unwrap();
     }
 }

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{self, Pid, Signal};
+
 use crate::interrupt;
 
 /// A program could not be run, or said no.
@@ -47,10 +49,16 @@ fn line(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
+/// Sends a program a signal, if it is there still.
+pub(crate) fn signal(signal: Signal, number: u32) {
+    if let Some(pid) = Pid::from_raw(number.cast_signed()) {
+        let _ = process::kill_process(pid, signal);
+    }
+}
+
 /// Ends a program, by force where it takes longer than `patience`; whether it went by itself and well.
 pub(crate) fn end(child: &mut Child, patience: Duration) -> bool {
-    // The standard library has no word for SIGTERM; every shell has.
-    let _ = Command::new("sh").args(["-c", "kill \"$0\"", &child.id().to_string()]).status();
+    signal(Signal::TERM, child.id());
     let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         match child.try_wait() {
@@ -95,10 +103,21 @@ pub(crate) struct Namespace(String);
 /// Where `ip` comes from.
 pub(crate) const IPROUTE: &str = "Debian: `apt install iproute2`; it needs root";
 
+const PREFIX: &str = "perf-";
+
+fn suffix() -> String {
+    format!("-{}", std::process::id())
+}
+
 impl Namespace {
+    /// Whether a namespace of that name is of this process.
+    pub(crate) fn is_ours(name: &str) -> bool {
+        name.starts_with(PREFIX) && name.ends_with(&suffix())
+    }
+
     /// Makes one called after `name` and this process.
     pub(crate) fn create(name: &str) -> Result<Namespace, ProcessError> {
-        let namespace = Namespace(format!("perf-{name}-{}", std::process::id()));
+        let namespace = Namespace(format!("{PREFIX}{name}{}", suffix()));
         output(Command::new("ip").args(["netns", "add", &namespace.0]), IPROUTE)?;
         namespace.ip("link set lo up")?;
         Ok(namespace)

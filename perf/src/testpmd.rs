@@ -4,16 +4,13 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use crate::{
-    interrupt,
+    folder, interrupt,
     poll_core::{Mark, PollThread},
     process::Namespace,
     sample::Sample,
@@ -154,6 +151,9 @@ impl Testpmd<'_> {
     }
 }
 
+/// Where DPDK keeps a run directory for each of its processes, as root.
+pub(crate) const RUN_DIRECTORIES: &str = "/var/run/dpdk";
+
 /// A testpmd under way.
 pub(crate) struct Running {
     child: Child,
@@ -167,8 +167,7 @@ pub(crate) struct Running {
 impl Running {
     /// A name for a run directory that nobody else uses.
     pub(crate) fn prefix() -> String {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        format!("millrace-perf-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed))
+        folder::own_name()
     }
 
     /// Starts it; `prefix` is among its arguments.
@@ -249,7 +248,7 @@ impl Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
         // DPDK leaves its (empty) run directory behind.
-        let _ = std::fs::remove_dir(Path::new("/var/run/dpdk").join(&self.prefix));
+        let _ = std::fs::remove_dir(Path::new(RUN_DIRECTORIES).join(&self.prefix));
         let _ = self.reader.take().map(JoinHandle::join);
     }
 }

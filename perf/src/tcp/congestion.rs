@@ -11,18 +11,18 @@ use crate::process::{self, Namespace, ProcessError};
 
 const SYSCTL: &str = "Debian: `apt install procps`";
 
-/// Those by which the window alone decides, the most usual first. Linux lets every namespace have `reno`; of the others those that
-/// `net.ipv4.tcp_allowed_congestion_control` names.
+/// Those by which the window alone decides: the usual one, if `net.ipv4.tcp_allowed_congestion_control` has it, and the one that
+/// every namespace may have.
 const FREE: [&str; 2] = ["cubic", "reno"];
-/// Those by which a timer does.
-const TIMED: [&str; 1] = ["bbr"];
+/// The one by which a timer does.
+const TIMED: &str = "bbr";
 
 /// The congestion controls that streams are measured with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Controls {
-    /// Of streams that are sent as fast as they can be; `None` where the machine lets namespaces have none.
-    pub(super) free: Option<&'static str>,
-    /// Of streams whose sender goes by a timer.
+    /// Of streams that are sent as fast as they can be.
+    pub(super) free: &'static str,
+    /// Of streams whose sender goes by a timer; `None` where the machine lets namespaces have none.
     pub(super) timed: Option<&'static str>,
 }
 
@@ -30,8 +30,10 @@ impl Controls {
     /// Tries which of them a namespace may have.
     pub(super) fn find() -> Result<Controls, ProcessError> {
         let scratch = Namespace::create("pace")?;
-        let first = |of: &[&'static str]| of.iter().copied().find(|control| set(&scratch, control).is_ok());
-        Ok(Controls { free: first(&FREE), timed: first(&TIMED) })
+        let may_have = |control: &str| set(&scratch, control).is_ok();
+        let [usual, always] = FREE;
+        let free = if may_have(usual) { usual } else { set(&scratch, always).map(|()| always)? };
+        Ok(Controls { free, timed: may_have(TIMED).then_some(TIMED) })
     }
 }
 
@@ -49,7 +51,7 @@ mod tests {
     #[test]
     fn a_namespace_can_always_send_without_a_timer() {
         match Controls::find() {
-            Ok(found) => assert!(found.free.is_some(), "{found:?}"),
+            Ok(found) => assert!(FREE.contains(&found.free), "{found:?}"),
             Err(why) => println!("skipped: {why}"),
         }
     }

@@ -76,6 +76,16 @@ impl Probe {
     }
 }
 
+/// What is to be found out.
+#[derive(Clone, Copy)]
+pub(super) struct Questions<'a> {
+    /// How long each probe takes.
+    pub(super) window: Duration,
+    pub(super) probes: &'a [Probe],
+    /// How senders of streams find their pace, where there are to be any.
+    pub(super) controls: Option<Controls>,
+}
+
 /// What was found, by probe.
 #[derive(Clone, Debug)]
 pub(super) struct Figures(pub(super) Vec<(Probe, f64)>);
@@ -115,8 +125,9 @@ impl Containers {
         Ok(())
     }
 
-    /// Each of these probes for so long.
-    pub(super) fn measure(&self, window: Duration, probes: &[Probe], controls: Controls) -> Result<Figures, String> {
+    /// The answers to all questions.
+    pub(super) fn measure(&self, questions: &Questions<'_>) -> Result<Figures, String> {
+        let Questions { window, probes, controls } = *questions;
         let seconds = window.as_secs().max(1).to_string();
         let mut figures = Figures(Vec::new());
         if Probe::TRIPS.iter().any(|trip| probes.contains(trip)) {
@@ -125,9 +136,10 @@ impl Containers {
             drop(echo);
             figures.0.extend([(Probe::Median, median / 1e3), (Probe::Tail, tail / 1e3)]);
         }
-        for (probe, control) in [(Probe::Stream, controls.free), (Probe::Paced, controls.timed)] {
-            if let Some(control) = control.filter(|_| probes.contains(&probe)) {
-                figures.0.push((probe, self.stream(&seconds, control)? / 1e9));
+        if let Some(Controls { free, timed }) = controls {
+            figures.0.push((Probe::Stream, self.stream(&seconds, free)? / 1e9));
+            if let Some(timed) = timed {
+                figures.0.push((Probe::Paced, self.stream(&seconds, timed)? / 1e9));
             }
         }
         if probes.contains(&Probe::Datagrams) {

@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{Failure, fingerprint, folder::Folder, ovs, run};
 use congestion::Controls;
-use containers::{Figures, Probe};
+use containers::{Figures, Probe, Questions};
 use cpus::{Awake, Cpus};
 use distance::Distances;
 pub(crate) use echo::{Echo, run as echo};
@@ -94,19 +94,17 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     if let Some(us) = cpu_latency_us {
         eprintln!("warning: somebody asks CPUs to wake up within {us} us: none may sleep as it likes");
     }
-    let controls = Controls::find().map_err(|error| Failure::Vhost(error.to_string()))?;
-    if controls.timed.is_none() {
-        eprintln!("skipped: paced streams: no namespace may have bbr (net.ipv4.tcp_allowed_congestion_control)");
-    }
+    let wanted = |probe: &Probe| arguments.only.is_empty() || arguments.only.contains(&Rows::of(*probe));
+    let controls = wanted(&Probe::Stream).then(find_controls).transpose()?;
     let (mut rows, mut apart) = (Vec::new(), Vec::new());
     for (nodes, cpus) in [Nodes::One, Nodes::Two].into_iter().flat_map(|nodes| Cpus::ALL.map(|cpus| (nodes, cpus))) {
-        let wanted = |probe: &Probe| arguments.only.is_empty() || arguments.only.contains(&Rows::of(*probe));
         let probes: Vec<Probe> = cpus.probes().iter().copied().filter(wanted).collect();
-        let (folder, probes) = (folder.path(), probes.as_slice());
-        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder, window, cpus, probes, controls };
         if probes.is_empty() {
             continue;
         }
+        let controls = controls.filter(|_| probes.contains(&Probe::Stream));
+        let questions = Questions { window, probes: &probes, controls };
+        let stage = Stage { millraced: &millraced, cpu, containers_cpu, folder: folder.path(), cpus, questions };
         if cpus == Cpus::Awake
             && let Err(why) = Awake::hold()
         {
@@ -143,6 +141,14 @@ pub(crate) fn run(arguments: &Tcp) -> Result<(), Failure> {
     if failed > 0 { Err(Failure::Rows(failed)) } else { Ok(()) }
 }
 
+fn find_controls() -> Result<Controls, Failure> {
+    let found = Controls::find().map_err(|error| Failure::Vhost(error.to_string()))?;
+    if found.timed.is_none() {
+        eprintln!("skipped: paced streams: no namespace may have bbr (net.ipv4.tcp_allowed_congestion_control)");
+    }
+    Ok(found)
+}
+
 /// All probes between containers of one node, or of two. How far the CPUs are from each other is measured before each switch
 /// starts, and goes to `apart`.
 fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32, apart: &mut Vec<Duration>) -> Vec<Row> {
@@ -157,9 +163,9 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32, apart: &mut Vec<Duratio
         for (switch, figures, failed) in taken.iter_mut().filter(|(.., failed)| failed.is_none()) {
             let distance = distance::between(stage.cpu, stage.containers_cpu);
             apart.extend(distance);
-            let (where_, cpus) = (nodes.name(), stage.cpus.suffix());
             let distance = distance.map_or(String::new(), |distance| format!(" (CPUs {distance:.0?} apart)"));
-            eprint!("[{round}/{rounds}] {where_}, {}{cpus}{distance} ... ", switch.name());
+            let place = format!("{}, {}{}", nodes.name(), switch.name(), stage.cpus.suffix());
+            eprint!("[{round}/{rounds}] {place}{distance} ... ");
             match stage.measure(*switch, nodes) {
                 Ok(found) => {
                     eprintln!("{found}");
@@ -172,5 +178,5 @@ fn measure(stage: &Stage<'_>, nodes: Nodes, rounds: u32, apart: &mut Vec<Duratio
             }
         }
     }
-    stage.probes.iter().map(|&probe| Row::new(nodes, stage.cpus, probe, &taken)).collect()
+    stage.questions.probes.iter().map(|&probe| Row::new(nodes, stage.cpus, probe, &taken)).collect()
 }

@@ -1,5 +1,5 @@
-//! The floor: the least that any switch in user space does for two containers. One thread reads a packet from one TAP and
-//! writes it to the other, again and again, with the same offloads as ours, and looks at nothing.
+//! The least that any switch in user space does for a packet of two containers. One thread reads it from one TAP and writes it to
+//! the other, again and again, with the same offloads as ours, and looks at nothing; nor does it ask which TAP has one.
 
 use std::{
     num::NonZero,

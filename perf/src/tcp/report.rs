@@ -23,8 +23,8 @@ pub(super) struct Fingerprint {
     pub(super) rounds: u32,
     /// Seconds of each probe.
     pub(super) window_s: u32,
-    /// The congestion controls of the streams.
-    pub(super) controls: Controls,
+    /// The congestion controls of the streams, where there were any.
+    pub(super) controls: Option<Controls>,
     /// What others asked CPUs for when it began: to wake up within so many microseconds. Rows that do not say "CPUs awake" are
     /// not what they seem then.
     pub(super) cpu_latency_us: Option<i32>,

@@ -1,7 +1,7 @@
 //! What carries packets between the containers: millraced, the kernel's bridge, Open vSwitch with userspace TSO, and a relay
 //! that is no switch at all.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use crate::{
     millraced::{self, MillracedError},
@@ -10,8 +10,7 @@ use crate::{
 };
 
 use super::{
-    congestion::Controls,
-    containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS, Probe},
+    containers::{ADDRESSES, Containers, Figures, INTERFACE, MACS, Questions},
     cpus::{Awake, Cpus},
     relay::Relay,
 };
@@ -78,14 +77,10 @@ pub(super) struct Stage<'a> {
     pub(super) containers_cpu: u32,
     /// Where sockets, configurations and logs go.
     pub(super) folder: &'a Path,
-    /// How long each probe takes.
-    pub(super) window: Duration,
     /// What CPUs may do meanwhile.
     pub(super) cpus: Cpus,
-    /// What is asked.
-    pub(super) probes: &'a [Probe],
-    /// How senders of streams find their pace.
-    pub(super) controls: Controls,
+    /// What is asked of each.
+    pub(super) questions: Questions<'a>,
 }
 
 impl Stage<'_> {
@@ -131,7 +126,7 @@ impl Stage<'_> {
         let text = self.head(self.folder, 0, "busy") + &tap(containers, 0) + &tap(containers, 1) + &network("");
         let mut switch = millraced::Running::start(self.millraced, self.folder, &text)?;
         switch.ready()?;
-        let figures = containers.measure(self.window, self.probes, self.controls);
+        let figures = containers.measure(&self.questions);
         switch.stop()?;
         Ok(figures)
     }
@@ -158,7 +153,7 @@ impl Stage<'_> {
             running.push(switch);
         }
         plug()?;
-        let figures = containers.measure(self.window, self.probes, self.controls);
+        let figures = containers.measure(&self.questions);
         running.into_iter().try_for_each(millraced::Running::stop).map_err(said)?;
         Ok(figures)
     }
@@ -181,7 +176,7 @@ impl Stage<'_> {
             veth(&node, containers, end, 1500)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.probes, self.controls)
+        containers.measure(&self.questions)
     }
 
     /// Joined by a veth pair, which carries what a NIC with all offloads would, or, plain, what one without any does.
@@ -205,12 +200,12 @@ impl Stage<'_> {
             veth(node, containers, n, 1450)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.probes, self.controls)
+        containers.measure(&self.questions)
     }
 
     fn relay(&self, containers: &Containers) -> Result<Figures, String> {
         let _relay = Relay::start(containers, self.cpu)?;
-        containers.measure(self.window, self.probes, self.controls)
+        containers.measure(&self.questions)
     }
 
     fn ovs(&self, containers: &Containers) -> Result<Figures, String> {
@@ -224,7 +219,7 @@ impl Stage<'_> {
             switch.ip(&format!("link set {name} netns {to} name {INTERFACE}")).map_err(said)?;
         }
         containers.address()?;
-        containers.measure(self.window, self.probes, self.controls)
+        containers.measure(&self.questions)
     }
 }
 
